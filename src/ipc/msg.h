@@ -1,0 +1,106 @@
+/*
+ * ipc/msg.h: what the gate, the workers and the warden say to each other.
+ *
+ * Every message is 64 bytes, typed, versioned and numbered.  Upwards, from a
+ * worker to the gate, go numbers only: no address, no descriptor, no text.
+ * "Connect my client's data connection, port 5120" cannot name a third
+ * party, whatever the worker has become.
+ *
+ * A session is named by its slot in that worker's table and a generation
+ * that grows each time the slot is used again; descriptor numbers are never
+ * names.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+#define IPC_VERSION 1
+
+/* From a worker to the gate. */
+#define IPC_TO_GATE(X) \
+/*	name      meaning */ \
+	X(LISTEN,  "open a passive port for this session") \
+	X(CLAIM,   "this session has been told this stocked port") \
+	X(CONNECT, "connect to this port of the session's client") \
+	X(VOID,    "the session's data endpoint is no longer wanted") \
+	X(CLOSED,  "the control connection is closed on my side")
+
+/* From the gate to a worker. */
+#define IPC_TO_WORKER(X) \
+	X(OPEN,          "a new session; its control connection comes along") \
+	X(STOCK,         "a passive port that may be told to a client") \
+	X(LISTENING,     "the passive port asked for") \
+	X(LISTEN_FAILED, "no passive port; why") \
+	X(DATA,          "the data connection; it comes along") \
+	X(DATA_FAILED,   "no data connection; why") \
+	X(RETIRE,        "no new session will come; exit when empty")
+
+/* Between the warden and its children. */
+#define IPC_WARDEN(X) \
+	X(LISTENERS, "gate: I listen; copies of the listeners come along") \
+	X(NEED,      "gate: the workers are full") \
+	X(ATTACH,    "warden: a worker; the channel to it comes along") \
+	X(RELOAD,    "warden: a configuration; it comes along") \
+	X(STOP,      "warden: finish and exit") \
+	X(READY,     "child: ready; which walls stand")
+
+enum ipc_type {
+	IPC_NONE = 0,
+#define X(NAME, meaning) IPC_##NAME,
+	IPC_TO_GATE(X) IPC_TO_WORKER(X) IPC_WARDEN(X)
+#undef X
+	IPC_TYPE_COUNT
+};
+
+/* Why there is no port, or no data connection. */
+enum ipc_reason {
+	IPC_OK = 0,
+	IPC_FULL,	/* no free port in the range */
+	IPC_REFUSED,	/* the client's host refused */
+	IPC_TIMEOUT,	/* nobody came, or nobody answered */
+	IPC_UNREACHABLE,
+	IPC_FORBIDDEN,	/* the policy says no */
+	IPC_RATE,	/* too many have failed lately */
+	IPC_BROKEN,	/* our own fault: descriptors, memory */
+};
+
+/* The gate does not stock ports for this local address. */
+#define IPC_NO_STOCK UINT16_MAX
+
+struct ipc_open {
+	struct addr peer;
+	struct addr local;
+	uint64_t flow;	/* names the session in events */
+};
+
+struct ipc_port {
+	uint32_t port;
+	uint32_t reason;	/* enum ipc_reason */
+	uint32_t active;	/* DATA: 1 when the gate connected */
+	struct addr who;	/* DATA: the far end */
+};
+
+struct ipc_msg {
+	uint8_t version;
+	uint8_t type;		/* enum ipc_type */
+	uint16_t local;		/* OPEN, STOCK: which local address */
+	uint32_t seq;
+	uint32_t slot;
+	uint32_t generation;
+	union {
+		struct ipc_open open;
+		struct ipc_port port;
+		uint32_t walls;	/* READY: set of enum walls */
+		uint32_t worker;/* ATTACH: the warden's number for it */
+		uint8_t room[48];
+	};
+};
+
+_Static_assert(sizeof(struct ipc_msg) == 64, "one size for all");
+
+const char *ipc_type_name(enum ipc_type type);
