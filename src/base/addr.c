@@ -118,8 +118,10 @@ addr_parse_ip_port(struct sv text, struct addr *out)
 	struct sv ip = text, port;
 	struct addr a;
 	uint64_t number;
-	const char *colon = memrchr(text.ptr, ':', text.len);
+	const char *colon = NULL;
 
+	if (text.len > 0)
+		colon = memrchr(text.ptr, ':', text.len);
 	if (colon == NULL)
 		return false;
 	ip.len = (size_t)(colon - text.ptr);
@@ -140,11 +142,13 @@ addr_parse_ip_port(struct sv text, struct addr *out)
 bool
 addr_parse_net(struct sv text, struct addr_net *out)
 {
-	const char *slash = memchr(text.ptr, '/', text.len);
+	const char *slash = NULL;
 	struct sv ip = text;
 	struct addr_net net;
 	uint64_t bits, most;
 
+	if (text.len > 0)
+		slash = memchr(text.ptr, '/', text.len);
 	if (slash != NULL)
 		ip.len = (size_t)(slash - text.ptr);
 	if (!addr_parse_ip(ip, &net.base))

@@ -33,6 +33,8 @@ sv_drop(struct sv v, size_t n)
 {
 	if (n > v.len)
 		n = v.len;
+	if (n == 0)	/* an empty view may have no bytes behind it at all */
+		return v;
 	return (struct sv) { v.ptr + n, v.len - n };
 }
 
