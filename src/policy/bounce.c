@@ -103,3 +103,25 @@ bounce_is_owner(const struct addr *from, const struct addr *peer)
 {
 	return addr_same_ip(from, peer);
 }
+
+/* Named by a server that does not know of the NAT before it. */
+static bool
+is_behind_nat(const struct addr *named, const struct addr *server)
+{
+	return is_in(named, internal, COUNT(internal)) &&
+	    !is_in(server, internal, COUNT(internal)) &&
+	    !is_in(server, loopback, COUNT(loopback));
+}
+
+enum bounce_kind
+bounce_judge_passive(const struct addr *named, const struct addr *server)
+{
+	if (named->family != ADDR_NONE) {
+		if (named->zoned || is_in(named, no_host, COUNT(no_host)))
+			return KIND_invalid_target;
+		if (!addr_same_ip(named, server) &&
+		    !is_behind_nat(named, server))
+			return KIND_pasv_redirect;
+	}
+	return bounce_judge_peer_port(server, named->port, NULL, 0);
+}

@@ -63,3 +63,19 @@ enum bounce_kind bounce_judge_peer_port(const struct addr *peer, uint16_t port,
  * session whose control connection comes from `peer`?
  */
 bool bounce_is_owner(const struct addr *from, const struct addr *peer);
+
+/*
+ * What to think of the address in a 227, 229 or 228 reply, for who reads the
+ * replies of others: a client that follows it blindly connects wherever a
+ * server sends it (CVE-2020-8284).
+ *
+ * named   ADDR_NONE where the reply left the address out, as 229 should
+ * server  the server's end of the control connection
+ *
+ * KIND_pasv_redirect for another host; KIND_invalid_target, KIND_malformed
+ * (port 0) and KIND_privileged_port as above.  A private address that a
+ * public server names is KIND_none: it is the server's own, behind a NAT that
+ * it does not know of, and clients connect to the public one.
+ */
+enum bounce_kind bounce_judge_passive(const struct addr *named,
+    const struct addr *server);
