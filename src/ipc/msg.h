@@ -44,6 +44,7 @@
 #define IPC_WARDEN(X) \
 	X(LISTENERS, "gate: I listen; copies of the listeners come along") \
 	X(NEED,      "gate: the workers are full") \
+	X(EXPEL,     "gate: this worker broke a rule; end it") \
 	X(ATTACH,    "warden: a worker; the channel to it comes along") \
 	X(RELOAD,    "warden: a configuration; it comes along") \
 	X(STOP,      "warden: finish and exit") \
@@ -96,7 +97,7 @@ struct ipc_msg {
 		struct ipc_open open;
 		struct ipc_port port;
 		uint32_t walls;	/* READY: set of enum walls */
-		uint32_t worker;/* ATTACH: the warden's number for it */
+		uint32_t worker;/* ATTACH, EXPEL: the warden's number for it */
 		uint8_t room[48];
 	};
 };

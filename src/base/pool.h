@@ -1,0 +1,40 @@
+/*
+ * base/pool.h: a few threads for calls that may block on a disk.
+ *
+ * The loop's thread submits jobs and gets them back, in its own turn, when
+ * they are done; a thread touches nothing but its job.  Threads are started
+ * when a job finds none idle, up to a maximum, and leave after ten seconds
+ * without work, so a slow disk holds up its own jobs only, until `most` of
+ * them hang at once.  Start none before the sandbox: Landlock covers the
+ * thread that enters it and those that it starts.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include "base/loop.h"
+
+struct pool_job {
+	struct pool_job *next;
+	void (*work)(struct pool_job *job);	/* on a thread */
+	void (*done)(struct pool_job *job);	/* back on the loop's thread */
+};
+
+struct pool;
+
+/* most: threads at once.  NULL with errno set. */
+struct pool *pool_new(struct loop *l, unsigned most);
+
+/* The job belongs to the pool until done is called.  Never fails: a job that
+ * finds no thread waits for one. */
+void pool_submit(struct pool *p, struct pool_job *job);
+
+/* Jobs that run or wait. */
+size_t pool_busy(const struct pool *p);
+
+/* More than half of the threads are at work: a job that only waits for a
+ * fast client should give its thread back.  Safe from any thread. */
+bool pool_is_crowded(const struct pool *p);
+
+/* Waits for all jobs, then frees. */
+void pool_free(struct pool *p);

@@ -1,0 +1,299 @@
+/*
+ * gate/control.c: control listeners, and sessions as the gate knows them.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "gate/gate.h"
+
+#define BACKLOG 1024
+#define ACCEPTS 64	/* in one turn, so that data ports get theirs */
+
+/*
+ * Options that accepted connections inherit, so that no worker needs
+ * setsockopt: replies leave at once (Nagle and delayed ACK cost 44 ms each),
+ * Telnet's urgent byte stays in the stream, a dead peer is noticed.
+ */
+static void
+set_control_options(int fd)
+{
+	int one = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+}
+
+static void
+refuse(int fd, const char *line)
+{
+	/* One segment into an empty buffer: sent whole, or not at all. */
+	(void)!send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+}
+
+static uint16_t
+local_index(struct gate *g, const struct addr *local)
+{
+	size_t i;
+
+	for (i = 0; i < g->locals; i++)
+		if (addr_same_ip(&g->local[i], local))
+			return (uint16_t)i;
+	if (i == GATE_LOCALS)
+		return IPC_NO_STOCK;
+	g->local[i] = *local;
+	g->locals++;
+	return (uint16_t)i;
+}
+
+static void
+session_announce(struct gate_session *s, int fd)
+{
+	struct ipc_msg m = { .type = IPC_OPEN, .local = s->local,
+		.slot = s->slot, .generation = s->worker->generation[s->slot],
+		.open = { .peer = s->who.client, .local = s->who.server,
+			.flow = s->who.flow } };
+
+	ipc_send(&s->worker->channel, &m, fd);
+}
+
+static void
+session_new(struct gate *g, struct gate_worker *w, int fd,
+    const struct sockaddr_storage *peer, struct gate_peer *count)
+{
+	struct gate_session *s = calloc(1, sizeof(*s));
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (s == NULL || copy < 0 ||
+	    getsockname(fd, (struct sockaddr *)&ss, &len) != 0) {
+		free(s);
+		if (copy >= 0)
+			close(copy);
+		gate_peer_leave(g, count);
+		refuse(fd, "421 Out of resources, try again later.\r\n");
+		return;
+	}
+	s->worker = w;
+	s->count = count;
+	s->control_fd = fd;
+	s->who = (struct event_session) { .client = addr_of_sockaddr(peer),
+		.server = addr_of_sockaddr(&ss), .flow = g->next_flow++ };
+	if (ss.ss_family == AF_INET6)
+		s->scope = ((struct sockaddr_in6 *)&ss)->sin6_scope_id;
+	s->local = s->scope != 0 ? IPC_NO_STOCK :
+	    local_index(g, &s->who.server);
+	s->slot = w->spare[w->slots - ++w->sessions];
+	w->slot[s->slot] = s;
+	w->generation[s->slot]++;
+	g->sessions++;
+	g->counters.accepted++;
+	session_announce(s, copy);
+}
+
+void
+gate_endpoint_void(struct gate_session *s)
+{
+	if (s->port != NULL)
+		gate_port_free(s->port);
+	for (size_t i = 0; i < GATE_DIALS; i++)
+		if (s->dial[i] != NULL)
+			gate_dial_free(s->dial[i]);
+}
+
+void
+gate_session_free(struct gate_session *s)
+{
+	struct gate_worker *w = s->worker;
+	struct gate *g = w->gate;
+
+	gate_endpoint_void(s);
+	close(s->control_fd);
+	gate_peer_leave(g, s->count);
+	w->slot[s->slot] = NULL;
+	w->spare[w->slots - w->sessions--] = s->slot;
+	g->sessions--;
+	free(s);
+	if (g->paused)
+		gate_pause_or_resume(g);
+}
+
+/* One accepted connection: to a worker, or refused in words. */
+static void
+admit(struct gate *g, int fd, const struct sockaddr_storage *peer)
+{
+	struct addr from = addr_of_sockaddr(peer);
+	struct gate_worker *w;
+	struct gate_peer *count;
+
+	if (g->sessions >= g->conf.sessions_max) {
+		g->counters.refused_full++;
+		refuse(fd, "421 Too many sessions, try again later.\r\n");
+	} else if ((w = gate_worker_choose(g)) == NULL) {
+		g->counters.refused_no_worker++;
+		refuse(fd, "421 No session is free, try again shortly.\r\n");
+	} else if ((count = gate_peer_enter(g, &from)) == NULL) {
+		g->counters.refused_address++;
+		refuse(fd, "421 Too many sessions from your address.\r\n");
+	} else {
+		session_new(g, w, fd, peer, count);
+	}
+}
+
+/*
+ * No descriptor is left: give up the spare one to take the connection and
+ * end it, so that the client learns it and the listener does not spin.
+ */
+static void
+shed_one(struct gate *g, int listener)
+{
+	int fd;
+
+	g->counters.descriptors_exhausted++;
+	if (g->spare_fd < 0)
+		return;
+	close(g->spare_fd);
+	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0)
+		refuse(fd, "421 Out of descriptors, try again later.\r\n");
+	g->spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+}
+
+static void
+listener_ready(struct loop_watch *watch, uint32_t events)
+{
+	struct gate_listener *l = LOOP_OWNER(watch, struct gate_listener, watch);
+	struct gate *g = l->gate;
+	struct sockaddr_storage peer;
+
+	(void)events;
+	for (int i = 0; i < ACCEPTS && !g->paused; i++) {
+		socklen_t len = sizeof(peer);
+		int fd = accept4(watch->fd, (struct sockaddr *)&peer, &len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0)
+			admit(g, fd, &peer);
+		else if (errno == EMFILE || errno == ENFILE)
+			shed_one(g, watch->fd);
+		else if (errno == EAGAIN)
+			return;
+		gate_pause_or_resume(g);
+	}
+}
+
+void
+gate_pause_or_resume(struct gate *g)
+{
+	bool pause = g->stopping || gate_worker_choose(g) == NULL;
+
+	if (pause == g->paused)
+		return;
+	g->paused = pause;
+	for (size_t i = 0; i < g->listeners; i++)
+		loop_rewatch(&g->loop, &g->listener[i]->watch,
+		    pause ? 0 : EPOLLIN);
+}
+
+static void
+listener_add(struct gate *g, int fd, const struct addr *at)
+{
+	struct gate_listener *l = calloc(1, sizeof(*l));
+
+	if (l == NULL || g->listeners == CONF_LISTEN_MAX)
+		log_fatal(1, "out of memory for a listener");
+	*l = (struct gate_listener) {
+		.watch = { .fd = fd, .ready = listener_ready },
+		.gate = g,
+		.at = *at,
+	};
+	if (!loop_watch(&g->loop, &l->watch, g->paused ? 0 : EPOLLIN))
+		log_fatal(1, "cannot watch a listener err=%d", errno);
+	g->listener[g->listeners++] = l;
+}
+
+void
+gate_listener_adopt(struct gate *g, int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct addr at;
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
+		log_fatal(1, "inherited listener fd=%d err=%d", fd, errno);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	at = addr_of_sockaddr(&ss);
+	listener_add(g, fd, &at);
+}
+
+static int
+bind_listener(const struct addr *at)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(at, &ss);
+	int one = 1, fd, error;
+
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	/* One family a socket: no address is ever an IPv4-mapped one. */
+	if (at->family == ADDR_V6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	set_control_options(fd);
+	if (bind(fd, (struct sockaddr *)&ss, len) == 0 &&
+	    listen(fd, BACKLOG) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+static bool
+is_listening(const struct gate *g, const struct addr *at)
+{
+	for (size_t i = 0; i < g->listeners; i++)
+		if (addr_same_ip(&g->listener[i]->at, at) &&
+		    g->listener[i]->at.port == at->port)
+			return true;
+	return false;
+}
+
+bool
+gate_listen(struct gate *g, struct addr *failed)
+{
+	for (uint32_t i = 0; i < g->conf.listen.count; i++) {
+		const struct addr *at = &g->conf.listen.at[i];
+		int fd;
+
+		if (is_listening(g, at))
+			continue;
+		if ((fd = bind_listener(at)) < 0) {
+			*failed = *at;
+			return false;
+		}
+		listener_add(g, fd, at);
+	}
+	return true;
+}
+
+void
+gate_listeners_close(struct gate *g)
+{
+	while (g->listeners > 0) {
+		struct gate_listener *l = g->listener[--g->listeners];
+
+		loop_unwatch(&g->loop, &l->watch);
+		close(l->watch.fd);
+		free(l); /* only called outside its own event */
+	}
+}

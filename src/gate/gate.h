@@ -1,0 +1,197 @@
+/*
+ * gate/gate.h: the only process with network power, and what it knows.
+ *
+ * It makes, binds, accepts and connects every socket, and reads no byte of
+ * any of them.  Who is at the far end of a control connection it has seen
+ * itself, at accept; a worker can name a session and a port, and nothing
+ * else, so that whatever a worker has become it cannot name a third party.
+ *
+ * Listening sockets never leave this process: one in a worker's hands can be
+ * turned into an outgoing connection (shutdown, then Fast Open).
+ *
+ * main.c start, reload, stop; control.c control listeners and sessions;
+ * passive.c ports; active.c connects; worker.c messages; peer.c counts.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include "base/loop.h"
+#include "conf/conf.h"
+#include "guard/event.h"
+#include "ipc/channel.h"
+
+#define GATE_LOCALS 64		/* local addresses with stocked ports */
+#define GATE_STOCK_LEAST 8	/* stocked ports for each, at first */
+#define GATE_STOCK_MOST 64	/* and at most */
+#define GATE_DIALS 2		/* pending connects of one session */
+
+struct gate;
+struct gate_session;
+
+/* What is counted for one address (IPv6: one /64). */
+struct gate_peer {
+	struct gate_peer *next;
+	uint64_t key[2];
+	uint32_t sessions;
+	uint32_t failures;	/* failed connects in this minute */
+	uint64_t minute_ms;	/* when that minute began */
+};
+
+struct gate_worker {
+	struct gate_worker *next;
+	struct gate *gate;
+	struct ipc_channel channel;
+	struct loop_watch watch;
+	struct loop_grave grave;
+	uint32_t id;		/* the warden's number for it */
+	bool retired;		/* gets no new sessions */
+	bool dead;
+	uint32_t sessions;
+	uint32_t slots;
+	struct gate_session **slot;	/* by slot; NULL when free */
+	uint32_t *generation;		/* by slot */
+	uint32_t *spare;		/* stack of free slots */
+	struct gate_port *stock[GATE_LOCALS];
+	uint8_t stocked[GATE_LOCALS];	/* how many are there */
+	uint8_t wanted[GATE_LOCALS];	/* how many should be; 0: none yet */
+};
+
+/* A passive port: stocked with a worker, or owned by a session. */
+struct gate_port {
+	struct loop_watch watch;
+	struct loop_timer expiry;
+	struct loop_grave grave;
+	struct gate_worker *worker;
+	struct gate_session *owner;	/* NULL: stocked */
+	struct gate_port *next, **prev;	/* in the worker's stock */
+	struct addr at;
+	uint16_t local;
+};
+
+/* An active data connection that is being made. */
+struct gate_dial {
+	struct loop_watch watch;
+	struct loop_timer expiry;
+	struct loop_grave grave;
+	struct gate_session *session;	/* NULL: nobody waits any more */
+	uint16_t port;
+};
+
+struct gate_session {
+	struct gate_worker *worker;
+	struct gate_peer *count;
+	struct gate_port *port;
+	struct gate_dial *dial[GATE_DIALS];
+	struct event_session who;
+	int control_fd;		/* a duplicate; never read, never written */
+	uint32_t slot;
+	uint32_t scope;		/* interface of a link-local peer */
+	uint16_t local;		/* index of the local address */
+	uint16_t strangers;	/* reported so far */
+};
+
+struct gate_listener {
+	struct loop_watch watch;
+	struct gate *gate;
+	struct addr at;
+};
+
+#define GATE_COUNTERS(X) \
+	X(accepted) X(refused_full) X(refused_address) X(refused_no_worker) \
+	X(descriptors_exhausted) X(passive_opened) X(passive_full) \
+	X(passive_expired) X(strangers) X(active_connected) X(active_failed) \
+	X(active_refused) X(active_rate_limited) X(workers_expelled)
+
+struct gate_counters {
+#define X(name) uint64_t name;
+	GATE_COUNTERS(X)
+#undef X
+};
+
+struct gate {
+	struct loop loop;
+	struct conf conf;
+	struct ipc_channel warden;
+	struct loop_watch warden_watch;
+	struct loop_timer stats_timer;
+	struct event_sink events;
+	struct gate_listener *listener[CONF_LISTEN_MAX];
+	size_t listeners;
+	bool paused;		/* no worker has room: the backlog waits */
+	bool stopping;
+	bool asked;		/* for another worker, not yet given */
+	int spare_fd;		/* given up to refuse when fds run out */
+	struct gate_worker *workers;
+	uint32_t sessions;
+	uint64_t next_flow;
+	struct addr local[GATE_LOCALS];
+	size_t locals;
+	uint8_t port_taken[65536 / 8];
+	struct gate_peer **peer_bucket;
+	size_t peer_buckets, peer_count;
+	uint64_t peer_seed;
+	struct gate_counters counters;
+};
+
+/* control.c */
+
+/* Binds and listens; false with errno set and *failed the address. */
+bool gate_listen(struct gate *g, struct addr *failed);
+/* Adopts a listener that outlived an earlier gate. */
+void gate_listener_adopt(struct gate *g, int fd);
+void gate_listeners_close(struct gate *g);
+/* Accepts again, or stops to, as there is room. */
+void gate_pause_or_resume(struct gate *g);
+/* Drops the session's port and pending connects. */
+void gate_endpoint_void(struct gate_session *s);
+/* Forgets a session: its control connection, port and connects. */
+void gate_session_free(struct gate_session *s);
+
+/* passive.c */
+
+/* Opens a port for a session, or answers why not. */
+void gate_passive_listen(struct gate_session *s);
+/* The session owns this stocked port now; false: it was not stocked. */
+bool gate_passive_claim(struct gate_session *s, uint16_t port);
+/* Closes a port, stocked or owned. */
+void gate_port_free(struct gate_port *p);
+/* Fills the worker's stock for one local address. */
+void gate_stock_fill(struct gate_worker *w, uint16_t local);
+
+/* active.c */
+
+/* Connects to a port of the session's own peer, or answers why not. */
+void gate_active_connect(struct gate_session *s, uint16_t port);
+void gate_dial_free(struct gate_dial *d);
+
+/* worker.c */
+
+struct gate_worker *gate_worker_new(struct gate *g, int fd, uint32_t id);
+/* Ends every session of the worker and closes the channel to it. */
+void gate_worker_free(struct gate_worker *w);
+/* Tells the worker that no new session will come. */
+void gate_worker_retire(struct gate_worker *w);
+/* The worker that takes the next session; NULL: none has room. */
+struct gate_worker *gate_worker_choose(struct gate *g);
+/* Reads and acts on what the worker has sent so far. */
+void gate_worker_read(struct gate_worker *w);
+/* Sends a message about a session; takes fd over (-1: none). */
+void gate_worker_tell(struct gate_session *s, enum ipc_type type,
+    struct ipc_port port, int fd);
+/* Ends a worker that broke a rule. */
+void gate_worker_expel(struct gate_worker *w, const char *why);
+
+/* peer.c */
+
+void gate_peers_init(struct gate *g);
+/* Counts one more session; NULL when the address has its share. */
+struct gate_peer *gate_peer_enter(struct gate *g, const struct addr *a);
+void gate_peer_leave(struct gate *g, struct gate_peer *p);
+void gate_peer_failed(struct gate *g, struct gate_peer *p);
+bool gate_peer_may_dial(struct gate *g, struct gate_peer *p);
+/* Drops what need not be remembered any more. */
+void gate_peers_sweep(struct gate *g);
+
+/* getrandom, which cannot fail here: exits when it does. */
+uint64_t gate_random(void);

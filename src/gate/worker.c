@@ -1,0 +1,266 @@
+/*
+ * gate/worker.c: what a worker may say, and when.
+ *
+ * Each message is checked against what its session may ask at that moment.
+ * One about a session that has ended meanwhile is dropped (the two processes
+ * are not in step); one that no honest worker could send ends the worker.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "gate/gate.h"
+
+#define PACKETS 16	/* read from one worker in one turn */
+
+static void
+channel_ready(struct loop_watch *watch, uint32_t events)
+{
+	struct gate_worker *w = LOOP_OWNER(watch, struct gate_worker, watch);
+
+	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
+		gate_worker_read(w);
+	/* What could not be sent is tried again in the flush. */
+}
+
+/* Slots start in order, so that a quiet worker touches little memory. */
+static bool
+slots_new(struct gate_worker *w, uint32_t n)
+{
+	w->slots = n;
+	w->slot = calloc(n, sizeof(*w->slot));
+	w->generation = calloc(n, sizeof(*w->generation));
+	w->spare = calloc(n, sizeof(*w->spare));
+	if (w->slot == NULL || w->generation == NULL || w->spare == NULL)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		w->spare[i] = n - 1 - i;
+	return true;
+}
+
+static void
+worker_release(struct loop_grave *grave)
+{
+	struct gate_worker *w = LOOP_OWNER(grave, struct gate_worker, grave);
+
+	free(w->slot);
+	free(w->generation);
+	free(w->spare);
+	free(w);
+}
+
+struct gate_worker *
+gate_worker_new(struct gate *g, int fd, uint32_t id)
+{
+	struct gate_worker *w = calloc(1, sizeof(*w));
+
+	if (w == NULL || !slots_new(w, g->conf.worker_sessions))
+		log_fatal(1, "out of memory for a worker");
+	w->gate = g;
+	w->id = id;
+	ipc_init(&w->channel, fd);
+	w->watch = (struct loop_watch) { .fd = fd, .ready = channel_ready };
+	if (!loop_watch(&g->loop, &w->watch, EPOLLIN))
+		log_fatal(1, "cannot watch a worker err=%d", errno);
+	w->next = g->workers;
+	g->workers = w;
+	return w;
+}
+
+void
+gate_worker_free(struct gate_worker *w)
+{
+	struct gate *g = w->gate;
+	struct gate_worker **link = &g->workers;
+
+	w->dead = true;
+	for (uint32_t i = 0; i < w->slots; i++)
+		if (w->slot[i] != NULL)
+			gate_session_free(w->slot[i]);
+	for (size_t i = 0; i < GATE_LOCALS; i++)
+		while (w->stock[i] != NULL)
+			gate_port_free(w->stock[i]);
+	while (*link != w)
+		link = &(*link)->next;
+	*link = w->next;
+	loop_unwatch(&g->loop, &w->watch);
+	ipc_free(&w->channel);
+	loop_bury(&g->loop, &w->grave, worker_release);
+	gate_pause_or_resume(g);
+	if (g->stopping && g->workers == NULL)
+		g->loop.stop = true;
+}
+
+void
+gate_worker_retire(struct gate_worker *w)
+{
+	struct ipc_msg m = { .type = IPC_RETIRE };
+
+	if (w->retired)
+		return;
+	w->retired = true;
+	ipc_send(&w->channel, &m, -1);
+}
+
+void
+gate_worker_expel(struct gate_worker *w, const char *why)
+{
+	struct gate *g = w->gate;
+	struct ipc_msg m = { .type = IPC_EXPEL, .worker = w->id };
+
+	log_line("worker %u ended: %s", w->id, why);
+	g->counters.workers_expelled++;
+	ipc_send(&g->warden, &m, -1);
+	gate_worker_free(w);
+}
+
+static bool
+has_room(const struct gate_worker *w)
+{
+	return !w->retired && !w->dead && w->sessions < w->slots &&
+	    ipc_room(&w->channel) > IPC_QUEUE / 2;
+}
+
+static void
+ask_for_another(struct gate *g)
+{
+	struct ipc_msg m = { .type = IPC_NEED };
+
+	if (g->asked || g->stopping)
+		return;
+	g->asked = true; /* until it is attached */
+	ipc_send(&g->warden, &m, -1);
+}
+
+struct gate_worker *
+gate_worker_choose(struct gate *g)
+{
+	struct gate_worker *best = NULL;
+	uint32_t spare = 0;
+
+	for (struct gate_worker *w = g->workers; w != NULL; w = w->next) {
+		if (!has_room(w))
+			continue;
+		spare += w->slots - w->sessions;
+		if (best == NULL || w->sessions < best->sessions)
+			best = w;
+	}
+	/* Ask before the last slot is gone: starting one takes a while. */
+	if (spare <= g->conf.worker_sessions / 8 &&
+	    g->sessions + spare < g->conf.sessions_max)
+		ask_for_another(g);
+	return best;
+}
+
+void
+gate_worker_tell(struct gate_session *s, enum ipc_type type,
+    struct ipc_port port, int fd)
+{
+	struct gate_worker *w = s->worker;
+	struct ipc_msg m = { .type = (uint8_t)type, .slot = s->slot,
+		.generation = w->generation[s->slot], .port = port };
+
+	/* A full queue is seen, and the worker ended, in the flush. */
+	ipc_send(&w->channel, &m, fd);
+}
+
+/* The session that a message is about; NULL when it has ended meanwhile. */
+static struct gate_session *
+session_of(const struct gate_worker *w, const struct ipc_msg *m)
+{
+	if (m->slot >= w->slots || w->generation[m->slot] != m->generation)
+		return NULL;
+	return w->slot[m->slot];
+}
+
+/* How many workers stand ready whatever the load. */
+static uint32_t
+standing_workers(const struct gate *g)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (g->conf.worker_count > 0)
+		return g->conf.worker_count;
+	return processors > 0 ? (uint32_t)processors : 1;
+}
+
+/* A worker that was started for a crowd goes home when it has gone. */
+static void
+session_closed(struct gate_session *s)
+{
+	struct gate_worker *w = s->worker;
+	struct gate *g = w->gate;
+	uint32_t others = 0;
+
+	gate_session_free(s);
+	if (w->sessions > 0)
+		return;
+	for (struct gate_worker *o = g->workers; o != NULL; o = o->next)
+		if (o != w && has_room(o))
+			others++;
+	if (others >= standing_workers(g))
+		gate_worker_retire(w);
+}
+
+/* Acts on one message; false when no honest worker could have sent it. */
+static bool
+act(struct gate_worker *w, const struct ipc_msg *m)
+{
+	struct gate_session *s = session_of(w, m);
+	bool port_fits = m->port.port <= UINT16_MAX;
+
+	if (m->slot >= w->slots || !port_fits)
+		return false;
+	switch ((int)m->type) {
+	case IPC_LISTEN:
+		if (s != NULL)
+			gate_passive_listen(s);
+		return true;
+	case IPC_CLAIM:
+		return s == NULL ||
+		    gate_passive_claim(s, (uint16_t)m->port.port);
+	case IPC_CONNECT:
+		if (s != NULL)
+			gate_active_connect(s, (uint16_t)m->port.port);
+		return true;
+	case IPC_VOID:
+		if (s != NULL)
+			gate_endpoint_void(s);
+		return true;
+	case IPC_CLOSED:
+		if (s != NULL)
+			session_closed(s);
+		return true;
+	default:
+		return false;
+	}
+}
+
+void
+gate_worker_read(struct gate_worker *w)
+{
+	struct ipc_msg m[IPC_BATCH];
+	size_t n;
+
+	for (int packets = 0; packets < PACKETS && !w->dead; packets++) {
+		switch (ipc_receive(&w->channel, m, &n, NULL, NULL)) {
+		case IPC_GOOD:
+			break;
+		case IPC_AGAIN:
+			return;
+		case IPC_GONE:
+			gate_worker_free(w);
+			return;
+		case IPC_BAD:
+		default:
+			gate_worker_expel(w, "malformed message");
+			return;
+		}
+		for (size_t i = 0; i < n && !w->dead; i++)
+			if (!act(w, &m[i]))
+				gate_worker_expel(w, "message out of place");
+	}
+}

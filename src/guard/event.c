@@ -1,0 +1,354 @@
+/*
+ * guard/event.c: JSON lines and xferlog; see the header.
+ *
+ * Our own emitter, since it is on the hot path of every transfer and its
+ * one hard part is the escaping of bytes that are not UTF-8.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "guard/event.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+/* EVE's generator and signature numbers; one signature for each kind. */
+#define ALERT_GID 1
+#define ALERT_SID_BASE 9590000
+
+void
+event_sink_init(struct event_sink *s, int fd)
+{
+	s->fd = fd;
+	s->len = 0;
+	s->dropped = 0;
+	s->waiting = 0;
+}
+
+void
+event_sink_flush(struct event_sink *s)
+{
+	if (s->fd < 0 || s->len == 0)
+		return;
+	/* At most PIPE_BUF bytes: all or nothing (pipe(7)). */
+	if (write(s->fd, s->buf, s->len) < 0)
+		s->dropped += s->waiting;
+	s->len = 0;
+	s->waiting = 0;
+}
+
+static void
+sink_line(struct event_sink *s, const char *line, size_t len)
+{
+	if (s->len + len > sizeof(s->buf))
+		event_sink_flush(s);
+	memcpy(s->buf + s->len, line, len);
+	s->len += len;
+	s->waiting++;
+}
+
+static void
+put(struct event *e, const char *bytes, size_t n)
+{
+	if (e->full || e->len + n > sizeof(e->buf)) {
+		e->full = true;
+		return;
+	}
+	memcpy(e->buf + e->len, bytes, n);
+	e->len += n;
+}
+
+static void
+put_key(struct event *e, const char *key)
+{
+	if (e->comma)
+		put(e, ",", 1);
+	put(e, "\"", 1);
+	put(e, key, strlen(key));
+	put(e, "\":", 2);
+	e->comma = true;
+}
+
+/* How many bytes of well-formed UTF-8 stand at the front of v; 0: none. */
+static size_t
+utf8_length(struct sv v)
+{
+	const unsigned char *p = (const void *)v.ptr;
+	uint32_t code;
+	size_t n;
+
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] >= 0xc2 && p[0] <= 0xdf)
+		n = 2;
+	else if ((p[0] & 0xf0) == 0xe0)
+		n = 3;
+	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
+		n = 4;
+	else
+		return 0;
+	if (v.len < n)
+		return 0;
+	code = p[0] & (0x7fu >> n);
+	for (size_t i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (p[i] & 0x3fu);
+	}
+	/* Overlong forms, surrogates, beyond Unicode, C1 controls. */
+	if ((n == 3 && code < 0x800) || (code >= 0xd800 && code <= 0xdfff) ||
+	    (n == 4 && (code < 0x10000 || code > 0x10ffff)) ||
+	    (code >= 0x80 && code < 0xa0))
+		return 0;
+	return n;
+}
+
+/* Writes one character (or odd byte) of v escaped; returns bytes read. */
+static size_t
+escape_one(struct sv v, char out[8], size_t *out_len)
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char c = (unsigned char)v.ptr[0];
+	size_t n = utf8_length(v);
+
+	if (n == 0) {
+		memcpy(out, "\\\\x", 3);
+		out[3] = hex[c >> 4];
+		out[4] = hex[c & 15];
+		*out_len = 5;
+		return 1;
+	}
+	if (c < 0x20 || c == 0x7f) {
+		memcpy(out, "\\u00", 4);
+		out[4] = hex[c >> 4];
+		out[5] = hex[c & 15];
+		*out_len = 6;
+		return 1;
+	}
+	if (c == '"' || c == '\\') {
+		out[0] = '\\';
+		out[1] = (char)c;
+		*out_len = 2;
+		return 1;
+	}
+	memcpy(out, v.ptr, n);
+	*out_len = n;
+	return n;
+}
+
+void
+event_text(struct event *e, const char *key, struct sv value)
+{
+	char one[8];
+	size_t written = 0, len;
+
+	put_key(e, key);
+	put(e, "\"", 1);
+	while (value.len > 0 && written < EVENT_TEXT_MAX) {
+		value = sv_drop(value, escape_one(value, one, &len));
+		put(e, one, len);
+		written += len;
+	}
+	put(e, "\"", 1);
+	if (value.len > 0) {
+		char cut[64];
+
+		snprintf(cut, sizeof(cut), "%s_cut", key);
+		event_flag(e, cut, true);
+	}
+}
+
+void
+event_number(struct event *e, const char *key, uint64_t value)
+{
+	char text[24];
+	int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+
+	put_key(e, key);
+	put(e, text, (size_t)n);
+}
+
+void
+event_flag(struct event *e, const char *key, bool value)
+{
+	put_key(e, key);
+	put(e, value ? "true" : "false", value ? 4 : 5);
+}
+
+void
+event_address(struct event *e, const char *ip_key, const char *port_key,
+    const struct addr *a)
+{
+	char ip[ADDR_TEXT_MAX];
+
+	if (a->family == ADDR_NONE)
+		return;
+	event_text(e, ip_key, sv_of(addr_format_ip(a, ip)));
+	event_number(e, port_key, a->port);
+}
+
+void
+event_code(struct event *e, const char *key, int code)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "[\"%03d\"]", code % 1000);
+
+	put_key(e, key);
+	put(e, text, (size_t)n);
+}
+
+void
+event_open(struct event *e, const char *key)
+{
+	put_key(e, key);
+	put(e, "{", 1);
+	e->comma = false;
+}
+
+void
+event_close(struct event *e)
+{
+	put(e, "}", 1);
+	e->comma = true;
+}
+
+/* "2026-11-24T12:00:00.000000+0000"; always UTC. */
+static void
+put_timestamp(struct event *e)
+{
+	char text[48], fraction[16];
+	struct timespec ts;
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	gmtime_r(&ts.tv_sec, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(fraction, sizeof(fraction), ".%06u+0000",
+	    (unsigned)(ts.tv_nsec / 1000 % 1000000));
+	put_key(e, "timestamp");
+	put(e, "\"", 1);
+	put(e, text, strlen(text));
+	put(e, fraction, strlen(fraction));
+	put(e, "\"", 1);
+}
+
+void
+event_begin(struct event *e, const char *type, const struct event_session *who)
+{
+	e->len = 0;
+	e->comma = false;
+	e->full = false;
+	put(e, "{", 1);
+	put_timestamp(e);
+	event_text(e, "event_type", sv_of(type));
+	if (who == NULL)
+		return;
+	event_number(e, "flow_id", who->flow);
+	event_address(e, "src_ip", "src_port", &who->client);
+	event_address(e, "dest_ip", "dest_port", &who->server);
+	event_text(e, "proto", SV("TCP"));
+}
+
+void
+event_end(struct event *e, struct event_sink *s)
+{
+	put(e, "}\n", 2);
+	if (s->fd < 0)
+		return;
+	if (e->full) {
+		s->dropped++;
+		return;
+	}
+	sink_line(s, e->buf, e->len);
+}
+
+void
+event_alert(struct event_sink *s, const struct event_session *who,
+    enum bounce_kind kind, const struct addr *asked, const char *action,
+    struct sv command)
+{
+	struct event e;
+
+	if (!event_wanted(s))
+		return;
+	event_begin(&e, "alert", who);
+	event_open(&e, "alert");
+	event_text(&e, "action", sv_of(action));
+	event_number(&e, "gid", ALERT_GID);
+	event_number(&e, "signature_id", ALERT_SID_BASE + (uint64_t)kind);
+	event_number(&e, "rev", 1);
+	event_text(&e, "signature", sv_of(bounce_kind_signature(kind)));
+	event_text(&e, "category", SV("Attempted Information Leak"));
+	event_number(&e, "severity", (uint64_t)bounce_kind_severity(kind));
+	event_close(&e);
+	event_open(&e, "ftp_bounce");
+	event_text(&e, "variant", sv_of(bounce_kind_name(kind)));
+	event_text(&e, "stage", SV("attempt"));
+	event_address(&e, "asked_ip", "asked_port", asked);
+	if (command.len > 0)
+		event_text(&e, "command_data", command);
+	event_close(&e);
+	event_end(&e, s);
+}
+
+void
+event_transfer(struct event_sink *s, const struct event_session *who,
+    const struct event_transfer *t)
+{
+	struct event e;
+
+	if (!event_wanted(s))
+		return;
+	event_begin(&e, "ftp_data", who);
+	event_open(&e, "ftp_data");
+	event_text(&e, "command", t->verb);
+	event_text(&e, "filename", t->path);
+	event_number(&e, "bytes", t->bytes);
+	event_number(&e, "duration_ms", t->duration_ms);
+	event_number(&e, "offset", t->offset);
+	event_text(&e, "mode", t->active ? SV("active") : SV("passive"));
+	event_flag(&e, "tls", false);
+	event_text(&e, "result", sv_of(t->result));
+	event_code(&e, "completion_code", t->code);
+	event_close(&e);
+	event_end(&e, s);
+}
+
+/* xferlog's fields are separated by blanks: odd bytes become "_". */
+static size_t
+put_field(char *out, size_t room, struct sv text)
+{
+	size_t n = text.len < room ? text.len : room;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
+
+		out[i] = c <= ' ' || c == 0x7f ? '_' : text.ptr[i];
+	}
+	return n;
+}
+
+void
+event_xferlog(struct event_sink *s, const struct event_session *who,
+    const struct event_transfer *t)
+{
+	char line[EVENT_MAX], ip[ADDR_TEXT_MAX];
+	time_t now = time(NULL);
+	struct tm tm;
+	size_t n;
+
+	if (!event_wanted(s))
+		return;
+	gmtime_r(&now, &tm);
+	n = strftime(line, sizeof(line), "%a %b %e %H:%M:%S %Y", &tm);
+	n += (size_t)snprintf(line + n, sizeof(line) - n, " %llu %s %llu ",
+	    (unsigned long long)(t->duration_ms + 500) / 1000,
+	    addr_format_ip(&who->client, ip), (unsigned long long)t->bytes);
+	n += put_field(line + n, EVENT_MAX / 2, t->path);
+	n += (size_t)snprintf(line + n, sizeof(line) - n, " %c _ o a ",
+	    t->ascii ? 'a' : 'b');
+	n += put_field(line + n, 256, t->user.len > 0 ? t->user : SV("?"));
+	n += (size_t)snprintf(line + n, sizeof(line) - n, " ftp 0 * %c\n",
+	    t->complete ? 'c' : 'i');
+	sink_line(s, line, n);
+}

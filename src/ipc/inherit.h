@@ -1,0 +1,16 @@
+/*
+ * ipc/inherit.h: what a child of the warden finds open when it starts.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+enum inherit_fd {
+	INHERIT_CONF = 3,	/* struct conf, sealed (conf_from_fd) */
+	INHERIT_WARDEN = 4,	/* channel to the warden */
+	INHERIT_EVENTS = 5,	/* pipe, or /dev/null when nobody wants them */
+	INHERIT_XFERLOG = 6,	/* likewise; workers only */
+	INHERIT_ARCHIVE = 7,	/* the archive's root directory; workers only */
+	INHERIT_GATE = 8,	/* channel to the gate; workers only */
+	INHERIT_END = 9,	/* the gate: control listeners from here on */
+};

@@ -1,0 +1,107 @@
+/*
+ * storage/storage.h: what an archive is made of, as one table of functions.
+ *
+ * Paths are virtual: absolute in the archive, already normalised ("pub/a",
+ * no leading or trailing slash, no "." or ".."; empty is the root), at most
+ * PATH_MAX - 1 bytes of any value but NUL.  Names are bytes, never decoded.
+ *
+ * Every call may be made with STORAGE_NOW: it then answers from memory or
+ * says STORAGE_LATER, and never waits for a disk.  Without it the call may
+ * block, and belongs on a disk thread (base/pool.h).  Calls are safe from
+ * several threads; one open directory belongs to one thread at a time.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/sv.h"
+
+enum storage_err {
+	STORAGE_OK,
+	STORAGE_LATER,		/* only with STORAGE_NOW: ask a disk thread */
+	STORAGE_NOT_FOUND,	/* also: behind a link that leads outside */
+	STORAGE_DENIED,
+	STORAGE_NOT_DIR,
+	STORAGE_NOT_FILE,	/* a directory, device, FIFO, socket */
+	STORAGE_TOO_LONG,
+	STORAGE_BUSY,		/* descriptors or memory are short now */
+	STORAGE_IO,		/* the disk failed */
+};
+
+enum storage_when {
+	STORAGE_WAIT,
+	STORAGE_NOW,
+};
+
+struct storage_stat {
+	mode_t mode;		/* type and permissions */
+	uint64_t size;
+	int64_t mtime;		/* seconds since 1970 */
+	uint64_t dev, ino, links;
+};
+
+/* One entry of a directory; views live until the next call. */
+struct storage_entry {
+	struct sv name;
+	struct sv target;	/* of a symbolic link that stays inside */
+	struct storage_stat stat; /* of the link itself, if it is one */
+};
+
+struct storage;
+struct storage_dir;
+
+struct storage_ops {
+	/* What path is; the last component's links are followed. */
+	enum storage_err (*stat)(struct storage *st, struct sv path,
+	    enum storage_when when, struct storage_stat *out);
+
+	/* Opens a regular file to read; *fd is the caller's. */
+	enum storage_err (*open)(struct storage *st, struct sv path,
+	    enum storage_when when, int *fd, struct storage_stat *out);
+
+	/* Opens a directory; *out is closed with close_dir. */
+	enum storage_err (*open_dir)(struct storage *st, struct sv path,
+	    enum storage_when when, struct storage_dir **out);
+
+	/*
+	 * The next entry but "." and "..": STORAGE_OK, or STORAGE_NOT_FOUND
+	 * at the end; anything else means the listing cannot be complete.
+	 * Never called with STORAGE_NOW.  An entry that disappears meanwhile
+	 * is left out.  A symbolic link that is absolute, or leads outside,
+	 * or dangles, is left out: nobody could fetch it.
+	 * Directories of up to STORAGE_SORT_MAX entries come sorted by name
+	 * (bytes); larger ones in the order of the disk, since no memory
+	 * grows with a directory.
+	 * names_only  entry->stat need not be filled in (NLST)
+	 */
+	enum storage_err (*next)(struct storage_dir *d, bool names_only,
+	    struct storage_entry *out);
+
+	/* What the open directory itself is. */
+	enum storage_err (*stat_dir)(struct storage_dir *d,
+	    struct storage_stat *out);
+
+	void (*close_dir)(struct storage_dir *d);
+};
+
+struct storage {
+	const struct storage_ops *ops;
+};
+
+#define STORAGE_SORT_MAX 4096
+
+/*
+ * The embedded default: a directory tree beneath root_fd (taken over), on a
+ * local disk or any mounted file system.
+ *
+ * Everything is opened by openat2(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+ * relative to root_fd, and no path is resolved twice.  NULL with errno set.
+ */
+struct storage *storage_posix_new(int root_fd);
+
+/* A few words for people; a constant. */
+const char *storage_err_text(enum storage_err err);

@@ -1,0 +1,123 @@
+/*
+ * worker/cmd_access.c: who is there: USER, PASS, ACCT, REIN, QUIT; and the
+ * table that leads from a verb to its handler.
+ *
+ * Every USER is answered alike, and a wrong password late (RFC 2577 §5, §6).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdlib.h>
+
+#include "worker/worker.h"
+
+#define IDENT_MAX 128
+
+void
+sess_command(struct sess *s, enum ftp_verb verb, struct sv arg)
+{
+	static sess_handler *const handlers[V_COUNT] = {
+#define X(VERB, handler, ...) [V_##VERB] = cmd_##handler,
+		FTP_VERBS(X)
+#undef X
+	};
+
+	handlers[verb](s, arg);
+}
+
+void
+cmd_absent(struct sess *s, struct sv arg)
+{
+	(void)arg;
+	endpoint_void(s);
+	reply(s, 502, "Command not implemented.");
+}
+
+static bool
+is_anonymous(struct sv name)
+{
+	return sv_eq_nocase(name, SV("anonymous")) ||
+	    sv_eq_nocase(name, SV("ftp"));
+}
+
+void
+cmd_user(struct sess *s, struct sv arg)
+{
+	sess_reset(s);
+	s->named = true;
+	s->anonymous = is_anonymous(arg);
+	reply(s, 331, "Anonymous login is for all: a mail address, please.");
+}
+
+static void
+login_event(struct sess *s, const char *action, int code)
+{
+	struct event e;
+
+	if (!event_wanted(&s->w->events))
+		return;
+	event_begin(&e, "ftp", &s->who);
+	event_open(&e, "ftp");
+	event_text(&e, "action", sv_of(action));
+	event_text(&e, "command", SV("PASS"));
+	event_code(&e, "completion_code", code);
+	event_close(&e);
+	event_end(&e, &s->w->events);
+}
+
+static void
+login_refused(struct sess *s)
+{
+	s->w->counters.login_failures++;
+	s->named = false;
+	login_event(s, "login_failed", 530);
+	if (++s->attempts >= s->w->conf.login_attempts)
+		sess_end(s, "Too many refused logins.");
+	else
+		sess_wait_for(s, WAIT_PENALTY);
+}
+
+void
+cmd_pass(struct sess *s, struct sv arg)
+{
+	if (!s->named) {
+		reply(s, 503, "USER comes first.");
+		return;
+	}
+	if (!s->anonymous) {
+		login_refused(s);
+		return;
+	}
+	if (arg.len > IDENT_MAX)
+		arg.len = IDENT_MAX;
+	free(s->ident);
+	s->ident = strndup(arg.ptr, arg.len);
+	s->logged_in = true;
+	s->named = false;
+	s->w->counters.logins++;
+	login_event(s, "login", 230);
+	reply(s, 230, "Logged in, read-only.");
+}
+
+void
+cmd_acct(struct sess *s, struct sv arg)
+{
+	(void)arg;
+	reply(s, 202, "No account is needed.");
+}
+
+void
+cmd_rein(struct sess *s, struct sv arg)
+{
+	(void)arg;
+	sess_reset(s);
+	reply(s, 220, "Ready for a new user.");
+}
+
+void
+cmd_quit(struct sess *s, struct sv arg)
+{
+	(void)arg;
+	reply(s, 221, "Goodbye.");
+	s->closing = true;
+	sess_clock_restart(s);
+}

@@ -1,0 +1,251 @@
+/*
+ * worker/cmd_data.c: PORT, EPRT, PASV, EPSV: where the next data connection
+ * comes from.
+ *
+ * A data address is compared with the client's own, to decide the reply, and
+ * is then forgotten but for its port: what the gate connects to is its own
+ * record.  Any of these commands, well or not, leaves no earlier endpoint.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <unistd.h>
+
+#include "policy/bounce.h"
+#include "proto/hostport.h"
+#include "worker/worker.h"
+
+#define UNUSED_MOST 100	/* endpoints in a row without a transfer */
+
+void
+endpoint_void(struct sess *s)
+{
+	bool at_gate = s->endpoint == ENDPOINT_PASSIVE ||
+	    s->endpoint == ENDPOINT_ASKED;
+
+	if (s->data_fd >= 0)
+		close(s->data_fd);
+	s->data_fd = -1;
+	s->data_port = 0;
+	s->endpoint = ENDPOINT_NONE;
+	if (at_gate)
+		link_tell(s, IPC_VOID, 0);
+}
+
+static void
+alert(struct sess *s, enum bounce_kind kind, const struct addr *asked,
+    struct sv arg)
+{
+	s->w->counters.refused_addresses++;
+	event_alert(&s->w->events, &s->who, kind, asked, "blocked", arg);
+}
+
+/* Who asks again and again for what is refused is shown out. */
+static void
+count_refusal(struct sess *s)
+{
+	if (++s->refusals >= s->w->conf.abuse_refusals)
+		sess_end(s, "Too many refused data addresses.");
+}
+
+/* Endpoints that nobody uses cost ports, or probe something. */
+static bool
+count_unused(struct sess *s)
+{
+	if (++s->unused <= UNUSED_MOST)
+		return true;
+	alert(s, KIND_pasv_exhaustion, &(struct addr) { 0 }, SV(""));
+	sess_end(s, "Too many data addresses without a transfer.");
+	return false;
+}
+
+static bool
+refused_after_epsv_all(struct sess *s, struct sv arg)
+{
+	if (!s->epsv_all)
+		return false;
+	alert(s, KIND_epsv_all, &(struct addr) { 0 }, arg);
+	reply(s, 504, "Only EPSV is allowed after EPSV ALL.");
+	count_refusal(s);
+	return true;
+}
+
+/* RFC 2428 §2: one network protocol a control connection. */
+static bool
+family_fits(const struct sess *s, const struct addr *asked)
+{
+	return addr_unmap(*asked).family ==
+	    addr_unmap(s->who.client).family;
+}
+
+static const char *
+family_number(const struct sess *s)
+{
+	return addr_unmap(s->who.client).family == ADDR_V4 ? "(1)" : "(2)";
+}
+
+static void
+refuse_family(struct sess *s)
+{
+	reply_format(s, 522, "Network protocol not supported, use %s.",
+	    family_number(s));
+}
+
+static void
+refuse_malformed(struct sess *s, enum ftp_err err, struct sv arg)
+{
+	alert(s, KIND_malformed, &(struct addr) { 0 }, arg);
+	if (err == FTP_FAMILY)
+		reply_format(s, 522,
+		    "Network protocol not supported, use %s.",
+		    family_number(s));
+	else
+		reply_format(s, ftp_err_reply(err), "Data address is %s.",
+		    ftp_err_text(err));
+	count_refusal(s);
+}
+
+static void
+judge_address(struct sess *s, const struct addr *asked, struct sv arg)
+{
+	struct bounce_question q = { .asked = *asked, .peer = s->who.client,
+		.local = s->who.server, .deny = s->w->conf.active_deny.at,
+		.deny_count = s->w->conf.active_deny.count };
+	enum bounce_kind kind = bounce_judge(&q);
+
+	if (kind != KIND_none) {
+		alert(s, kind, asked, arg);
+		reply(s, 504, "Data address not allowed.");
+		count_refusal(s);
+		return;
+	}
+	s->endpoint = ENDPOINT_ACTIVE;
+	s->data_port = asked->port;
+	reply(s, 200, "Data address accepted; PASV or EPSV would do, too.");
+}
+
+static void
+set_address(struct sess *s, enum ftp_err err, const struct addr *asked,
+    struct sv arg)
+{
+	endpoint_void(s);
+	if (refused_after_epsv_all(s, arg) || !count_unused(s))
+		return;
+	if (err != FTP_OK)
+		refuse_malformed(s, err, arg);
+	else if (!family_fits(s, asked) && !asked->zoned)
+		refuse_family(s);
+	else
+		judge_address(s, asked, arg);
+}
+
+void
+cmd_port(struct sess *s, struct sv arg)
+{
+	struct addr asked = { 0 };
+
+	set_address(s, hostport_parse(arg, &asked), &asked, arg);
+}
+
+void
+cmd_eprt(struct sess *s, struct sv arg)
+{
+	struct addr asked = { 0 };
+
+	set_address(s, eprt_parse(arg, &asked), &asked, arg);
+}
+
+static void
+tell_port(struct sess *s, uint16_t port)
+{
+	struct addr at = addr_unmap(s->who.server);
+	char text[HOSTPORT_TEXT_MAX];
+
+	s->endpoint = ENDPOINT_PASSIVE;
+	s->data_port = port;
+	if (s->epsv) {
+		reply_format(s, 229, "Entering Extended Passive Mode (|||%u|)",
+		    port);
+		return;
+	}
+	at.port = port;
+	hostport_format(&at, text);
+	reply_format(s, 227, "Entering Passive Mode (%s)", text);
+}
+
+static void
+ask_for_port(struct sess *s, bool epsv)
+{
+	uint16_t port;
+
+	s->epsv = epsv;
+	if (!count_unused(s))
+		return;
+	if (s->w->gate.fd < 0 || link_is_crowded(s->w)) {
+		reply(s, 425, "No passive port now, try again later.");
+		return;
+	}
+	if ((port = link_claim(s)) != 0) {
+		tell_port(s, port);
+		return;
+	}
+	s->endpoint = ENDPOINT_ASKED;
+	link_tell(s, IPC_LISTEN, 0);
+	sess_wait_for(s, WAIT_PORT);
+}
+
+void
+endpoint_listening(struct sess *s, uint16_t port)
+{
+	if (s->endpoint != ENDPOINT_ASKED)
+		return;
+	sess_wait_for(s, WAIT_NOTHING);
+	tell_port(s, port);
+	control_continue(s);
+}
+
+void
+endpoint_listen_failed(struct sess *s, enum ipc_reason reason)
+{
+	if (s->endpoint != ENDPOINT_ASKED)
+		return;
+	s->endpoint = ENDPOINT_NONE;
+	sess_wait_for(s, WAIT_NOTHING);
+	reply(s, 425, reason == IPC_FULL ?
+	    "All passive ports are in use, try again later." :
+	    "No passive port now, try again later.");
+	control_continue(s);
+}
+
+void
+cmd_pasv(struct sess *s, struct sv arg)
+{
+	endpoint_void(s);
+	if (refused_after_epsv_all(s, arg))
+		return;
+	if (addr_unmap(s->who.server).family != ADDR_V4) {
+		reply(s, 425, "PASV has no room for IPv6, use EPSV.");
+		return;
+	}
+	ask_for_port(s, false);
+}
+
+void
+cmd_epsv(struct sess *s, struct sv arg)
+{
+	bool is_v4 = addr_unmap(s->who.server).family == ADDR_V4;
+	enum epsv_wish wish;
+	enum ftp_err err = epsv_parse(arg, &wish);
+
+	endpoint_void(s);
+	if (err == FTP_FAMILY || (err == FTP_OK &&
+	    ((wish == EPSV_V4 && !is_v4) || (wish == EPSV_V6 && is_v4)))) {
+		refuse_family(s);
+	} else if (err != FTP_OK) {
+		reply(s, ftp_err_reply(err), "EPSV takes 1, 2, ALL or nothing.");
+	} else if (wish == EPSV_ALL) {
+		s->epsv_all = true;
+		reply(s, 200, "EPSV ALL: other commands are refused now.");
+	} else {
+		ask_for_port(s, true);
+	}
+}

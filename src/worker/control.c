@@ -1,0 +1,319 @@
+/*
+ * worker/control.c: the bytes of a control connection.
+ *
+ * Input is read in small pieces into one buffer of the process; a session
+ * has memory of its own only for a line that is not complete, or that has to
+ * wait for the command before it.  While replies are unsent nothing is read:
+ * a client that pipelines without reading holds up itself alone.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "proto/err.h"
+#include "worker/worker.h"
+
+#define STRIKES 3	/* unknown commands before login; over-long lines */
+
+static char line_room[LINE_MAX_BYTES];
+
+static bool
+may_run(const struct sess *s, enum ftp_verb verb)
+{
+	if (s->wait == WAIT_NOTHING)
+		return true;
+	return s->wait == WAIT_TRANSFER && verb != V_UNKNOWN &&
+	    (ftp_commands[verb].at & AT_TRANSFER) != 0;
+}
+
+static void
+foreign(struct sess *s, struct sv line)
+{
+	s->w->counters.foreign_protocols++;
+	event_alert(&s->w->events, &s->who, KIND_cross_protocol,
+	    &(struct addr) { 0 }, "blocked",
+	    (struct sv) { line.ptr, line.len < 64 ? line.len : 64 });
+	reply(s, 500, "This is an FTP server.");
+	s->closing = true;
+}
+
+static void
+strike(struct sess *s, int code, const char *text)
+{
+	reply(s, code, text);
+	if (++s->strikes >= STRIKES)
+		sess_end(s, "Too many lines that are no commands.");
+}
+
+static void
+unknown(struct sess *s)
+{
+	s->w->counters.unknown_commands++;
+	if (!s->logged_in)
+		strike(s, 500, "Unknown command.");
+	else
+		reply(s, 500, "Unknown command.");
+}
+
+static void
+malformed(struct sess *s, enum ftp_verb verb)
+{
+	/* A failed PORT leaves no earlier data address behind. */
+	if (verb == V_PORT || verb == V_EPRT || verb == V_PASV ||
+	    verb == V_EPSV)
+		endpoint_void(s);
+	reply(s, 501, "Syntax error in argument.");
+}
+
+static bool
+in_time(struct sess *s, enum ftp_verb verb)
+{
+	unsigned at = ftp_commands[verb].at;
+
+	if (s->logged_in ? (at & AT_LOGGED_IN) : (at & AT_GREETED))
+		return true;
+	reply(s, s->logged_in ? 503 : 530,
+	    s->logged_in ? "Already logged in." : "Log in first.");
+	return false;
+}
+
+/* A data address before login is an attempt that someone may want to see. */
+static void
+note_preauth(struct sess *s, enum ftp_verb verb, struct sv line)
+{
+	if (s->logged_in || (verb != V_PORT && verb != V_EPRT &&
+	    verb != V_LPRT))
+		return;
+	event_alert(&s->w->events, &s->who, KIND_preauth,
+	    &(struct addr) { 0 }, "blocked", line);
+}
+
+/* Runs one line; false when it has to wait for the command before it. */
+static bool
+run_line(struct sess *s, struct sv line)
+{
+	enum ftp_verb verb;
+	struct sv arg;
+	enum ftp_err err = command_parse(line, &verb, &arg);
+
+	if (!may_run(s, verb))
+		return false;
+	s->w->counters.commands++;
+	if (!s->spoken && command_is_foreign(line)) {
+		foreign(s, line);
+		return true;
+	}
+	s->spoken = true;
+	if (err == FTP_UNKNOWN) {
+		unknown(s);
+	} else if (!in_time(s, verb)) {
+		note_preauth(s, verb, line);
+	} else if (err != FTP_OK) {
+		malformed(s, verb);
+	} else {
+		if (s->wait == WAIT_NOTHING)
+			s->verb = verb;
+		sess_command(s, verb, arg);
+	}
+	if (s->wait == WAIT_NOTHING && !s->dead)
+		sess_clock_restart(s);
+	return true;
+}
+
+static void
+overlong(struct sess *s)
+{
+	s->w->counters.overlong_lines++;
+	strike(s, 500, "Line too long.");
+}
+
+/* Gives the session a line buffer of its own, with what was read so far. */
+static bool
+keep_line(struct sess *s)
+{
+	if (s->line_buf != NULL || s->telnet.len == 0)
+		return true;
+	if ((s->line_buf = malloc(LINE_MAX_BYTES)) == NULL)
+		return false;
+	memcpy(s->line_buf, s->telnet.buf, s->telnet.len);
+	s->telnet.buf = s->line_buf;
+	return true;
+}
+
+static void
+release_line(struct sess *s)
+{
+	free(s->line_buf);
+	s->line_buf = NULL;
+	s->line_waits = false;
+}
+
+static bool
+hold(struct sess *s, struct sv rest)
+{
+	char *copy = NULL;
+
+	if (rest.len > 0) {
+		if ((copy = malloc(rest.len)) == NULL)
+			return false;
+		memcpy(copy, rest.ptr, rest.len);
+	}
+	free(s->held);
+	s->held = copy;
+	s->held_len = rest.len;
+	return true;
+}
+
+/* What a session that cannot take more now does with its input. */
+static void
+keep(struct sess *s, struct sv in)
+{
+	if (!keep_line(s) || !hold(s, in))
+		sess_close(s); /* no memory for 12 KiB */
+}
+
+/* Who sends without end and without a line end wastes our time alone. */
+static bool
+floods(struct sess *s)
+{
+	if (s->telnet.lost < 16 * LINE_MAX_BYTES)
+		return false;
+	s->w->counters.overlong_lines++;
+	sess_end(s, "Line too long.");
+	return true;
+}
+
+static void
+feed(struct sess *s, struct sv in)
+{
+	for (;;) {
+		s->telnet.buf = s->line_buf != NULL ? s->line_buf : line_room;
+		if (s->closing || s->dead)
+			return;
+		if (s->out_len >= REPLY_MAX / 2) {
+			keep(s, in); /* until some replies are out */
+			return;
+		}
+		switch (telnet_feed(&s->telnet, &in)) {
+		case TELNET_MORE:
+			if (!floods(s))
+				keep(s, in);
+			return;
+		case TELNET_OVERLONG:
+			release_line(s);
+			overlong(s);
+			break;
+		case TELNET_OPTION: /* RFC 1123 §4.1.2.12: may be ignored */
+			break;
+		case TELNET_LINE:
+			if (!run_line(s, telnet_line(&s->telnet))) {
+				s->line_waits = true;
+				keep(s, in);
+				return;
+			}
+			if (!s->dead)
+				release_line(s);
+			break;
+		}
+	}
+}
+
+void
+control_continue(struct sess *s)
+{
+	struct sv held = { s->held, s->held_len };
+	char *owned = s->held;
+
+	sess_finish_if_idle(s);
+	if (s->dead || s->closing)
+		return;
+	if (s->line_waits) {
+		if (!run_line(s, telnet_line(&s->telnet)))
+			return;
+		if (s->dead)
+			return;
+		release_line(s);
+	}
+	s->held = NULL;
+	s->held_len = 0;
+	if (held.len > 0)
+		feed(s, held);
+	free(owned);
+	if (!s->dead && !s->dirty)
+		control_flush(s); /* watches for what is to be read now */
+}
+
+static bool
+wants_input(const struct sess *s)
+{
+	return !s->closing && !s->line_waits && s->held_len == 0 &&
+	    s->out_len == 0;
+}
+
+static void
+read_more(struct sess *s)
+{
+	static char room[READ_MAX];
+	ssize_t n = recv(s->watch.fd, room, sizeof(room), MSG_DONTWAIT);
+
+	if (n > 0)
+		feed(s, (struct sv) { room, (size_t)n });
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		sess_close(s);
+}
+
+void
+control_ready(struct loop_watch *w, uint32_t events)
+{
+	struct sess *s = LOOP_OWNER(w, struct sess, watch);
+
+	if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+		sess_close(s);
+		return;
+	}
+	if ((events & EPOLLIN) != 0 && wants_input(s))
+		read_more(s);
+	else if ((events & EPOLLRDHUP) != 0 && s->wait == WAIT_TRANSFER)
+		sess_close(s);
+	if (!s->dead && !s->dirty)
+		control_flush(s);
+}
+
+void
+control_flush(struct sess *s)
+{
+	uint32_t events = s->wait == WAIT_TRANSFER ? EPOLLRDHUP : 0;
+	ssize_t n = 0;
+
+	if (s->out_len > 0) {
+		n = send(s->watch.fd, s->out, s->out_len,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			sess_close(s);
+			return;
+		}
+	}
+	if (n > 0 && (size_t)n < s->out_len)
+		memmove(s->out, s->out + n, s->out_len - (size_t)n);
+	s->out_len -= n > 0 ? (size_t)n : 0;
+	if (s->out_len == 0) {
+		free(s->out);
+		s->out = NULL;
+		s->out_cap = 0;
+		if (s->closing) {
+			sess_close(s);
+			return;
+		}
+		if (s->held_len > 0 && !s->line_waits && n > 0) {
+			control_continue(s);
+			return;
+		}
+	}
+	if (wants_input(s))
+		events |= EPOLLIN;
+	if (s->out_len > 0)
+		events |= EPOLLOUT;
+	loop_rewatch(&s->w->loop, &s->watch, events);
+}

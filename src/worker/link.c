@@ -1,0 +1,260 @@
+/*
+ * worker/link.c: messages from and to the gate and the warden.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ipc/inherit.h"
+#include "worker/worker.h"
+
+void
+link_tell(struct sess *s, enum ipc_type type, uint16_t port)
+{
+	struct ipc_msg m = { .type = (uint8_t)type, .slot = s->slot,
+		.generation = s->generation, .port = { .port = port } };
+
+	if (!ipc_send(&s->w->gate, &m, -1) && s->w->gate.fd >= 0)
+		log_fatal(1, "the gate does not read its messages");
+}
+
+/* Leaves room for what must be said: ends of sessions. */
+bool
+link_is_crowded(const struct worker *w)
+{
+	return ipc_room(&w->gate) < IPC_QUEUE / 2;
+}
+
+uint16_t
+link_claim(struct sess *s)
+{
+	struct stock *stock;
+	uint16_t port;
+
+	if (s->local >= STOCK_LOCALS)
+		return 0;
+	stock = &s->w->stock[s->local];
+	if (stock->count == 0)
+		return 0;
+	port = stock->port[--stock->count];
+	link_tell(s, IPC_CLAIM, port);
+	return port;
+}
+
+bool
+link_flush(struct worker *w)
+{
+	enum ipc_status status;
+
+	if (w->gate.fd < 0)
+		return true;
+	status = ipc_flush_plain(&w->gate);
+	if (w->gate_watch.ready != NULL)
+		loop_rewatch(&w->loop, &w->gate_watch,
+		    status == IPC_AGAIN ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	return status != IPC_AGAIN;
+}
+
+void
+worker_exit_if_empty(struct worker *w)
+{
+	if ((w->retired || w->finishing) && w->sessions == 0 && w->xfers == 0)
+		w->loop.stop = true;
+}
+
+/* Idle sessions are told 421; the others end with their transfers. */
+static void
+finish(struct worker *w)
+{
+	if (w->finishing)
+		return;
+	w->finishing = true;
+	for (uint32_t i = 0; i < w->conf.worker_sessions; i++)
+		if (w->slot[i] != NULL)
+			sess_finish_if_idle(w->slot[i]);
+	loop_timer_set(&w->loop, &w->stop_timer,
+	    (uint64_t)w->conf.stop_timeout_s * 1000);
+	worker_exit_if_empty(w);
+}
+
+static void
+stop_now(struct loop_timer *t)
+{
+	LOOP_OWNER(t, struct worker, stop_timer)->loop.stop = true;
+}
+
+static void
+stock_add(struct worker *w, const struct ipc_msg *m)
+{
+	struct stock *stock;
+
+	if (m->local >= STOCK_LOCALS)
+		return;
+	stock = &w->stock[m->local];
+	if (stock->count < STOCK_PORTS)
+		stock->port[stock->count++] = (uint16_t)m->port.port;
+}
+
+static void
+session_open(struct worker *w, const struct ipc_msg *m, int fd)
+{
+	if (fd < 0 || m->slot >= w->conf.worker_sessions ||
+	    w->slot[m->slot] != NULL)
+		log_fatal(1, "the gate opened a session out of place");
+	if (sess_new(w, fd, m) == NULL)
+		log_fatal(1, "out of memory for a session");
+}
+
+/* The answer may be about an endpoint that is void by now: ports tell. */
+static bool
+xfer_waits_for(const struct sess *s, const struct ipc_port *p)
+{
+	return s->xfer != NULL && s->xfer->data_fd < 0 &&
+	    s->xfer->active == (p->active != 0) &&
+	    s->xfer->data_port == p->port;
+}
+
+static bool
+sess_waits_for(const struct sess *s, const struct ipc_port *p)
+{
+	return s->endpoint == ENDPOINT_PASSIVE && p->active == 0 &&
+	    s->data_port == p->port;
+}
+
+/* The data connection that a session, or its transfer, waits for. */
+static void
+data_came(struct sess *s, int fd, const struct ipc_port *p)
+{
+	if (fd < 0)
+		return;
+	if (xfer_waits_for(s, p)) {
+		xfer_connected(s->xfer, fd);
+	} else if (sess_waits_for(s, p)) {
+		s->endpoint = ENDPOINT_CONNECTED;
+		s->data_fd = fd;
+	} else {
+		close(fd);
+	}
+}
+
+static void
+data_failed(struct sess *s, const struct ipc_port *p)
+{
+	if (xfer_waits_for(s, p))
+		xfer_not_connected(s->xfer, (enum ipc_reason)p->reason);
+	else if (sess_waits_for(s, p))
+		s->endpoint = ENDPOINT_FAILED;
+}
+
+static void
+gate_says(struct worker *w, const struct ipc_msg *m, int fd)
+{
+	struct sess *s = NULL;
+
+	if (m->slot < w->conf.worker_sessions)
+		s = w->slot[m->slot];
+	if (s != NULL && s->generation != m->generation)
+		s = NULL;
+	if (m->type == IPC_OPEN) {
+		session_open(w, m, fd);
+	} else if (m->type == IPC_STOCK) {
+		stock_add(w, m);
+	} else if (m->type == IPC_RETIRE) {
+		w->retired = true;
+		worker_exit_if_empty(w);
+	} else if (s == NULL || s->dead) {
+		if (fd >= 0)
+			close(fd); /* the session has ended meanwhile */
+	} else if (m->type == IPC_LISTENING) {
+		endpoint_listening(s, (uint16_t)m->port.port);
+	} else if (m->type == IPC_LISTEN_FAILED) {
+		endpoint_listen_failed(s,
+		    (enum ipc_reason)m->port.reason);
+	} else if (m->type == IPC_DATA) {
+		data_came(s, fd, &m->port);
+	} else if (m->type == IPC_DATA_FAILED) {
+		data_failed(s, &m->port);
+	}
+}
+
+/* Without a gate there are no new data connections: finish what runs. */
+static void
+gate_gone(struct worker *w)
+{
+	loop_unwatch(&w->loop, &w->gate_watch);
+	ipc_free(&w->gate);
+	finish(w);
+}
+
+static void
+gate_ready(struct loop_watch *watch, uint32_t events)
+{
+	struct worker *w = LOOP_OWNER(watch, struct worker, gate_watch);
+	struct ipc_msg m[IPC_BATCH];
+	int fds[IPC_BATCH];
+	size_t n, nfds, next = 0;
+
+	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
+		return;
+	switch (ipc_receive(&w->gate, m, &n, fds, &nfds)) {
+	case IPC_GOOD:
+		break;
+	case IPC_AGAIN:
+		return;
+	case IPC_GONE:
+		gate_gone(w);
+		return;
+	case IPC_BAD:
+	default:
+		log_fatal(1, "malformed message from the gate");
+	}
+	for (size_t i = 0; i < n; i++) {
+		bool carries = m[i].type == IPC_OPEN || m[i].type == IPC_DATA;
+
+		gate_says(w, &m[i],
+		    carries && next < nfds ? fds[next++] : -1);
+	}
+}
+
+static void
+warden_ready(struct loop_watch *watch, uint32_t events)
+{
+	struct worker *w = LOOP_OWNER(watch, struct worker, warden_watch);
+	struct ipc_msg m[IPC_BATCH];
+	size_t n;
+
+	(void)events;
+	switch (ipc_receive(&w->warden, m, &n, NULL, NULL)) {
+	case IPC_AGAIN:
+		return;
+	case IPC_GONE:
+		loop_unwatch(&w->loop, &w->warden_watch);
+		finish(w);
+		return;
+	case IPC_BAD:
+		log_fatal(1, "malformed message from the warden");
+	case IPC_GOOD:
+	default:
+		break;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (m[i].type == IPC_STOP)
+			finish(w);
+}
+
+bool
+link_start(struct worker *w)
+{
+	w->stop_timer.fire = stop_now;
+	ipc_init(&w->gate, INHERIT_GATE);
+	ipc_init(&w->warden, INHERIT_WARDEN);
+	w->gate_watch = (struct loop_watch) { .fd = INHERIT_GATE,
+		.ready = gate_ready };
+	w->warden_watch = (struct loop_watch) { .fd = INHERIT_WARDEN,
+		.ready = warden_ready };
+	return loop_watch(&w->loop, &w->gate_watch, EPOLLIN) &&
+	    loop_watch(&w->loop, &w->warden_watch, EPOLLIN);
+}

@@ -1,0 +1,109 @@
+/*
+ * worker/lookup.c: storage calls that never hold up the loop.
+ *
+ * What is in memory is answered at once (most of it, on a busy archive); the
+ * rest goes to a disk thread, and only this session waits.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "worker/worker.h"
+
+static void
+call(struct lookup *l, enum storage_when when)
+{
+	struct storage *st = l->w->storage;
+
+	switch (l->op) {
+	case LOOKUP_STAT:
+		l->err = st->ops->stat(st, l->path, when, &l->stat);
+		return;
+	case LOOKUP_OPEN:
+		l->err = st->ops->open(st, l->path, when, &l->fd, &l->stat);
+		return;
+	case LOOKUP_OPEN_DIR:
+		l->err = st->ops->open_dir(st, l->path, when, &l->dir);
+		return;
+	}
+}
+
+/* What `then` has not taken. */
+static void
+drop_result(struct lookup *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	if (l->dir != NULL)
+		l->w->storage->ops->close_dir(l->dir);
+	l->fd = -1;
+	l->dir = NULL;
+}
+
+static void
+lookup_work(struct pool_job *job)
+{
+	call(LOOP_OWNER(job, struct lookup, job), STORAGE_WAIT);
+}
+
+static void
+lookup_done(struct pool_job *job)
+{
+	struct lookup *l = LOOP_OWNER(job, struct lookup, job);
+	struct sess *s = l->s;
+
+	if (s != NULL) {
+		s->lookup = NULL;
+		sess_wait_for(s, WAIT_NOTHING);
+		l->then(s, l);
+		control_continue(s);
+	}
+	drop_result(l);
+	free(l);
+}
+
+/* The same call on a disk thread, with a copy of the path. */
+static void
+lookup_later(struct sess *s, const struct lookup *first)
+{
+	struct lookup *l = malloc(sizeof(*l) + first->path.len);
+
+	if (l == NULL) {
+		struct lookup failed = *first;
+
+		failed.err = STORAGE_BUSY;
+		failed.then(s, &failed);
+		return;
+	}
+	*l = *first;
+	memcpy(l + 1, first->path.ptr, first->path.len);
+	l->path.ptr = (const char *)(l + 1);
+	l->job.work = lookup_work;
+	l->job.done = lookup_done;
+	s->lookup = l;
+	sess_wait_for(s, WAIT_LOOKUP);
+	pool_submit(s->w->pool, &l->job);
+}
+
+void
+lookup_start(struct sess *s, enum lookup_op op, struct sv path,
+    void (*then)(struct sess *s, struct lookup *l))
+{
+	struct lookup l = { .w = s->w, .s = s, .op = op, .fd = -1,
+		.path = path, .then = then };
+
+	call(&l, STORAGE_NOW);
+	if (l.err == STORAGE_LATER) {
+		lookup_later(s, &l);
+		return;
+	}
+	then(s, &l);
+	drop_result(&l);
+}
+
+void
+lookup_abandon(struct lookup *l)
+{
+	l->s = NULL;
+}

@@ -1,0 +1,135 @@
+/*
+ * worker/main.c: start, the walls, the turn's flush.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ipc/inherit.h"
+#include "worker/sandbox.h"
+#include "worker/worker.h"
+
+#define STATS_MS 60000
+
+static void
+write_stats(struct worker *w)
+{
+	struct event e;
+
+	if (!event_wanted(&w->events))
+		return;
+	event_begin(&e, "stats", NULL);
+	event_open(&e, "stats");
+	event_text(&e, "process", SV("worker"));
+	event_number(&e, "sessions", w->sessions);
+#define X(name) event_number(&e, #name, w->counters.name);
+	WORKER_COUNTERS(X)
+#undef X
+	event_number(&e, "events_dropped", w->events.dropped);
+	event_number(&e, "xferlog_dropped", w->xferlog.dropped);
+	event_close(&e);
+	event_end(&e, &w->events);
+}
+
+static void
+stats_due(struct loop_timer *t)
+{
+	struct worker *w = LOOP_OWNER(t, struct worker, stats_timer);
+
+	write_stats(w);
+	loop_timer_set(&w->loop, t, STATS_MS);
+}
+
+/*
+ * The end of a turn.  The gate first: it must know who owns a port before
+ * the client does.
+ */
+static void
+flush(void *arg)
+{
+	struct worker *w = arg;
+	struct sess *s;
+
+	while (link_flush(w) && (s = w->dirty) != NULL) {
+		w->dirty = s->next_dirty;
+		s->dirty = false;
+		control_flush(s);
+		/* Going on with held input may have spoken to the gate. */
+	}
+	event_sink_flush(&w->events);
+	event_sink_flush(&w->xferlog);
+}
+
+/* Whether this user may read the archive is known here alone. */
+static void
+check_archive(const struct worker *w)
+{
+	int fd = openat(INHERIT_ARCHIVE, ".", O_RDONLY | O_DIRECTORY |
+	    O_CLOEXEC);
+
+	if (fd < 0)
+		log_fatal(2, "cannot read the archive %s as user %u: %s",
+		    w->conf.archive, (unsigned)geteuid(), strerror(errno));
+	close(fd);
+}
+
+static void
+prepare(struct worker *w)
+{
+	event_sink_init(&w->events, INHERIT_EVENTS);
+	event_sink_init(&w->xferlog, INHERIT_XFERLOG);
+	w->slot = calloc(w->conf.worker_sessions, sizeof(*w->slot));
+	if (w->slot == NULL || !loop_init(&w->loop) || !link_start(w))
+		log_fatal(1, "cannot start err=%d", errno);
+	w->pool = pool_new(&w->loop, w->conf.worker_threads);
+	w->storage = storage_posix_new(INHERIT_ARCHIVE);
+	if (w->pool == NULL || w->storage == NULL)
+		log_fatal(1, "cannot start err=%d", errno);
+	w->loop.flush = flush;
+	w->loop.flush_arg = w;
+	w->stats_timer.fire = stats_due;
+	loop_timer_set(&w->loop, &w->stats_timer, STATS_MS);
+}
+
+static void
+say_ready(struct worker *w, unsigned walls)
+{
+	struct ipc_msg m = { .type = IPC_READY, .walls = walls };
+
+	ipc_send(&w->warden, &m, -1);
+	if (ipc_flush_plain(&w->warden) != IPC_GOOD)
+		log_fatal(1, "the warden is gone");
+}
+
+int
+main(void)
+{
+	static struct worker w;
+
+	log_open("worker");
+	signal(SIGPIPE, SIG_IGN);
+	tzset();
+	/* A heap of its own for each disk thread would cost more than it saves. */
+	mallopt(M_ARENA_MAX, 2);
+	if (!conf_from_fd(&w.conf, INHERIT_CONF))
+		log_fatal(2, "is started by portcullisd alone");
+	close(INHERIT_CONF);
+	check_archive(&w);
+	prepare(&w);
+	say_ready(&w, sandbox_enter(INHERIT_ARCHIVE));
+	loop_run(&w.loop);
+	write_stats(&w);
+	event_sink_flush(&w.events);
+	event_sink_flush(&w.xferlog);
+	/* Threads may hang on a dead disk: they are not waited for. */
+	_exit(0);
+}

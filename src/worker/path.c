@@ -1,0 +1,68 @@
+/*
+ * worker/path.c: virtual paths; see worker.h.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "worker/worker.h"
+
+static bool
+push(char *out, size_t *len, struct sv name)
+{
+	size_t slash = *len > 0 ? 1 : 0;
+
+	if (*len + slash + name.len >= PATH_MAX)
+		return false;
+	if (slash)
+		out[(*len)++] = '/';
+	memcpy(out + *len, name.ptr, name.len);
+	*len += name.len;
+	return true;
+}
+
+static void
+pop(const char *out, size_t *len)
+{
+	while (*len > 0 && out[*len - 1] != '/')
+		(*len)--;
+	if (*len > 0)
+		(*len)--;
+}
+
+/* Walks one path's components onto out. */
+static bool
+walk(char *out, size_t *len, struct sv path)
+{
+	while (path.len > 0) {
+		const char *slash = memchr(path.ptr, '/', path.len);
+		size_t n = slash == NULL ? path.len :
+		    (size_t)(slash - path.ptr);
+		struct sv name = { path.ptr, n };
+
+		if (sv_eq(name, SV("..")))
+			pop(out, len);
+		else if (n > 0 && !sv_eq(name, SV(".")) &&
+		    !push(out, len, name))
+			return false;
+		path = sv_drop(path, n + 1);
+	}
+	return true;
+}
+
+bool
+path_resolve(struct sv cwd, struct sv arg, char *out, size_t *len)
+{
+	bool absolute = arg.len > 0 && arg.ptr[0] == '/';
+
+	*len = 0;
+	return (absolute || walk(out, len, cwd)) && walk(out, len, arg);
+}
+
+struct sv
+path_last(struct sv path)
+{
+	const char *slash = path.len == 0 ? NULL :
+	    memrchr(path.ptr, '/', path.len);
+
+	return slash == NULL ? path :
+	    sv_drop(path, (size_t)(slash - path.ptr) + 1);
+}

@@ -1,0 +1,272 @@
+/*
+ * worker/pump.c: the bytes of a transfer, on a disk thread.
+ *
+ * A thread moves what the socket takes.  When it takes no more, a fast
+ * client's thread waits a moment for it, as a process of its own would (that
+ * is what makes the big servers fast); a slow one gives its thread back, and
+ * so does everybody when threads are scarce.
+ *
+ * Nothing here touches a session: what it left off is in x->step.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "worker/worker.h"
+
+#define TURN_BYTES (4u << 20)	/* between two looks at the cancel flag */
+#define LINGER_MS 20		/* how long a thread waits for its client */
+#define AT_ONCE_MAX 65536	/* a file sent without a thread */
+
+static void
+count_sent(struct xfer *x, size_t n)
+{
+	atomic_fetch_add_explicit(&x->sent, n, memory_order_relaxed);
+}
+
+/* The socket is full: true when it has room again soon. */
+static bool
+room_soon(struct xfer *x)
+{
+	struct pollfd p = { .fd = x->data_fd, .events = POLLOUT };
+
+	if (pool_is_crowded(x->w->pool))
+		return false;
+	return poll(&p, 1, LINGER_MS) == 1;
+}
+
+/* What a failed send means; STEP_DONE stands for "try again". */
+static enum xfer_step
+send_failed(struct xfer *x)
+{
+	if (errno == EINTR)
+		return STEP_DONE;
+	if (errno != EAGAIN)
+		return STEP_PEER_GONE;
+	return room_soon(x) ? STEP_DONE : STEP_BLOCKED;
+}
+
+static bool
+is_cancelled(struct xfer *x)
+{
+	return atomic_load_explicit(&x->cancel, memory_order_relaxed);
+}
+
+static enum xfer_step
+sendfile_failed(struct xfer *x)
+{
+	/* sendfile does not say which side failed. */
+	if (errno == EIO || errno == ESTALE || errno == ENOMEM ||
+	    errno == EOVERFLOW)
+		return STEP_READ_FAILED;
+	return send_failed(x);
+}
+
+/* TYPE I: from the page cache to the socket. */
+static enum xfer_step
+push_image(struct xfer *x)
+{
+	while (x->at < x->size) {
+		uint64_t left = x->size - x->at;
+		off_t at = (off_t)x->at;
+		ssize_t n;
+
+		if (is_cancelled(x))
+			return STEP_CANCELLED;
+		n = sendfile(x->data_fd, x->fd, &at,
+		    left < TURN_BYTES ? (size_t)left : TURN_BYTES);
+		if (n == 0)
+			return STEP_SHORT;
+		if (n < 0) {
+			enum xfer_step step = sendfile_failed(x);
+
+			if (step != STEP_DONE)
+				return step;
+			continue;
+		}
+		x->at += (uint64_t)n;
+		count_sent(x, (size_t)n);
+	}
+	return STEP_DONE;
+}
+
+/* Sends what stands in the buffer; STEP_DONE when it is empty. */
+static enum xfer_step
+push_buffer(struct xfer *x)
+{
+	while (x->buf_off < x->buf_len) {
+		ssize_t n;
+
+		if (is_cancelled(x))
+			return STEP_CANCELLED;
+		n = send(x->data_fd, x->buf + x->buf_off,
+		    x->buf_len - x->buf_off, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0) {
+			enum xfer_step step = send_failed(x);
+
+			if (step != STEP_DONE)
+				return step;
+			continue;
+		}
+		x->buf_off += (size_t)n;
+		count_sent(x, (size_t)n);
+	}
+	x->buf_off = x->buf_len = 0;
+	return STEP_DONE;
+}
+
+/*
+ * Each LF that no CR precedes becomes CRLF (RFC 959 §3.1.1.1).  At most half
+ * the buffer is read, so that all of it may be LFs.
+ */
+static enum xfer_step
+fill_ascii(struct xfer *x)
+{
+	char raw[XFER_BUF / 2 < 32768 ? XFER_BUF / 2 : 32768];
+	uint64_t left = x->size - x->at;
+	size_t want = left < sizeof(raw) ? (size_t)left : sizeof(raw);
+	ssize_t n = pread(x->fd, raw, want, (off_t)x->at);
+
+	if (n < 0)
+		return STEP_READ_FAILED;
+	if (n == 0)
+		return STEP_SHORT;
+	for (ssize_t i = 0; i < n; i++) {
+		if (raw[i] == '\n' && !x->last_cr)
+			x->buf[x->buf_len++] = '\r';
+		x->buf[x->buf_len++] = raw[i];
+		x->last_cr = raw[i] == '\r';
+	}
+	x->at += (uint64_t)n;
+	x->end = x->at == x->size;
+	return STEP_DONE;
+}
+
+static size_t
+format_entry(struct xfer *x, const struct storage_entry *entry, char *out,
+    size_t room)
+{
+	struct listing_entry e = { .name = entry->name,
+		.target = entry->target, .mode = entry->stat.mode,
+		.links = entry->stat.links, .size = entry->stat.size,
+		.mtime = entry->stat.mtime, .dev = entry->stat.dev,
+		.ino = entry->stat.ino };
+
+	switch (x->kind) {
+	case XFER_LIST:
+		return listing_list(&e, x->now_s, out, room);
+	case XFER_NLST:
+		return listing_nlst(&e, out, room);
+	case XFER_MLSD:
+		e.perm = S_ISDIR(e.mode) ? LISTING_PERM_DIR :
+		    LISTING_PERM_FILE;
+		return listing_mlsd(&e, x->facts, out, room);
+	case XFER_FILE:
+		break;
+	}
+	return 0;
+}
+
+/* A name that a line cannot hold: it could not be asked for, either. */
+static bool
+is_unspeakable(struct sv name)
+{
+	return memchr(name.ptr, '\n', name.len) != NULL ||
+	    memchr(name.ptr, '\r', name.len) != NULL;
+}
+
+/* The next lines of a listing, as many as fit. */
+static enum xfer_step
+fill_listing(struct xfer *x)
+{
+	const struct storage_ops *ops = x->w->storage->ops;
+	struct storage_entry entry;
+	enum storage_err err;
+	const size_t longest = NAME_MAX + PATH_MAX + LISTING_SLACK;
+
+	while (x->buf_len + longest <= XFER_BUF) {
+		if (x->alone) {
+			entry = (struct storage_entry) {
+				.name = path_last(x->path), .stat = x->stat };
+			err = x->end ? STORAGE_NOT_FOUND : STORAGE_OK;
+			x->end = true;
+		} else {
+			err = ops->next(x->dir, x->kind == XFER_NLST, &entry);
+		}
+		if (err == STORAGE_NOT_FOUND) {
+			x->end = true;
+			return STEP_DONE;
+		}
+		if (err != STORAGE_OK)
+			return STEP_READ_FAILED;
+		if (!is_unspeakable(entry.name))
+			x->buf_len += format_entry(x, &entry,
+			    x->buf + x->buf_len, XFER_BUF - x->buf_len);
+	}
+	return STEP_DONE;
+}
+
+static enum xfer_step
+push_filled(struct xfer *x, enum xfer_step (*fill)(struct xfer *x))
+{
+	enum xfer_step step;
+
+	if (x->buf == NULL && (x->buf = malloc(XFER_BUF)) == NULL)
+		return STEP_READ_FAILED;
+	for (;;) {
+		if ((step = push_buffer(x)) != STEP_DONE || x->end)
+			return step;
+		if ((step = fill(x)) != STEP_DONE)
+			return step;
+	}
+}
+
+void
+pump_work(struct pool_job *job)
+{
+	struct xfer *x = LOOP_OWNER(job, struct xfer, job);
+
+	if (x->kind != XFER_FILE) {
+		x->step = push_filled(x, fill_listing);
+	} else if (x->ascii) {
+		x->end = x->at >= x->size && x->buf_len == 0;
+		x->step = x->end ? STEP_DONE : push_filled(x, fill_ascii);
+	} else {
+		x->step = push_image(x);
+	}
+	/*
+	 * Only the loop may close the socket, but the client shall see the
+	 * end of a whole transfer now, not a thread's way later.
+	 */
+	if (x->step == STEP_DONE)
+		shutdown(x->data_fd, SHUT_WR);
+}
+
+bool
+pump_at_once(struct xfer *x)
+{
+	static char room[AT_ONCE_MAX];
+	uint64_t left = x->size - x->at;
+	struct iovec iov = { room, (size_t)left };
+	ssize_t n;
+
+	if (x->kind != XFER_FILE || x->ascii || left > sizeof(room))
+		return false;
+	/* RWF_NOWAIT: what is not in memory is not waited for. */
+	if (left > 0 &&
+	    preadv2(x->fd, &iov, 1, (off_t)x->at, RWF_NOWAIT) != (ssize_t)left)
+		return false;
+	n = left == 0 ? 0 : send(x->data_fd, room, (size_t)left,
+	    MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n > 0) {
+		x->at += (uint64_t)n;
+		count_sent(x, (size_t)n);
+	}
+	return n == (ssize_t)left;
+}

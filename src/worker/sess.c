@@ -1,0 +1,230 @@
+/*
+ * worker/sess.c: a session's life, and the one clock that it has.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "worker/worker.h"
+
+#define FAREWELL_MS 5000	/* for a last reply that is not read */
+#define PENALTY_MS 1000		/* RFC 2577 §5: a wrong password waits */
+#define DRAIN_MAX 65536
+
+static void
+session_event(struct sess *s, const char *action)
+{
+	struct event e;
+
+	if (!event_wanted(&s->w->events))
+		return;
+	event_begin(&e, "ftp", &s->who);
+	event_open(&e, "ftp");
+	event_text(&e, "action", sv_of(action));
+	event_close(&e);
+	event_end(&e, &s->w->events);
+}
+
+static void
+clock_fired(struct loop_timer *t)
+{
+	struct sess *s = LOOP_OWNER(t, struct sess, clock);
+
+	if (s->closing) {
+		sess_close(s);
+		return;
+	}
+	if (s->wait == WAIT_PENALTY) {
+		sess_wait_for(s, WAIT_NOTHING);
+		reply(s, 530, "Login incorrect.");
+		control_continue(s);
+		return;
+	}
+	if (s->wait == WAIT_TRANSFER &&
+	    xfer_progress(s->xfer) > s->xfer->acked) {
+		s->xfer->acked = xfer_progress(s->xfer);
+		sess_clock_restart(s);
+		return;
+	}
+	s->w->counters.timeouts++;
+	if (s->wait == WAIT_TRANSFER)
+		xfer_stalled(s->xfer);
+	else if (s->wait == WAIT_NOTHING)
+		sess_end(s, s->logged_in ? "Idle for too long." :
+		    "Login took too long.");
+	else
+		sess_end(s, "The server could not go on with it.");
+}
+
+void
+sess_clock_restart(struct sess *s)
+{
+	const struct conf *c = &s->w->conf;
+	uint64_t elapsed_ms = s->w->loop.now_ms - s->started_ms, ms;
+
+	if (s->closing)
+		ms = FAREWELL_MS;
+	else if (s->wait == WAIT_PENALTY)
+		ms = PENALTY_MS;
+	else if (s->wait != WAIT_NOTHING)
+		ms = (uint64_t)c->data_timeout_s * 1000;
+	else if (s->logged_in)
+		ms = (uint64_t)c->idle_timeout_s * 1000;
+	else	/* all told, not since the last command */
+		ms = (uint64_t)c->login_timeout_s * 1000 > elapsed_ms ?
+		    (uint64_t)c->login_timeout_s * 1000 - elapsed_ms : 0;
+	/* The clock may stand later than this wait allows. */
+	loop_timer_stop(&s->w->loop, &s->clock);
+	loop_timer_set(&s->w->loop, &s->clock, ms);
+}
+
+void
+sess_wait_for(struct sess *s, enum sess_wait wait)
+{
+	if (s->dead)
+		return;
+	s->wait = wait;
+	sess_clock_restart(s);
+}
+
+struct sess *
+sess_new(struct worker *w, int fd, const struct ipc_msg *open)
+{
+	struct sess *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->w = w;
+	s->watch = (struct loop_watch) { .fd = fd, .ready = control_ready };
+	s->clock.fire = clock_fired;
+	s->who = (struct event_session) { .client = open->open.peer,
+		.server = open->open.local, .flow = open->open.flow };
+	s->slot = open->slot;
+	s->generation = open->generation;
+	s->local = open->local;
+	s->started_ms = w->loop.now_ms;
+	s->data_fd = -1;
+	s->facts = LISTING_ALL_FACTS;
+	telnet_init(&s->telnet, NULL, LINE_MAX_BYTES);
+	if (!loop_watch(&w->loop, &s->watch, EPOLLIN)) {
+		free(s);
+		return NULL;
+	}
+	w->slot[s->slot] = s;
+	w->sessions++;
+	w->counters.sessions_total++;
+	sess_clock_restart(s);
+	session_event(s, "session_start");
+	reply(s, 220, w->conf.banner);
+	return s;
+}
+
+void
+sess_end(struct sess *s, const char *text)
+{
+	if (s->closing || s->dead)
+		return;
+	if (s->xfer != NULL) {
+		xfer_abandon(s->xfer);
+		s->xfer = NULL;
+	}
+	reply(s, 421, text);
+	s->closing = true;
+	sess_clock_restart(s);
+}
+
+static void
+sess_release(struct loop_grave *g)
+{
+	struct sess *s = LOOP_OWNER(g, struct sess, grave);
+
+	free(s->line_buf);
+	free(s->held);
+	free(s->out);
+	free(s->cwd);
+	free(s->ident);
+	free(s);
+}
+
+/* Input that nobody reads would turn our FIN into a reset, and the reset
+ * would take the last reply with it. */
+static void
+drain(int fd)
+{
+	static char room[READ_MAX];
+
+	for (size_t got = 0; got < DRAIN_MAX; got += sizeof(room))
+		if (recv(fd, room, sizeof(room), MSG_DONTWAIT) <= 0)
+			return;
+}
+
+/* The list of who has replies to send must not keep the dead. */
+static void
+unlink_dirty(struct sess *s)
+{
+	struct sess **link = &s->w->dirty;
+
+	if (!s->dirty)
+		return;
+	while (*link != s)
+		link = &(*link)->next_dirty;
+	*link = s->next_dirty;
+	s->dirty = false;
+}
+
+void
+sess_close(struct sess *s)
+{
+	struct worker *w = s->w;
+
+	if (s->dead)
+		return;
+	s->dead = true;
+	session_event(s, "session_end");
+	loop_timer_stop(&w->loop, &s->clock);
+	unlink_dirty(s);
+	if (s->xfer != NULL)
+		xfer_abandon(s->xfer);
+	if (s->lookup != NULL)
+		lookup_abandon(s->lookup);
+	if (s->data_fd >= 0)
+		close(s->data_fd);
+	/*
+	 * The gate holds a duplicate: closing ours neither sends a FIN nor
+	 * takes it out of our epoll set.
+	 */
+	loop_unwatch(&w->loop, &s->watch);
+	shutdown(s->watch.fd, SHUT_WR);
+	drain(s->watch.fd);
+	close(s->watch.fd);
+	link_tell(s, IPC_CLOSED, 0);
+	w->slot[s->slot] = NULL;
+	w->sessions--;
+	loop_bury(&w->loop, &s->grave, sess_release);
+	worker_exit_if_empty(w);
+}
+
+void
+sess_reset(struct sess *s)
+{
+	endpoint_void(s);
+	s->named = false;
+	s->anonymous = false;
+	s->logged_in = false;
+	s->ascii = false;
+	s->rest = 0;
+	s->facts = LISTING_ALL_FACTS;
+	free(s->cwd);
+	free(s->ident);
+	s->cwd = NULL;
+	s->ident = NULL;
+}
+
+void
+sess_finish_if_idle(struct sess *s)
+{
+	if (s->w->finishing && s->wait == WAIT_NOTHING)
+		sess_end(s, "The server is stopping, come back later.");
+}

@@ -1,0 +1,325 @@
+/*
+ * worker/worker.h: the process that reads every byte from outside, and has
+ * no network power: sessions (RFC 959's server-PI) and transfers (server-DTP)
+ * on one loop, with threads for what may wait for a disk.
+ *
+ * main.c start and the turn's flush; link.c messages from and to the gate;
+ * control.c bytes of the control connection; sess.c a session's life and its
+ * clock; reply.c replies; path.c virtual paths; lookup.c storage calls;
+ * xfer.c transfers, pump.c their bytes; cmd_*.c the commands.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include <limits.h>
+#include <stdatomic.h>
+
+#include "base/loop.h"
+#include "base/pool.h"
+#include "conf/conf.h"
+#include "guard/event.h"
+#include "ipc/channel.h"
+#include "proto/command.h"
+#include "proto/listing.h"
+#include "proto/telnet.h"
+#include "storage/storage.h"
+
+#define LINE_MAX_BYTES 8192	/* a command line; longer ones are refused */
+#define READ_MAX 4096		/* read from a control connection at once */
+#define REPLY_MAX 65536		/* unsent replies of one session */
+#define STOCK_LOCALS 64
+#define STOCK_PORTS 64
+
+struct sess;
+struct xfer;
+struct lookup;
+
+/* Port numbers that the gate already listens on, at one local address. */
+struct stock {
+	size_t count;
+	uint16_t port[STOCK_PORTS];
+};
+
+#define WORKER_COUNTERS(X) \
+	X(sessions_total) X(logins) X(login_failures) X(commands) \
+	X(unknown_commands) X(overlong_lines) X(foreign_protocols) \
+	X(refused_addresses) X(transfers_active) X(transfers_passive) \
+	X(transfers_failed) X(bytes_sent) X(timeouts)
+
+struct worker_counters {
+#define X(name) uint64_t name;
+	WORKER_COUNTERS(X)
+#undef X
+};
+
+struct worker {
+	struct loop loop;
+	struct conf conf;
+	struct pool *pool;
+	struct storage *storage;
+	struct ipc_channel gate, warden;
+	struct loop_watch gate_watch, warden_watch;
+	struct loop_timer stop_timer, stats_timer;
+	struct event_sink events, xferlog;
+	struct sess **slot;	/* conf.worker_sessions of them */
+	struct sess *dirty;	/* have replies to send at the turn's end */
+	uint32_t sessions;
+	uint32_t xfers;		/* also those whose session is gone */
+	bool retired;		/* exit when the last session ends */
+	bool finishing;		/* end sessions as soon as they are idle */
+	struct stock stock[STOCK_LOCALS];
+	struct worker_counters counters;
+};
+
+/* Where the next data connection comes from. */
+enum endpoint {
+	ENDPOINT_NONE,
+	ENDPOINT_ACTIVE,	/* PORT, EPRT: to data_port of the peer */
+	ENDPOINT_ASKED,		/* PASV, EPSV: the gate has not answered */
+	ENDPOINT_PASSIVE,	/* the client was told a port */
+	ENDPOINT_CONNECTED,	/* and has come: data_fd */
+	ENDPOINT_FAILED,	/* and has not: no answer but 425 */
+};
+
+/* What keeps the next command waiting. */
+enum sess_wait {
+	WAIT_NOTHING,
+	WAIT_LOOKUP,	/* a storage call on a disk thread */
+	WAIT_PORT,	/* a passive port from the gate */
+	WAIT_PENALTY,	/* a wrong password is answered late */
+	WAIT_TRANSFER,	/* commands legal AT_TRANSFER go on */
+};
+
+struct sess {
+	struct worker *w;
+	struct sess *next_dirty;
+	struct loop_watch watch;	/* the control connection */
+	struct loop_timer clock;
+	struct loop_grave grave;
+	struct event_session who;
+	uint64_t started_ms;
+	uint32_t slot, generation;
+	uint16_t local;
+	enum sess_wait wait;
+	enum endpoint endpoint;
+	uint16_t data_port;
+	bool dirty;
+	bool named;		/* USER was given */
+	bool anonymous;		/* and it was one of ours */
+	bool logged_in;
+	bool spoken;		/* a first line has come */
+	bool ascii;		/* TYPE A */
+	bool epsv_all;
+	bool epsv;		/* the port asked for is told as 229 */
+	bool line_waits;	/* line_buf holds a whole line, not yet run */
+	bool closing;		/* when the replies are out */
+	bool dead;
+	uint8_t strikes;	/* unknown commands before login, long lines */
+	uint8_t attempts;	/* refused logins */
+	uint16_t refusals;	/* refused data addresses, failed connects */
+	uint16_t unused;	/* endpoints without a transfer, in a row */
+	unsigned facts;		/* of MLSD */
+	int data_fd;		/* arrived, and not yet a transfer's; or -1 */
+	uint64_t rest;
+	struct telnet telnet;
+	char *line_buf;		/* a partial or waiting line; or NULL */
+	char *held;		/* input behind it; or NULL */
+	size_t held_len;
+	char *out;		/* replies not yet sent; or NULL */
+	size_t out_len, out_cap;
+	char *cwd;		/* virtual path without slashes at its ends;
+				   NULL is the root */
+	char *ident;		/* what an anonymous user called himself */
+	struct lookup *lookup;
+	struct xfer *xfer;
+	enum ftp_verb verb;	/* of the command that is being carried out */
+};
+
+/* sess.c */
+
+struct sess *sess_new(struct worker *w, int fd, const struct ipc_msg *open);
+/* Says farewell: the session ends when the reply is out. */
+void sess_end(struct sess *s, const char *reply);
+/* Ends it now; its memory goes after the turn. */
+void sess_close(struct sess *s);
+/* Commands go on (or the clock of the next wait starts). */
+void sess_wait_for(struct sess *s, enum sess_wait wait);
+void sess_clock_restart(struct sess *s);
+/* Back to the state of a fresh session (REIN, USER). */
+void sess_reset(struct sess *s);
+/* Ends sessions that do nothing, when the worker is to finish. */
+void sess_finish_if_idle(struct sess *s);
+
+/* control.c */
+
+void control_ready(struct loop_watch *w, uint32_t events);
+/* Runs lines that waited for the present command to end. */
+void control_continue(struct sess *s);
+/* Writes the replies; watches for what has to be watched. */
+void control_flush(struct sess *s);
+
+/* reply.c: all text is ours; what is the client's is quoted inside. */
+
+void reply(struct sess *s, int code, const char *text);
+void reply_format(struct sess *s, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* "code-text", lines behind a blank, and reply() for the last one. */
+void reply_begin(struct sess *s, int code, const char *text);
+void reply_line(struct sess *s, struct sv text);
+/* A 257 or the like: code, SP, quoted path, SP, text. */
+void reply_quoted(struct sess *s, int code, struct sv path, const char *text);
+void reply_raw(struct sess *s, struct sv bytes);
+
+/* path.c */
+
+/*
+ * Where arg leads from cwd, both virtual; "." and ".." are resolved as text,
+ * so ".." never asks the disk and never leaves the root.
+ * out has PATH_MAX bytes; false when the result would not fit.
+ */
+MUST_USE bool path_resolve(struct sv cwd, struct sv arg, char *out,
+    size_t *len);
+/* The last component; empty for the root. */
+struct sv path_last(struct sv path);
+
+/* lookup.c */
+
+enum lookup_op {
+	LOOKUP_STAT,
+	LOOKUP_OPEN,
+	LOOKUP_OPEN_DIR,
+};
+
+struct lookup {
+	struct pool_job job;
+	struct worker *w;
+	struct sess *s;		/* NULL: nobody waits any more */
+	enum lookup_op op;
+	enum storage_err err;
+	struct storage_stat stat;
+	int fd;			/* LOOKUP_OPEN: `then` takes it */
+	struct storage_dir *dir; /* LOOKUP_OPEN_DIR: likewise */
+	struct sv path;
+	void (*then)(struct sess *s, struct lookup *l);
+};
+
+/*
+ * Makes a storage call: at once when it can be answered from memory, else on
+ * a disk thread while the session waits.  `then` runs in either case.
+ */
+void lookup_start(struct sess *s, enum lookup_op op, struct sv path,
+    void (*then)(struct sess *s, struct lookup *l));
+/* The session ends: the result will be dropped. */
+void lookup_abandon(struct lookup *l);
+
+/* xfer.c */
+
+enum xfer_kind {
+	XFER_FILE,
+	XFER_LIST,
+	XFER_NLST,
+	XFER_MLSD,
+};
+
+/* How the bytes fared, as a disk thread left them. */
+enum xfer_step {
+	STEP_BLOCKED,	/* the client must read first */
+	STEP_DONE,
+	STEP_PEER_GONE,
+	STEP_READ_FAILED,
+	STEP_SHORT,	/* the file has become shorter */
+	STEP_CANCELLED,
+};
+
+struct xfer {
+	struct pool_job job;
+	struct worker *w;
+	struct sess *s;		/* NULL: the session is gone */
+	struct loop_watch watch;
+	struct loop_grave grave;
+	struct event_session who;
+	enum xfer_kind kind;
+	enum ftp_verb verb;
+	enum xfer_step step;
+	bool active, ascii, running;
+	bool last_cr;		/* TYPE A: the last byte sent was a CR */
+	bool end;		/* the source has no more */
+	bool alone;		/* LIST of a single file: entry */
+	_Atomic bool cancel;
+	_Atomic uint64_t sent;	/* bytes handed to the kernel */
+	uint64_t acked;		/* at the last look: progress */
+	uint64_t started_ms, offset, size;
+	uint64_t at;		/* where in the file we are */
+	int64_t now_s;
+	unsigned facts;
+	int fd;			/* the file */
+	int data_fd;
+	uint16_t data_port;	/* which connection we wait for */
+	struct storage_dir *dir;
+	struct storage_stat stat; /* of the single file */
+	char *buf;		/* XFER_BUF bytes, when one is needed */
+	size_t buf_len, buf_off;
+	struct sv path;		/* behind the struct */
+};
+
+#define XFER_BUF 131072
+
+/* Takes over the source in *from; the session's endpoint is used up. */
+void xfer_start(struct sess *s, enum xfer_kind kind, struct lookup *from);
+/* The gate has brought the data connection, or not. */
+void xfer_connected(struct xfer *x, int fd);
+void xfer_not_connected(struct xfer *x, enum ipc_reason reason);
+/* ABOR: 426, then 226. */
+void xfer_abort(struct xfer *x);
+/* No progress: 426 or 425. */
+void xfer_stalled(struct xfer *x);
+/* Bytes that the client's host has taken. */
+uint64_t xfer_progress(const struct xfer *x);
+/* The session ends: without a word. */
+void xfer_abandon(struct xfer *x);
+
+/* pump.c: on a disk thread */
+void pump_work(struct pool_job *job);
+/* A small file that is in memory, whole, without a thread; false: pump it. */
+bool pump_at_once(struct xfer *x);
+
+/* link.c */
+
+bool link_start(struct worker *w);
+void link_tell(struct sess *s, enum ipc_type type, uint16_t port);
+/* A stocked port, claimed for s; 0: none in stock. */
+uint16_t link_claim(struct sess *s);
+/* Everything gathered for the gate goes out; false: it must wait. */
+bool link_flush(struct worker *w);
+bool link_is_crowded(const struct worker *w);
+/* Exits when there is nothing left to do. */
+void worker_exit_if_empty(struct worker *w);
+
+/* cmd_data.c */
+
+/* Forgets the data endpoint, at the gate too. */
+void endpoint_void(struct sess *s);
+void endpoint_listening(struct sess *s, uint16_t port);
+void endpoint_listen_failed(struct sess *s, enum ipc_reason reason);
+
+/* cmd_*.c: one for each handler of FTP_VERBS */
+
+typedef void sess_handler(struct sess *s, struct sv arg);
+void sess_command(struct sess *s, enum ftp_verb verb, struct sv arg);
+#define SESS_HANDLERS(X) \
+	X(abor) X(absent) X(acct) X(allo) X(cdup) X(clnt) X(cwd) X(eprt) \
+	X(epsv) X(feat) X(help) X(list) X(mdtm) X(mlsd) X(mlst) X(mode) \
+	X(nlst) X(noop) X(opts) X(pass) X(pasv) X(port) X(pwd) X(quit) \
+	X(rein) X(rest) X(retr) X(rnto) X(site) X(size) X(stat) X(stru) \
+	X(syst) X(type) X(user) X(write)
+#define X(name) sess_handler cmd_##name;
+SESS_HANDLERS(X)
+#undef X
+
+/* Shared by the commands that take a path. */
+struct sv sess_cwd(const struct sess *s);
+/* Resolves arg into out; answers 550 and returns false when it is too long. */
+bool sess_path(struct sess *s, struct sv arg, char out[PATH_MAX],
+    struct sv *path);
+void reply_storage_error(struct sess *s, enum storage_err err);

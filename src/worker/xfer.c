@@ -1,0 +1,382 @@
+/*
+ * worker/xfer.c: a transfer (RFC 959's server-DTP) from its command to its
+ * last reply.
+ *
+ * The bytes are moved by pump.c on a disk thread, so that neither a cold page
+ * nor a slow directory holds up the loop.  While a job runs, the descriptors
+ * belong to it: an abort raises a flag and shuts the socket down, and the
+ * loop closes when the job has come back.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "worker/worker.h"
+
+static void
+xfer_release(struct loop_grave *g)
+{
+	struct xfer *x = LOOP_OWNER(g, struct xfer, grave);
+
+	free(x->buf);
+	free(x);
+}
+
+static void
+close_source(struct xfer *x)
+{
+	if (x->fd >= 0)
+		close(x->fd);
+	if (x->dir != NULL)
+		x->w->storage->ops->close_dir(x->dir);
+	x->fd = -1;
+	x->dir = NULL;
+}
+
+static void
+close_data(struct xfer *x)
+{
+	if (x->data_fd < 0)
+		return;
+	loop_unwatch(&x->w->loop, &x->watch);
+	close(x->data_fd);
+	x->data_fd = -1;
+}
+
+static void
+xfer_free(struct xfer *x)
+{
+	close_data(x);
+	close_source(x);
+	x->w->xfers--;
+	loop_bury(&x->w->loop, &x->grave, xfer_release);
+	worker_exit_if_empty(x->w);
+}
+
+static void
+report(struct xfer *x, int code, const char *result)
+{
+	struct worker *w = x->w;
+	const struct ftp_command *command = &ftp_commands[x->verb];
+	char path[PATH_MAX + 1];
+	struct event_transfer t = {
+		.verb = sv_of(command->name),
+		.path = { path, x->path.len + 1 },
+		.user = x->s == NULL || x->s->ident == NULL ? SV("") :
+		    sv_of(x->s->ident),
+		.bytes = atomic_load(&x->sent),
+		.duration_ms = w->loop.now_ms - x->started_ms,
+		.offset = x->offset, .active = x->active, .ascii = x->ascii,
+		.complete = code == 226, .result = result, .code = code,
+	};
+
+	path[0] = '/';
+	memcpy(path + 1, x->path.ptr, x->path.len);
+	w->counters.bytes_sent += t.bytes;
+	if (code != 226)
+		w->counters.transfers_failed++;
+	else if (x->active)
+		w->counters.transfers_active++;
+	else
+		w->counters.transfers_passive++;
+	event_transfer(&w->events, &x->who, &t);
+	if (x->kind == XFER_FILE)
+		event_xferlog(&w->xferlog, &x->who, &t);
+}
+
+/* The last reply; the data connection is closed before it is given. */
+static void
+finish(struct xfer *x, int code, const char *text, const char *result)
+{
+	struct sess *s = x->s;
+
+	close_data(x);
+	report(x, code, result);
+	if (s != NULL) {
+		s->xfer = NULL;
+		reply(s, code, text);
+		sess_wait_for(s, WAIT_NOTHING);
+	}
+	xfer_free(x);
+}
+
+static void
+finish_step(struct xfer *x)
+{
+	switch (x->step) {
+	case STEP_DONE:
+		finish(x, 226, "Transfer complete.", "complete");
+		return;
+	case STEP_READ_FAILED:
+		finish(x, 451, "Reading failed on the server.", "read_error");
+		return;
+	case STEP_SHORT:
+		finish(x, 451, "The file changed while it was sent.",
+		    "changed");
+		return;
+	case STEP_CANCELLED:
+		finish(x, 426, "Transfer aborted.", "aborted");
+		return;
+	case STEP_BLOCKED:
+	case STEP_PEER_GONE:
+		finish(x, 426, "Data connection closed early.", "peer_closed");
+		return;
+	}
+}
+
+static void
+submit(struct xfer *x)
+{
+	x->running = true;
+	pool_submit(x->w->pool, &x->job);
+}
+
+static void
+data_ready(struct loop_watch *w, uint32_t events)
+{
+	struct xfer *x = LOOP_OWNER(w, struct xfer, watch);
+
+	(void)events;
+	loop_unwatch(&x->w->loop, w);
+	submit(x);
+}
+
+/* The client must read first. */
+static void
+wait_until_writable(struct xfer *x)
+{
+	x->watch = (struct loop_watch) { .fd = x->data_fd,
+		.ready = data_ready };
+	if (!loop_watch(&x->w->loop, &x->watch, EPOLLOUT)) {
+		x->watch.ready = NULL;
+		x->step = STEP_PEER_GONE;
+		finish_step(x);
+	}
+}
+
+static void
+pump_done(struct pool_job *job)
+{
+	struct xfer *x = LOOP_OWNER(job, struct xfer, job);
+	struct sess *s = x->s;
+
+	x->running = false;
+	if (atomic_load(&x->cancel) && x->step != STEP_DONE)
+		x->step = STEP_CANCELLED;
+	if (s == NULL) {
+		report(x, 426, "session_ended");
+		xfer_free(x);
+		return;
+	}
+	if (x->step == STEP_BLOCKED) {
+		wait_until_writable(x);
+		if (s->xfer == x)
+			return;
+	} else {
+		finish_step(x);
+	}
+	control_continue(s);
+}
+
+static const char *
+opening_text(const struct xfer *x)
+{
+	return x->kind == XFER_FILE ? "Sending the file." :
+	    "Sending the listing.";
+}
+
+void
+xfer_connected(struct xfer *x, int fd)
+{
+	struct sess *s = x->s;
+
+	x->data_fd = fd;
+	s->refusals = 0;
+	reply(s, 150, opening_text(x));
+	if (pump_at_once(x)) {
+		x->step = STEP_DONE;
+		finish_step(x);
+		control_continue(s);
+		return;
+	}
+	sess_wait_for(s, WAIT_TRANSFER);
+	submit(x);
+}
+
+void
+xfer_not_connected(struct xfer *x, enum ipc_reason reason)
+{
+	static const char *const texts[] = {
+		[IPC_OK] = "No data connection.",
+		[IPC_FULL] = "No data connection: no port is free.",
+		[IPC_REFUSED] = "No data connection: your host refused it.",
+		[IPC_TIMEOUT] = "No data connection: nobody came in time.",
+		[IPC_UNREACHABLE] = "No data connection: host unreachable.",
+		[IPC_FORBIDDEN] = "No data connection: not allowed.",
+		[IPC_RATE] = "No data connection: too many failed; wait.",
+		[IPC_BROKEN] = "No data connection: out of resources.",
+	};
+	struct sess *s = x->s;
+	size_t i = reason < sizeof(texts) / sizeof(texts[0]) ? reason : 0;
+
+	finish(x, 425, texts[i], "not_connected");
+	if (++s->refusals >= s->w->conf.abuse_refusals)
+		sess_end(s, "Too many failed data connections.");
+	control_continue(s);
+}
+
+static struct xfer *
+xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
+{
+	struct xfer *x = calloc(1, sizeof(*x) + from->path.len + 1);
+
+	if (x == NULL)
+		return NULL;
+	memcpy(x + 1, from->path.ptr, from->path.len);
+	x->path = (struct sv) { (char *)(x + 1), from->path.len };
+	x->job.work = pump_work;
+	x->job.done = pump_done;
+	x->w = s->w;
+	x->s = s;
+	x->who = s->who;
+	x->kind = kind;
+	x->verb = s->verb;
+	x->ascii = s->ascii && kind == XFER_FILE;
+	x->facts = s->facts;
+	x->now_s = time(NULL);
+	x->started_ms = s->w->loop.now_ms;
+	x->offset = x->at = s->rest;
+	x->size = from->stat.size;
+	x->stat = from->stat;
+	x->alone = from->op == LOOKUP_STAT;
+	x->data_fd = -1;
+	x->fd = from->fd;
+	x->dir = from->dir;
+	from->fd = -1;
+	from->dir = NULL;
+	s->w->xfers++;
+	return x;
+}
+
+void
+xfer_start(struct sess *s, enum xfer_kind kind, struct lookup *from)
+{
+	struct xfer *x = xfer_new(s, kind, from);
+	enum endpoint endpoint = s->endpoint;
+	uint16_t port = s->data_port;
+	int fd = s->data_fd;
+
+	s->rest = 0;
+	s->unused = 0;
+	if (x == NULL || endpoint == ENDPOINT_FAILED) {
+		if (x != NULL)
+			xfer_free(x);
+		endpoint_void(s);
+		reply(s, 425, "No data connection.");
+		return;
+	}
+	/* The endpoint is used up, whatever becomes of the transfer. */
+	s->endpoint = ENDPOINT_NONE;
+	s->data_fd = -1;
+	s->data_port = 0;
+	s->xfer = x;
+	if (endpoint == ENDPOINT_CONNECTED) {
+		xfer_connected(x, fd);
+		return;
+	}
+	x->active = endpoint == ENDPOINT_ACTIVE;
+	x->data_port = port;
+	sess_wait_for(s, WAIT_TRANSFER);
+	if (x->active)
+		link_tell(s, IPC_CONNECT, port);
+}
+
+uint64_t
+xfer_progress(const struct xfer *x)
+{
+	uint64_t sent = atomic_load(&x->sent);
+	int waiting = 0;
+
+	if (x->data_fd < 0 || ioctl(x->data_fd, SIOCOUTQ, &waiting) != 0 ||
+	    waiting < 0 || (uint64_t)waiting > sent)
+		return sent;
+	return sent - (uint64_t)waiting;
+}
+
+/* Makes a running job come back soon. */
+static void
+cancel(struct xfer *x)
+{
+	atomic_store(&x->cancel, true);
+	if (x->data_fd >= 0)
+		shutdown(x->data_fd, SHUT_RDWR);
+}
+
+static void
+void_at_gate(struct xfer *x)
+{
+	if (x->data_fd < 0)
+		link_tell(x->s, IPC_VOID, 0);
+}
+
+void
+xfer_abort(struct xfer *x)
+{
+	struct sess *s = x->s;
+
+	void_at_gate(x);
+	cancel(x);
+	if (x->running) {
+		/* Its bytes end now; the job's memory when it is back. */
+		x->s = NULL;
+		s->xfer = NULL;
+		reply(s, 426, "Transfer aborted.");
+		sess_wait_for(s, WAIT_NOTHING);
+	} else {
+		x->step = STEP_CANCELLED;
+		finish_step(x);
+	}
+	reply(s, 226, "Aborted.");
+}
+
+void
+xfer_stalled(struct xfer *x)
+{
+	struct sess *s = x->s;
+
+	if (x->data_fd < 0) {
+		void_at_gate(x);
+		xfer_not_connected(x, IPC_TIMEOUT);
+		return;
+	}
+	cancel(x);
+	if (x->running) {
+		x->s = NULL;
+		s->xfer = NULL;
+		reply(s, 426, "Transfer stood still for too long.");
+		sess_wait_for(s, WAIT_NOTHING);
+	} else {
+		finish(x, 426, "Transfer stood still for too long.",
+		    "stalled");
+	}
+	control_continue(s);
+}
+
+void
+xfer_abandon(struct xfer *x)
+{
+	if (!x->s->dead) /* else the gate is told with the session's end */
+		void_at_gate(x);
+	cancel(x);
+	x->s = NULL;
+	if (x->running)
+		return;
+	report(x, 426, "session_ended");
+	xfer_free(x);
+}
