@@ -135,8 +135,10 @@ take_options(struct job *job, int argc, char **argv)
 		{ "server", required_argument, NULL, 's' },
 		{ NULL, 0, NULL, 0 },
 	};
+	static char program[] = "portcullis explain";
 	int c;
 
+	argv[0] = program;	/* how getopt_long begins what it says */
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1)
 		switch (c) {
 		case 'h':

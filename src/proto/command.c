@@ -6,7 +6,8 @@
 #include "proto/command.h"
 
 const struct ftp_command ftp_commands[V_COUNT] = {
-#define X(VERB, handler, arg, at, source) [V_##VERB] = { #VERB, source, arg, at },
+#define X(VERB, handler, arg, at, source) \
+	[V_##VERB] = { #VERB, source, arg, at },
 	FTP_VERBS(X)
 #undef X
 };

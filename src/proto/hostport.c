@@ -536,7 +536,7 @@ eprt_format(const struct addr *a, char buf[HOSTPORT_TEXT_MAX])
 	char *p = buf;
 
 	assert(a->family != ADDR_NONE);
-	p = a->family == ADDR_V4 ? put_literal(p, "|1|") : put_literal(p, "|2|");
+	p = put_sv(p, a->family == ADDR_V4 ? SV("|1|") : SV("|2|"));
 	p = put_sv(p, sv_of(addr_format_ip(a, ip)));
 	p = put_uint(put_char(p, '|'), a->port);
 	return finish(put_char(p, '|'), buf);
