@@ -1,0 +1,481 @@
+/*
+ * conf/conf_value.c: the types of values: what each reads, writes and says
+ * about itself.  A value is read whole or not at all: a field is written
+ * only when nothing is wrong with its text.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "conf/conf_key.h"
+
+static bool
+refuse(const struct conf_key *k, struct sv text, const char *what,
+    const struct conf_where *w)
+{
+	char quoted[CONF_QUOTE_MAX];
+
+	conf_problem_start(w, k->name);
+	fprintf(w->err, "%s %s; write ", conf_quote(text, quoted), what);
+	k->type->allowed(k, w->err);
+	fputc('\n', w->err);
+	return false;
+}
+
+/* Numbers and times. */
+
+static bool
+number_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	uint64_t value;
+
+	(void)add;
+	if (text.len == 0 || sv_digits(text) != text.len)
+		return refuse(k, text, "is not a number", w);
+	if (!sv_number(text, k->most, &value) || value < k->least)
+		return refuse(k, text, "is out of range", w);
+	*(uint32_t *)field = (uint32_t)value;
+	return true;
+}
+
+static void
+number_write(const void *field, const struct conf_key *k, FILE *out)
+{
+	(void)k;
+	fprintf(out, " %u", *(const uint32_t *)field);
+}
+
+static void
+number_allowed(const struct conf_key *k, FILE *out)
+{
+	fprintf(out, "%u to %u (%s)", k->least, k->most, k->unit);
+}
+
+/* Takes the unit off the end: its length in seconds. */
+static uint64_t
+take_unit(struct sv *text)
+{
+	uint64_t seconds = 0;
+
+	if (text->len == 0)
+		return 1;
+	switch (text->ptr[text->len - 1]) {
+	case 's':
+		seconds = 1;
+		break;
+	case 'm':
+		seconds = 60;
+		break;
+	case 'h':
+		seconds = 60 * 60;
+		break;
+	default:
+		return 1;
+	}
+	text->len--;
+	return seconds;
+}
+
+static bool
+duration_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	struct sv digits = text;
+	uint64_t unit = take_unit(&digits), value;
+
+	(void)add;
+	if (digits.len == 0 || sv_digits(digits) != digits.len)
+		return refuse(k, text, "is not a time", w);
+	if (!sv_number(digits, k->most, &value) || value * unit > k->most ||
+	    value * unit < k->least)
+		return refuse(k, text, "is out of range", w);
+	*(uint32_t *)field = (uint32_t)(value * unit);
+	return true;
+}
+
+static void
+duration_allowed(const struct conf_key *k, FILE *out)
+{
+	fprintf(out, "%u to %u seconds, as 90, 90s, 5m or 1h", k->least,
+	    k->most);
+}
+
+/* Both ends of a range are held to the same limits. */
+
+static bool
+range_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	struct sv low = { text.ptr, sv_digits(text) };
+	struct sv high = sv_drop(text, low.len);
+	uint64_t a, b;
+
+	(void)add;
+	if (low.len == 0 || !sv_take(&high, '-') || high.len == 0 ||
+	    sv_digits(high) != high.len)
+		return refuse(k, text, "is not a range of ports", w);
+	if (!sv_number(low, k->most, &a) || a < k->least ||
+	    !sv_number(high, k->most, &b) || b < k->least)
+		return refuse(k, text, "is out of range", w);
+	if (a > b)
+		return refuse(k, text, "runs backwards", w);
+	*(struct conf_range *)field = (struct conf_range) {
+		.low = (uint32_t)a,
+		.high = (uint32_t)b,
+	};
+	return true;
+}
+
+static void
+range_write(const void *field, const struct conf_key *k, FILE *out)
+{
+	const struct conf_range *r = field;
+
+	(void)k;
+	fprintf(out, " %u-%u", r->low, r->high);
+}
+
+static void
+range_allowed(const struct conf_key *k, FILE *out)
+{
+	fprintf(out, "%s, each %u to %u", k->unit, k->least, k->most);
+}
+
+/* A choice's words are its unit, "require|best"; its value is the place. */
+
+static struct sv
+take_word(struct sv *words)
+{
+	const char *bar = memchr(words->ptr, '|', words->len);
+	struct sv word = *words;
+
+	if (bar != NULL)
+		word.len = (size_t)(bar - words->ptr);
+	*words = sv_drop(*words, word.len + 1);
+	return word;
+}
+
+static bool
+choice_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	struct sv words = sv_of(k->unit);
+
+	(void)add;
+	for (uint32_t i = k->least; i <= k->most; i++) {
+		if (sv_eq(text, take_word(&words))) {
+			*(uint32_t *)field = i;
+			return true;
+		}
+	}
+	return refuse(k, text, "is none of the choices", w);
+}
+
+static void
+choice_write(const void *field, const struct conf_key *k, FILE *out)
+{
+	struct sv words = sv_of(k->unit), word = take_word(&words);
+
+	for (uint32_t i = *(const uint32_t *)field; i > 0; i--)
+		word = take_word(&words);
+	fprintf(out, " %.*s", (int)word.len, word.ptr);
+}
+
+static void
+choice_allowed(const struct conf_key *k, FILE *out)
+{
+	struct sv words = sv_of(k->unit), word = take_word(&words);
+
+	fprintf(out, "%.*s", (int)word.len, word.ptr);
+	while (words.len > 0) {
+		word = take_word(&words);
+		fprintf(out, " or %.*s", (int)word.len, word.ptr);
+	}
+}
+
+/*
+ * Text: printable, since it ends up in a reply or a log.  Bytes above ASCII
+ * pass as they are, but 0xff is Telnet's IAC (RFC 959 §3.1.1.5.2, RFC 854)
+ * and no UTF-8.
+ */
+
+static bool
+is_printable(struct sv text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
+
+		if (c < ' ' || c == 0x7f || c == 0xff)
+			return false;
+	}
+	return true;
+}
+
+/* A blank at either end could not be written into a file again. */
+static bool
+has_outer_blank(struct sv text)
+{
+	return text.len > 0 &&
+	    (text.ptr[0] == ' ' || text.ptr[text.len - 1] == ' ');
+}
+
+/* Bytes behind the text are zero, so that equal settings are equal bytes. */
+static void
+store(void *field, const struct conf_key *k, struct sv text)
+{
+	memset(field, 0, k->most + 1);
+	if (text.len > 0)
+		memcpy(field, text.ptr, text.len);
+}
+
+static bool
+text_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	(void)add;
+	if (text.len < k->least || text.len > k->most)
+		return refuse(k, text, "is too short or too long", w);
+	if (!is_printable(text))
+		return refuse(k, text, "holds an unprintable byte", w);
+	if (has_outer_blank(text))
+		return refuse(k, text, "begins or ends with a blank", w);
+	store(field, k, text);
+	return true;
+}
+
+static void
+text_write(const void *field, const struct conf_key *k, FILE *out)
+{
+	const char *text = field;
+
+	(void)k;
+	if (*text != '\0')
+		fprintf(out, " %s", text);
+}
+
+static void
+text_allowed(const struct conf_key *k, FILE *out)
+{
+	fprintf(out, "%s of %u to %u bytes", k->unit, k->least, k->most);
+}
+
+static void
+path_allowed(const struct conf_key *k, FILE *out)
+{
+	fprintf(out, "the path of a %s, at most %u bytes", k->unit, k->most);
+}
+
+/*
+ * A user that the gate or the workers become.  Root is refused: nothing that
+ * reads from the network runs as root.  UINT32_MAX is (uid_t)-1, which
+ * setresuid(2) takes as "leave it": root again.
+ */
+
+static bool
+is_user_name(struct sv text)
+{
+	static const char others[] = "_.-";
+
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i], upper = sv_upper(c);
+		bool plain = sv_digit(c) || (upper >= 'A' && upper <= 'Z');
+
+		if (!plain && memchr(others, c, sizeof(others) - 1) == NULL)
+			return false;
+	}
+	return text.len > 0 && text.ptr[0] != '-';
+}
+
+static bool
+user_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	uint64_t uid;
+
+	(void)add;
+	if (text.len < k->least || text.len > k->most || !is_user_name(text))
+		return refuse(k, text, "is not a user", w);
+	if (sv_digits(text) == text.len &&
+	    !sv_number(text, UINT32_MAX - 1, &uid))
+		return refuse(k, text, "is out of range", w);
+	if (sv_eq(text, SV("root")) ||
+	    (sv_digits(text) == text.len && uid == 0))
+		return refuse(k, text, "would be no wall", w);
+	store(field, k, text);
+	return true;
+}
+
+static void
+user_allowed(const struct conf_key *k, FILE *out)
+{
+	fprintf(out, "a %s's name or number, at most %u bytes, not root",
+	    k->unit, k->most);
+}
+
+/* Lists: items between blanks. */
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* The next item; empty when there is none. */
+static struct sv
+take_item(struct sv *list)
+{
+	struct sv item;
+
+	while (list->len > 0 && is_blank(list->ptr[0]))
+		*list = sv_drop(*list, 1);
+	item = (struct sv) { list->ptr, 0 };
+	while (item.len < list->len && !is_blank(item.ptr[item.len]))
+		item.len++;
+	*list = sv_drop(*list, item.len);
+	return item;
+}
+
+static bool
+listen_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	struct conf_listen list = { .count = 0 };
+	struct sv rest = text, item;
+
+	if (add)
+		memcpy(&list, field, sizeof(list));
+	for (item = take_item(&rest); item.len > 0; item = take_item(&rest)) {
+		struct addr a;
+
+		if (!addr_parse_ip_port(item, &a))
+			return refuse(k, item, "is not an address with a port",
+			    w);
+		if (list.count == k->most)
+			return refuse(k, item, "is one too many", w);
+		list.at[list.count++] = addr_unmap(a);
+	}
+	if (list.count < k->least)
+		return refuse(k, text, "names too few", w);
+	memcpy(field, &list, sizeof(list));
+	return true;
+}
+
+static void
+listen_write(const void *field, const struct conf_key *k, FILE *out)
+{
+	const struct conf_listen *list = field;
+	char buf[ADDR_TEXT_MAX];
+
+	(void)k;
+	for (uint32_t i = 0; i < list->count; i++)
+		fprintf(out, " %s", addr_format(&list->at[i], buf));
+}
+
+static void
+listen_allowed(const struct conf_key *k, FILE *out)
+{
+	fprintf(out, "%u to %u of %s, as 192.0.2.1:21 or [2001:db8::1]:21",
+	    k->least, k->most, k->unit);
+}
+
+/* The network's address with every bit behind its first `bits` cleared. */
+static struct addr_net
+net_of(const struct addr_net *given)
+{
+	struct addr_net net = *given;
+	uint32_t bits = net.bits;
+
+	for (size_t i = 0; i < sizeof(net.base.ip); i++) {
+		unsigned kept = bits < 8 ? bits : 8;
+
+		net.base.ip[i] &= (uint8_t)(0xff00U >> kept);
+		bits -= kept;
+	}
+	return net;
+}
+
+/*
+ * "10.1.2.3/8" is refused rather than read as 10.0.0.0/8: whoever wrote it
+ * meant another network or another length, and this list denies.
+ */
+static bool
+net_parse(const struct conf_key *k, struct sv item, struct addr_net *out,
+    const struct conf_where *w)
+{
+	char quoted[CONF_QUOTE_MAX], buf[ADDR_TEXT_MAX];
+	struct addr_net given, net;
+
+	if (!addr_parse_net(item, &given))
+		return refuse(k, item, "is not a network", w);
+	net = net_of(&given);
+	if (memcmp(net.base.ip, given.base.ip, sizeof(net.base.ip)) != 0) {
+		conf_problem(w, k->name,
+		    "%s is longer than its /%u; write %s/%u",
+		    conf_quote(item, quoted), net.bits,
+		    addr_format_ip(&net.base, buf), net.bits);
+		return false;
+	}
+	*out = net;
+	return true;
+}
+
+static bool
+nets_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	struct conf_nets list = { .count = 0 };
+	struct sv rest = text, item;
+
+	if (add)
+		memcpy(&list, field, sizeof(list));
+	for (item = take_item(&rest); item.len > 0; item = take_item(&rest)) {
+		struct addr_net net;
+
+		if (!net_parse(k, item, &net, w))
+			return false;
+		if (list.count == k->most)
+			return refuse(k, item, "is one too many", w);
+		list.at[list.count++] = net;
+	}
+	if (list.count < k->least)
+		return refuse(k, text, "names too few", w);
+	memcpy(field, &list, sizeof(list));
+	return true;
+}
+
+static void
+nets_write(const void *field, const struct conf_key *k, FILE *out)
+{
+	const struct conf_nets *list = field;
+	char buf[ADDR_TEXT_MAX];
+
+	(void)k;
+	for (uint32_t i = 0; i < list->count; i++)
+		fprintf(out, " %s/%u",
+		    addr_format_ip(&list->at[i].base, buf),
+		    list->at[i].bits);
+}
+
+static void
+nets_allowed(const struct conf_key *k, FILE *out)
+{
+	fprintf(out, "%u to %u %s, as 192.0.2.0/24 or 2001:db8::/32",
+	    k->least, k->most, k->unit);
+}
+
+#define TYPE(name, reader, writer, list) \
+	const struct conf_type conf_type_##name = { \
+		.read = reader##_read, \
+		.write = writer##_write, \
+		.allowed = name##_allowed, \
+		.is_list = list, \
+	}
+
+TYPE(number, number, number, false);
+TYPE(duration, duration, number, false);
+TYPE(choice, choice, choice, false);
+TYPE(range, range, range, false);
+TYPE(text, text, text, false);
+TYPE(path, text, text, false);
+TYPE(user, user, text, false);
+TYPE(listen, listen, listen, true);
+TYPE(nets, nets, nets, true);
