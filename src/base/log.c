@@ -19,6 +19,9 @@ log_open(const char *role)
 	snprintf(role_prefix, sizeof(role_prefix), "%s", role);
 }
 
+static void emit(const char *format, va_list args)
+    __attribute__((format(printf, 1, 0)));
+
 static void
 emit(const char *format, va_list args)
 {

@@ -259,18 +259,47 @@ bind_listener(const struct addr *at)
 }
 
 static bool
+same_place(const struct addr *a, const struct addr *b)
+{
+	return addr_same_ip(a, b) && a->port == b->port;
+}
+
+static bool
 is_listening(const struct gate *g, const struct addr *at)
 {
 	for (size_t i = 0; i < g->listeners; i++)
-		if (addr_same_ip(&g->listener[i]->at, at) &&
-		    g->listener[i]->at.port == at->port)
+		if (same_place(&g->listener[i]->at, at))
 			return true;
 	return false;
+}
+
+static bool
+is_configured(const struct gate *g, const struct addr *at)
+{
+	for (uint32_t i = 0; i < g->conf.listen.count; i++)
+		if (same_place(&g->conf.listen.at[i], at))
+			return true;
+	return false;
+}
+
+static void
+listener_close(struct gate *g, size_t i)
+{
+	struct gate_listener *l = g->listener[i];
+
+	g->listener[i] = g->listener[--g->listeners];
+	loop_unwatch(&g->loop, &l->watch);
+	close(l->watch.fd);
+	free(l); /* only called outside its own event */
 }
 
 bool
 gate_listen(struct gate *g, struct addr *failed)
 {
+	/* What stays is not bound again: the warden's copy holds it open. */
+	for (size_t i = g->listeners; i > 0; i--)
+		if (!is_configured(g, &g->listener[i - 1]->at))
+			listener_close(g, i - 1);
 	for (uint32_t i = 0; i < g->conf.listen.count; i++) {
 		const struct addr *at = &g->conf.listen.at[i];
 		int fd;
@@ -289,11 +318,6 @@ gate_listen(struct gate *g, struct addr *failed)
 void
 gate_listeners_close(struct gate *g)
 {
-	while (g->listeners > 0) {
-		struct gate_listener *l = g->listener[--g->listeners];
-
-		loop_unwatch(&g->loop, &l->watch);
-		close(l->watch.fd);
-		free(l); /* only called outside its own event */
-	}
+	while (g->listeners > 0)
+		listener_close(g, g->listeners - 1);
 }

@@ -79,7 +79,6 @@ reload(struct gate *g, int fd)
 	g->conf = fresh;
 	for (struct gate_worker *w = g->workers; w != NULL; w = w->next)
 		gate_worker_retire(w);
-	gate_listeners_close(g);
 	if (!gate_listen(g, &failed))
 		log_line("cannot listen at %s: %s",
 		    addr_format(&failed, text), strerror(errno));

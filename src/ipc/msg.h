@@ -96,7 +96,7 @@ struct ipc_msg {
 	union {
 		struct ipc_open open;
 		struct ipc_port port;
-		uint32_t walls;	/* READY: set of enum walls */
+		uint32_t walls;	/* READY: set of enum wall (walls.h) */
 		uint32_t worker;/* ATTACH, EXPEL: the warden's number for it */
 		uint8_t room[48];
 	};

@@ -69,14 +69,6 @@ refused_after_epsv_all(struct sess *s, struct sv arg)
 	return true;
 }
 
-/* RFC 2428 §2: one network protocol a control connection. */
-static bool
-family_fits(const struct sess *s, const struct addr *asked)
-{
-	return addr_unmap(*asked).family ==
-	    addr_unmap(s->who.client).family;
-}
-
 static const char *
 family_number(const struct sess *s)
 {
@@ -95,9 +87,7 @@ refuse_malformed(struct sess *s, enum ftp_err err, struct sv arg)
 {
 	alert(s, KIND_malformed, &(struct addr) { 0 }, arg);
 	if (err == FTP_FAMILY)
-		reply_format(s, 522,
-		    "Network protocol not supported, use %s.",
-		    family_number(s));
+		refuse_family(s);
 	else
 		reply_format(s, ftp_err_reply(err), "Data address is %s.",
 		    ftp_err_text(err));
@@ -112,15 +102,18 @@ judge_address(struct sess *s, const struct addr *asked, struct sv arg)
 		.deny_count = s->w->conf.active_deny.count };
 	enum bounce_kind kind = bounce_judge(&q);
 
-	if (kind != KIND_none) {
-		alert(s, kind, asked, arg);
-		reply(s, 504, "Data address not allowed.");
-		count_refusal(s);
+	if (kind == KIND_none) {
+		s->endpoint = ENDPOINT_ACTIVE;
+		s->data_port = asked->port;
+		reply(s, 200, "Data address accepted.");
 		return;
 	}
-	s->endpoint = ENDPOINT_ACTIVE;
-	s->data_port = asked->port;
-	reply(s, 200, "Data address accepted; PASV or EPSV would do, too.");
+	alert(s, kind, asked, arg);
+	if (bounce_reply(&q, kind) == 522)
+		refuse_family(s);
+	else
+		reply(s, 504, "Data address not allowed.");
+	count_refusal(s);
 }
 
 static void
@@ -132,8 +125,6 @@ set_address(struct sess *s, enum ftp_err err, const struct addr *asked,
 		return;
 	if (err != FTP_OK)
 		refuse_malformed(s, err, arg);
-	else if (!family_fits(s, asked) && !asked->zoned)
-		refuse_family(s);
 	else
 		judge_address(s, asked, arg);
 }

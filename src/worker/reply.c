@@ -51,6 +51,22 @@ reply_raw(struct sess *s, struct sv bytes)
 	s->w->dirty = s;
 }
 
+/* Names may hold a 255, which Telnet wants twice (RFC 854). */
+static void
+reply_name(struct sess *s, struct sv name)
+{
+	const char *iac;
+
+	while ((iac = memchr(name.ptr, 0xff, name.len)) != NULL) {
+		size_t n = (size_t)(iac - name.ptr) + 1;
+
+		reply_raw(s, (struct sv) { name.ptr, n });
+		reply_raw(s, (struct sv) { iac, 1 });
+		name = sv_drop(name, n);
+	}
+	reply_raw(s, name);
+}
+
 static void
 reply_head(struct sess *s, int code, char mark)
 {
@@ -92,7 +108,7 @@ void
 reply_line(struct sess *s, struct sv text)
 {
 	reply_raw(s, SV(" "));
-	reply_raw(s, text);
+	reply_name(s, text);
 	reply_raw(s, SV("\r\n"));
 }
 
@@ -103,7 +119,7 @@ reply_quoted(struct sess *s, int code, struct sv path, const char *text)
 	size_t n = value_quote(path, quoted, sizeof(quoted));
 
 	reply_head(s, code, ' ');
-	reply_raw(s, (struct sv) { quoted, n });
+	reply_name(s, (struct sv) { quoted, n });
 	reply_raw(s, SV(" "));
 	reply_raw(s, sv_of(text));
 	reply_raw(s, SV("\r\n"));

@@ -1,0 +1,123 @@
+/*
+ * base/landlock.c: see the header.
+ *
+ * Debian 12's <linux/landlock.h> is older than the kernels we meet, so what
+ * it lacks is named here; a kernel that lacks it too is never asked for it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/landlock.h"
+
+#include <errno.h>
+#include <linux/landlock.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* struct landlock_ruleset_attr as of version 6. */
+struct ruleset {
+	uint64_t files;
+	uint64_t tcp;
+	uint64_t scoped;
+};
+
+#define FILES_V1 ((1ull << 13) - 1)	/* EXECUTE to MAKE_SYM */
+#define FILE_REFER (1ull << 13)		/* version 2 */
+#define FILE_TRUNCATE (1ull << 14)	/* version 3 */
+#define FILE_IOCTL_DEV (1ull << 15)	/* version 5 */
+#define TCP_BOTH 3ull			/* bind, connect; version 4 */
+#define SCOPE_BOTH 3ull			/* abstract sockets, signals; 6 */
+
+int
+landlock_abi(void)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
+	    LANDLOCK_CREATE_RULESET_VERSION);
+
+	return abi < 0 ? 0 : (int)abi;
+}
+
+static uint64_t
+files_of(int abi)
+{
+	uint64_t files = FILES_V1;
+
+	if (abi >= 2)
+		files |= FILE_REFER;
+	if (abi >= 3)
+		files |= FILE_TRUNCATE;
+	if (abi >= 5)
+		files |= FILE_IOCTL_DEV;
+	return files;
+}
+
+/* An older kernel refuses a struct that is longer than its own. */
+static int
+ruleset_new(const struct ruleset *r, int abi)
+{
+	size_t size = sizeof(r->files);
+
+	if (abi >= 4)
+		size += sizeof(r->tcp);
+	if (abi >= 6)
+		size += sizeof(r->scoped);
+	return (int)syscall(SYS_landlock_create_ruleset, r, size, 0);
+}
+
+static bool
+enforce(int ruleset_fd)
+{
+	long error = syscall(SYS_landlock_restrict_self, ruleset_fd, 0);
+
+	close(ruleset_fd);
+	return error == 0;
+}
+
+static bool
+allow_reading(int ruleset_fd, int root_fd)
+{
+	struct landlock_path_beneath_attr beneath = {
+		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE |
+		    LANDLOCK_ACCESS_FS_READ_DIR,
+		.parent_fd = root_fd,
+	};
+
+	return syscall(SYS_landlock_add_rule, ruleset_fd,
+	    LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0;
+}
+
+int
+landlock_read_only(int root_fd)
+{
+	int abi = landlock_abi(), walls = LANDLOCK_FILES, fd;
+	struct ruleset r = { .files = files_of(abi) };
+
+	if (abi == 0)
+		return 0;
+	if (abi >= 4) {
+		r.tcp = TCP_BOTH;
+		walls |= LANDLOCK_TCP;
+	}
+	if (abi >= 6) {
+		r.scoped = SCOPE_BOTH;
+		walls |= LANDLOCK_SCOPE;
+	}
+	if ((fd = ruleset_new(&r, abi)) < 0)
+		return -1;
+	if (!allow_reading(fd, root_fd)) {
+		close(fd);
+		return -1;
+	}
+	return enforce(fd) ? walls : -1;
+}
+
+bool
+landlock_forbid_files(void)
+{
+	int abi = landlock_abi(), fd;
+	struct ruleset r = { .files = files_of(abi) };
+
+	if (abi == 0 || (fd = ruleset_new(&r, abi)) < 0)
+		return false;
+	return enforce(fd);
+}

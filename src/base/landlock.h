@@ -1,0 +1,31 @@
+/*
+ * base/landlock.h: the kernel's Landlock, by its raw system calls (no library
+ * for them is packaged).  Covers the calling thread and those it starts.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include <stdbool.h>
+
+/* The kernel's Landlock version; 0 when it has none or has it switched off. */
+int landlock_abi(void);
+
+/* What landlock_read_only could raise. */
+enum landlock_wall {
+	LANDLOCK_FILES = 1 << 0,
+	LANDLOCK_TCP = 1 << 1,		/* version 4 */
+	LANDLOCK_SCOPE = 1 << 2,	/* version 6 */
+};
+
+/*
+ * From now on files and directories beneath root_fd can be read, and no
+ * other file can be reached; no TCP socket can be bound or connected; no
+ * process outside signalled.  PR_SET_NO_NEW_PRIVS must be set.
+ * Returns the set of enum landlock_wall that stand; -1 with errno set when
+ * the kernel has Landlock and yet refused.
+ */
+int landlock_read_only(int root_fd);
+
+/* No file at all, the network left alone.  False when there is no Landlock. */
+bool landlock_forbid_files(void);
