@@ -40,8 +40,8 @@ struct conf_nets {
 };
 
 enum conf_sandbox {
-	SANDBOX_REQUIRE,	/* refuse to start when a wall is missing */
-	SANDBOX_BEST,		/* use what the kernel has, say what is missing */
+	SANDBOX_REQUIRE, /* refuse to start when a wall is missing */
+	SANDBOX_BEST,	 /* use what the kernel has, say what is missing */
 };
 
 /*
@@ -118,7 +118,7 @@ enum conf_sandbox {
 	    "Clients in these networks get no active data connection.") \
 	X("active.failures", number, active_failures, "connects", 1, 1000, \
 	    "10", \
-	    "Failed active connects a minute, to one client, before it waits.") \
+	    "Failed active connects a minute to a client before it waits.") \
 	X("abuse.refusals", number, abuse_refusals, "commands", 1, 1000, "16", \
 	    "Refused data addresses before the session is ended with 421.")
 
