@@ -26,14 +26,15 @@ struct ruleset {
 #define FILE_TRUNCATE (1ull << 14)	/* version 3 */
 #define FILE_IOCTL_DEV (1ull << 15)	/* version 5 */
 #define TCP_BOTH 3ull			/* bind, connect; version 4 */
-#define SCOPE_BOTH 3ull			/* abstract sockets, signals; 6 */
+#define TCP_BOTH 3ull		/* bind, connect; version 4 */
 
 int
 landlock_abi(void)
 {
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0,
 	    LANDLOCK_CREATE_RULESET_VERSION);
 
+	/* Not built, off at boot, or behind a container's filter: none. */
 	return abi < 0 ? 0 : (int)abi;
 }
 
@@ -61,15 +62,17 @@ ruleset_new(const struct ruleset *r, int abi)
 		size += sizeof(r->tcp);
 	if (abi >= 6)
 		size += sizeof(r->scoped);
-	return (int)syscall(SYS_landlock_create_ruleset, r, size, 0);
+	return (int)syscall(SYS_landlock_create_ruleset, r, size, 0U);
 }
 
 static bool
 enforce(int ruleset_fd)
 {
-	long error = syscall(SYS_landlock_restrict_self, ruleset_fd, 0);
+	long error = syscall(SYS_landlock_restrict_self, ruleset_fd, 0U);
+	int saved = errno;
 
 	close(ruleset_fd);
+	errno = saved;
 	return error == 0;
 }
 
@@ -83,7 +86,7 @@ allow_reading(int ruleset_fd, int root_fd)
 	};
 
 	return syscall(SYS_landlock_add_rule, ruleset_fd,
-	    LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0;
+	    LANDLOCK_RULE_PATH_BENEATH, &beneath, 0U) == 0;
 }
 
 int
@@ -105,7 +108,10 @@ landlock_read_only(int root_fd)
 	if ((fd = ruleset_new(&r, abi)) < 0)
 		return -1;
 	if (!allow_reading(fd, root_fd)) {
+		int saved = errno;
+
 		close(fd);
+		errno = saved;
 		return -1;
 	}
 	return enforce(fd) ? walls : -1;
@@ -115,7 +121,8 @@ bool
 landlock_forbid_files(void)
 {
 	int abi = landlock_abi(), fd;
-	struct ruleset r = { .files = files_of(abi) };
+	struct ruleset r = { .files = files_of(abi),
+		.scoped = abi >= 6 ? SCOPE_BOTH : 0 };
 
 	if (abi == 0 || (fd = ruleset_new(&r, abi)) < 0)
 		return false;

@@ -1,6 +1,8 @@
 /*
  * base/landlock.h: the kernel's Landlock, by its raw system calls (no library
- * for them is packaged).  Covers the calling thread and those it starts.
+ * for them is packaged).  Covers the calling thread and those it starts, and
+ * neither what is already open nor stat, readlink and O_PATH: outside, names
+ * and sizes can still be asked for, and no byte read.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -27,5 +29,9 @@ enum landlock_wall {
  */
 int landlock_read_only(int root_fd);
 
-/* No file at all, the network left alone.  False when there is no Landlock. */
+/*
+ * No file at all, no process outside signalled, no abstract socket outside
+ * connected; TCP left alone.  PR_SET_NO_NEW_PRIVS must be set.
+ * False when there is no Landlock, or with errno set when it refused.
+ */
 bool landlock_forbid_files(void);
