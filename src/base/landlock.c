@@ -26,7 +26,7 @@ struct ruleset {
 #define FILE_TRUNCATE (1ull << 14)	/* version 3 */
 #define FILE_IOCTL_DEV (1ull << 15)	/* version 5 */
 #define TCP_BOTH 3ull			/* bind, connect; version 4 */
-#define TCP_BOTH 3ull		/* bind, connect; version 4 */
+#define SCOPE_BOTH 3ull			/* abstract sockets, signals; 6 */
 
 int
 landlock_abi(void)
