@@ -6,8 +6,8 @@ usage: check_man.py CONF_KEYS PAGE EXAMPLE
 
 CONF_KEYS is the program that prints the table, or reads a file.  In the page every key has
 an item ".It Ic KEY" that gives its limits and its default; no other item is
-of that form.  The example ("key = value", or "#key = value" for what holds
-anyway) may name only keys, and the commented ones with their defaults.
+of that form.  The example must be good, and a comment "#key = value" in it
+must show a default.
 """
 
 import re
@@ -44,14 +44,15 @@ def read_items(page):
 def limits(row):
     """What must stand in an item, for the limits of its type."""
     if row["type"] == "choice":
-        return [f".Cm {word}" for word in row["unit"].split("|")]
+        return ["\nor\n".join(f".Cm {w}" for w in row["unit"].split("|")) +
+                " ."]
     if row["type"] in ("text", "path", "user"):
         return [f"at most {row['most']} bytes"]
     return [f"{row['least']} to {row['most']}"]
 
 
 def default(row):
-    value = row["default"]
+    value = re.sub(r"\.$", r".\\&", row["default"])    # no end of sentence
     return f"Default:\n.Ql {value} .\n" if value else "Default: empty.\n"
 
 
@@ -63,7 +64,7 @@ def check_page(table, page):
             faults.append(f"{row['key']}: not in the page")
             continue
         for part in limits(row):
-            if not re.search(rf"(?<!\w){re.escape(part)}(?!\w)", text):
+            if not re.search(rf"(?<!\w){re.escape(part)}(?![\w-])", text):
                 faults.append(f"{row['key']}: limits: no {part!r}")
         if default(row) not in text:
             faults.append(f"{row['key']}: default: no {default(row)!r}")
@@ -79,17 +80,17 @@ def check_order(table, page):
 
 def check_example(table, example):
     defaults = {row["key"]: row["default"] for row in table}
-    faults = []
+    faults, prefix = [], ""
     for n, line in enumerate(example.splitlines(), 1):
-        entry = re.fullmatch(r"(#?)([a-z_.]+) =(.*)", line)
+        if section := re.fullmatch(r"\[(.+)\]", line):
+            prefix = section[1] + "."
+        entry = re.fullmatch(r"#([a-z_.]+) =(.*)", line)
         if not entry:
             continue
-        commented, key, value = entry.groups()
-        if key not in defaults:
-            faults.append(f"example, line {n}: no key {key}")
-        elif commented and value.strip() != defaults[key]:
-            faults.append(f"example, line {n}: {key} is by default "
-                          f"{defaults[key]!r}")
+        key, value = prefix + entry[1], entry[2].strip()
+        if defaults.get(key) != value:
+            faults.append(f"example, line {n}: {key} is no key, or by "
+                          f"default not {value!r}")
     return faults
 
 
