@@ -1,13 +1,18 @@
 /*
  * base/pool.c: disk threads; see the header.
  *
- * One mutex guards two lists.  Done jobs come back through an eventfd that
- * the loop watches.
+ * One mutex guards two lists, of jobs to do and of jobs done.  Done ones come
+ * back through an eventfd that the loop watches.
+ *
+ * When the system gives no thread at all, jobs wait and a timer asks again.
+ * Running them on the loop's own thread was rejected: one slow disk would
+ * then hold up every session, and short of threads is when disks are slow.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/pool.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,20 +22,25 @@
 #include <unistd.h>
 
 #define IDLE_S 10
+#define RETRY_MS 100
 #define STACK_BYTES (512 * 1024)	/* touched only as far as it is used */
 
 struct pool {
 	struct loop *loop;
 	struct loop_watch watch;	/* the eventfd */
-	pthread_mutex_t lock;
-	pthread_cond_t work_came;
-	pthread_cond_t thread_left;
+	struct loop_timer retry;	/* while there is no thread for a job */
+	size_t busy;			/* the loop's own count */
+	unsigned most;
 	pthread_attr_t attr;
+	_Atomic unsigned working;
+
+	pthread_mutex_t lock;		/* of what follows */
+	pthread_cond_t work_came;
+	pthread_cond_t closing_step;	/* a job is done, a thread has left */
 	struct pool_job *todo, **todo_end;
 	struct pool_job *done, **done_end;
-	unsigned most, threads, idle;
-	_Atomic unsigned working;
-	size_t busy;			/* the loop's own count */
+	size_t waiting;			/* jobs in todo */
+	unsigned threads, idle;
 	bool closing;
 };
 
@@ -42,26 +52,49 @@ list_add(struct pool_job ***end, struct pool_job *job)
 	*end = &job->next;
 }
 
+/* The first of the jobs to do, or NULL.  The lock is held. */
+static struct pool_job *
+take_todo(struct pool *p)
+{
+	struct pool_job *job = p->todo;
+
+	if (job == NULL)
+		return NULL;
+	p->todo = job->next;
+	if (p->todo == NULL)
+		p->todo_end = &p->todo;
+	p->waiting--;
+	return job;
+}
+
 /* The next job, or NULL after IDLE_S without one.  The lock is held. */
 static struct pool_job *
-next_job(struct pool *p)
+wait_todo(struct pool *p)
 {
-	struct pool_job *job;
 	struct timespec until;
 	int error = 0;
 
+	if (p->todo != NULL)
+		return take_todo(p);
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += IDLE_S;
 	p->idle++;
 	while (p->todo == NULL && !p->closing && error == 0)
 		error = pthread_cond_timedwait(&p->work_came, &p->lock, &until);
 	p->idle--;
-	if ((job = p->todo) == NULL)
-		return NULL;
-	p->todo = job->next;
-	if (p->todo == NULL)
-		p->todo_end = &p->todo;
-	return job;
+	return take_todo(p);
+}
+
+/* Puts a job on the way back; true when the loop must be woken for it. */
+static bool
+add_done(struct pool *p, struct pool_job *job)
+{
+	bool first = p->done == NULL;
+
+	list_add(&p->done_end, job);
+	if (p->closing)
+		pthread_cond_signal(&p->closing_step);
+	return first && !p->closing;
 }
 
 static void
@@ -80,51 +113,59 @@ thread_main(void *arg)
 	struct pool_job *job;
 
 	pthread_mutex_lock(&p->lock);
-	while ((job = next_job(p)) != NULL) {
-		bool first;
+	while ((job = wait_todo(p)) != NULL) {
+		bool wake;
 
 		atomic_fetch_add(&p->working, 1);
 		pthread_mutex_unlock(&p->lock);
 		job->work(job);
 		pthread_mutex_lock(&p->lock);
 		atomic_fetch_sub(&p->working, 1);
-		first = p->done == NULL;
-		list_add(&p->done_end, job);
-		if (first)
-			wake_loop(p);
+		wake = add_done(p, job);
+		if (!wake)
+			continue;
+		/* Not under the lock, which the loop wants at once. */
+		pthread_mutex_unlock(&p->lock);
+		wake_loop(p);
+		pthread_mutex_lock(&p->lock);
 	}
 	p->threads--;
-	pthread_cond_signal(&p->thread_left);
+	pthread_cond_signal(&p->closing_step);
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
 }
 
+/* Calls done for what is back; such a call may submit again. */
 static void
-take_back(struct loop_watch *w, uint32_t events)
+give_back(struct pool *p)
 {
-	struct pool *p = LOOP_OWNER(w, struct pool, watch);
-	struct pool_job *job;
-	uint64_t count;
+	struct pool_job *job, *next;
 
-	(void)events;
-	(void)!read(w->fd, &count, sizeof(count));
 	pthread_mutex_lock(&p->lock);
 	job = p->done;
 	p->done = NULL;
 	p->done_end = &p->done;
 	pthread_mutex_unlock(&p->lock);
-	while (job != NULL) {
-		struct pool_job *next = job->next;
-
+	for (; job != NULL; job = next) {
+		next = job->next;
 		p->busy--;
 		job->done(job);
-		job = next;
 	}
+}
+
+static void
+done_ready(struct loop_watch *w, uint32_t events)
+{
+	uint64_t count;
+
+	(void)events;
+	(void)!read(w->fd, &count, sizeof(count));
+	give_back(LOOP_OWNER(w, struct pool, watch));
 }
 
 /* Signals are the loop's: every thread is born with all of them blocked. */
 static bool
-thread_start(struct pool *p)
+thread_create(struct pool *p)
 {
 	sigset_t all, before;
 	pthread_t thread;
@@ -137,6 +178,52 @@ thread_start(struct pool *p)
 	return error == 0;
 }
 
+/*
+ * Starts a thread that p->threads already counts.  When that fails, its job
+ * waits for those that run; when none does, for the next try.
+ */
+static void
+thread_start(struct pool *p)
+{
+	bool none;
+
+	if (thread_create(p))
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->threads--;
+	none = p->threads == 0;
+	pthread_mutex_unlock(&p->lock);
+	if (none)
+		loop_timer_set(p->loop, &p->retry, RETRY_MS);
+}
+
+/*
+ * Counts one more thread if a job would otherwise have none.  A thread that
+ * was woken stays among the idle until it runs, hence the comparison: two
+ * jobs in a row must not count on the same one.  The lock is held.
+ */
+static bool
+needs_thread(struct pool *p)
+{
+	if (p->waiting <= p->idle || p->threads >= p->most)
+		return false;
+	p->threads++;
+	return true;
+}
+
+static void
+retry_due(struct loop_timer *t)
+{
+	struct pool *p = LOOP_OWNER(t, struct pool, retry);
+	bool start;
+
+	pthread_mutex_lock(&p->lock);
+	start = needs_thread(p);
+	pthread_mutex_unlock(&p->lock);
+	if (start)
+		thread_start(p);
+}
+
 static void
 attributes_init(struct pool *p)
 {
@@ -147,7 +234,7 @@ attributes_init(struct pool *p)
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&p->work_came, &clock);
 	pthread_condattr_destroy(&clock);
-	pthread_cond_init(&p->thread_left, NULL);
+	pthread_cond_init(&p->closing_step, NULL);
 	pthread_attr_init(&p->attr);
 	pthread_attr_setdetachstate(&p->attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&p->attr, STACK_BYTES);
@@ -157,6 +244,7 @@ struct pool *
 pool_new(struct loop *l, unsigned most)
 {
 	struct pool *p = calloc(1, sizeof(*p));
+	int error;
 
 	if (p == NULL)
 		return NULL;
@@ -164,13 +252,16 @@ pool_new(struct loop *l, unsigned most)
 	p->most = most > 0 ? most : 1;
 	p->todo_end = &p->todo;
 	p->done_end = &p->done;
+	p->retry.fire = retry_due;
 	p->watch = (struct loop_watch) {
 		.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-		.ready = take_back };
+		.ready = done_ready };
 	if (p->watch.fd < 0 || !loop_watch(l, &p->watch, EPOLLIN)) {
+		error = errno;
 		if (p->watch.fd >= 0)
 			close(p->watch.fd);
 		free(p);
+		errno = error;
 		return NULL;
 	}
 	attributes_init(p);
@@ -185,19 +276,13 @@ pool_submit(struct pool *p, struct pool_job *job)
 	p->busy++;
 	pthread_mutex_lock(&p->lock);
 	list_add(&p->todo_end, job);
-	start = p->idle == 0 && p->threads < p->most;
-	if (start)
-		p->threads++;
-	else
+	p->waiting++;
+	start = needs_thread(p);
+	if (!start && p->idle > 0)
 		pthread_cond_signal(&p->work_came);
 	pthread_mutex_unlock(&p->lock);
-	if (!start || thread_start(p))
-		return;
-	/* No memory for one more: the job waits for those that run. */
-	pthread_mutex_lock(&p->lock);
-	p->threads--;
-	pthread_cond_signal(&p->work_came);
-	pthread_mutex_unlock(&p->lock);
+	if (start)
+		thread_start(p);
 }
 
 size_t
@@ -213,6 +298,26 @@ pool_is_crowded(const struct pool *p)
 	    p->most / 2;
 }
 
+/* Waits for something to be done; does it here when there is no thread. */
+static void
+close_step(struct pool *p)
+{
+	struct pool_job *job = NULL;
+
+	pthread_mutex_lock(&p->lock);
+	while (p->done == NULL && p->threads > 0)
+		pthread_cond_wait(&p->closing_step, &p->lock);
+	if (p->done == NULL)
+		job = take_todo(p);
+	pthread_mutex_unlock(&p->lock);
+	if (job != NULL) {
+		p->busy--;
+		job->work(job);
+		job->done(job);
+	}
+	give_back(p);
+}
+
 void
 pool_free(struct pool *p)
 {
@@ -221,15 +326,19 @@ pool_free(struct pool *p)
 	pthread_mutex_lock(&p->lock);
 	p->closing = true;
 	pthread_cond_broadcast(&p->work_came);
-	while (p->threads > 0)
-		pthread_cond_wait(&p->thread_left, &p->lock);
 	pthread_mutex_unlock(&p->lock);
-	take_back(&p->watch, 0);
+	while (p->busy > 0)
+		close_step(p);
+	pthread_mutex_lock(&p->lock);
+	while (p->threads > 0)
+		pthread_cond_wait(&p->closing_step, &p->lock);
+	pthread_mutex_unlock(&p->lock);
+	loop_timer_stop(p->loop, &p->retry);
 	loop_unwatch(p->loop, &p->watch);
 	close(p->watch.fd);
 	pthread_attr_destroy(&p->attr);
 	pthread_cond_destroy(&p->work_came);
-	pthread_cond_destroy(&p->thread_left);
+	pthread_cond_destroy(&p->closing_step);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }

@@ -25,16 +25,24 @@ struct pool;
 /* most: threads at once.  NULL with errno set. */
 struct pool *pool_new(struct loop *l, unsigned most);
 
-/* The job belongs to the pool until done is called.  Never fails: a job that
- * finds no thread waits for one. */
+/*
+ * The job belongs to the pool until done is called.  Never fails: a job that
+ * finds no thread waits for one, also when the system has none to give; it
+ * never runs on the loop's own.
+ */
 void pool_submit(struct pool *p, struct pool_job *job);
 
-/* Jobs that run or wait. */
+/* Jobs that run or wait, or are done and not back yet.  The loop's thread. */
 size_t pool_busy(const struct pool *p);
 
-/* More than half of the threads are at work: a job that only waits for a
- * fast client should give its thread back.  Safe from any thread. */
+/*
+ * More than half of `most` are at work: a job that only waits for a fast
+ * client should give its thread back.  Safe from any thread.
+ */
 bool pool_is_crowded(const struct pool *p);
 
-/* Waits for all jobs, then frees. */
+/*
+ * Waits for all jobs, those included that a done submits, calls done for
+ * each, then frees; before its loop is freed, and not from a done.
+ */
 void pool_free(struct pool *p);
