@@ -73,9 +73,9 @@ struct storage_ops {
 	 * Never called with STORAGE_NOW.  An entry that disappears meanwhile
 	 * is left out.  A symbolic link that is absolute, or leads outside,
 	 * or dangles, is left out: nobody could fetch it.
-	 * Directories of up to STORAGE_SORT_MAX entries come sorted by name
-	 * (bytes); larger ones in the order of the disk, since no memory
-	 * grows with a directory.
+	 * Directories of up to STORAGE_SORT_MAX entries (and 512 KiB of
+	 * names) come sorted by name (bytes); larger ones in the order of the
+	 * disk, since no memory grows with a directory.
 	 * names_only  entry->stat need not be filled in (NLST)
 	 */
 	enum storage_err (*next)(struct storage_dir *d, bool names_only,
@@ -95,13 +95,20 @@ struct storage {
 #define STORAGE_SORT_MAX 4096
 
 /*
- * The embedded default: a directory tree beneath root_fd (taken over), on a
- * local disk or any mounted file system.
+ * The embedded default: a directory tree beneath root_fd (taken over on
+ * success), on a local disk or any mounted file system.
  *
  * Everything is opened by openat2(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
- * relative to root_fd, and no path is resolved twice.  NULL with errno set.
+ * relative to root_fd, and what is said of a path, or sent, comes from the
+ * descriptor that was opened; devices, FIFOs and sockets are never opened.
+ * Where open(2) can block on what is in memory (network file systems) or the
+ * kernel cannot tell (before Linux 5.12), STORAGE_NOW is always
+ * STORAGE_LATER.  NULL with errno set: ENOSYS is a kernel without openat2.
  */
 struct storage *storage_posix_new(int root_fd);
+
+/* No directory of it is open any more, and no call under way. */
+void storage_posix_free(struct storage *st);
 
 /* A few words for people; a constant. */
 const char *storage_err_text(enum storage_err err);
