@@ -84,7 +84,7 @@ def _transfers(scenario: str, sessions: int, seconds: float, path: str,
 
 def _list(title: str, counts: list[str], entries: int) -> Variant:
     return Variant("list", f"list, {entries} files, {title}", "list",
-                   counts + ["-f", "/many", "-e", str(entries)], "listing",
+                   counts + ["-f", "/many", "-e", str(entries)], "1000",
                    lasts_s=10, extra={"entries": entries})
 
 
@@ -137,11 +137,13 @@ def _write_passwd(place: Place) -> None:
 
 
 def _fill(place: Place, opts: argparse.Namespace) -> None:
+    big_mib = opts.big_mib if "big" in opts.scenario else 1
+    entries = opts.entries if "list" in opts.scenario else 1
+    print(f"writing {big_mib} MiB and {entries} files", flush=True)
     place.archive.mkdir(mode=0o755)
-    print(f"writing {opts.big_mib} MiB and {opts.entries} files", flush=True)
-    _write_big(place.big, opts.big_mib if "big" in opts.scenario else 1)
+    _write_big(place.big, big_mib)
     place.small.write_bytes(os.urandom(SMALL_BYTES))
-    _write_many(place, opts.entries if "list" in opts.scenario else 1)
+    _write_many(place, entries)
     _write_passwd(place)
 
 
@@ -271,6 +273,24 @@ def work(opts: argparse.Namespace) -> int:
     return 0
 
 
+def interrupt(_signal: int, _frame: object) -> None:
+    """Once is enough: what follows is cleaning up, and must not be cut."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def raise_files() -> None:
+    """Inherited by servers and client; the idle scenario needs many."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in (max(most, 65536), most):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+            return
+        except (OSError, ValueError):
+            continue            # more than the machine gives
+
+
 def main() -> int:
     opts = options()
     if opts.check:
@@ -279,11 +299,9 @@ def main() -> int:
         print("needs root: every server runs in a network namespace of its "
               "own", file=sys.stderr)
         return 1
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
-    except (OSError, ValueError):
-        print("cannot raise the limit of open files", file=sys.stderr)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    raise_files()
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     cage.adopt_orphans()
     try:
         return work(opts)

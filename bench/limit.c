@@ -29,7 +29,7 @@ enum {
 	THREADS_MAX = 64, EVENTS = 128, COMMAND_MAX = 512,
 	TURN = 1 << 20,		/* one sendfile call */
 	TURNS = 4,		/* calls before the next session's turn */
-	SMALL_MAX = 65536	/* sent from memory, with both replies at once */
+	SMALL_MAX = 65536	/* sent from memory, both replies at once */
 };
 
 #define OPENING	"150 Here it comes.\r\n"
@@ -312,11 +312,6 @@ accept_clients(int listener)
 		client_new(fd, epolls[next_thread++ % threads]);
 }
 
-/*
- * Each session has at most one event that frees it (its control connection),
- * and a batch may hold its data event behind that one: freed sessions would
- * be touched.  So the control connections of a batch come last.
- */
 static void
 handle(struct endpoint *ep)
 {
@@ -338,26 +333,36 @@ handle(struct endpoint *ep)
 	}
 }
 
+/*
+ * Only the event of a control connection frees a session, and each has one
+ * at most in a batch.  So those come last: no event is left then that could
+ * touch what was freed.
+ */
+static void
+handle_batch(struct epoll_event *ev, int n)
+{
+	struct endpoint *later[EVENTS];
+	int waiting = 0;
+
+	for (int i = 0; i < n; i++) {
+		struct endpoint *ep = ev[i].data.ptr;
+
+		if (ep->role == ROLE_CONTROL)
+			later[waiting++] = ep;
+		else
+			handle(ep);
+	}
+	for (int i = 0; i < waiting; i++)
+		handle(later[i]);
+}
+
 static void *
 loop(void *arg)
 {
-	int epoll = *(int *)arg;
 	struct epoll_event ev[EVENTS];
 
-	for (;;) {
-		int n = epoll_wait(epoll, ev, EVENTS, -1);
-
-		for (int last = 0; last <= 1; last++)
-			for (int i = 0; i < n; i++) {
-				struct endpoint *ep = ev[i].data.ptr;
-
-				if ((ep == NULL) ||
-				    (ep->role == ROLE_CONTROL) != last)
-					continue;
-				ev[i].data.ptr = NULL;
-				handle(ep);
-			}
-	}
+	for (;;)
+		handle_batch(ev, epoll_wait(*(int *)arg, ev, EVENTS, -1));
 	return NULL;
 }
 

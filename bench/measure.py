@@ -94,9 +94,10 @@ def _wait_ready(server: Server, process: subprocess.Popen, log: Path) -> None:
 def _running(server: Server, name: str, acct: cage.Account, place: Place
              ) -> Iterator[subprocess.Popen]:
     log = place.work / f"{server.name}.log"
-    with open(log, "wb") as out:
+    # vsftpd writes what is wrong with its settings to standard input
+    with open(log, "w+b") as out:
         process = cage.start(name, server.argv(place), acct.join,
-                             stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+                             stdin=out, stdout=out, stderr=out)
     acct.root_pid = process.pid
     try:
         _wait_ready(server, process, log)
@@ -126,14 +127,16 @@ class Machine:
     def __init__(self) -> None:
         with open("/proc/stat") as stat:
             fields = [int(n) for n in stat.readline().split()[1:]]
-        user, nice, system, _, _, irq, softirq = fields[:7]
+        user, nice, system, _, _, irq, softirq, steal = fields[:8]
         self.busy_s = (user + nice + system + irq + softirq) / cage.TICK
+        self.stolen_s = steal / cage.TICK       # by other virtual machines
         self.at = time.monotonic()
 
     def others(self, since: "Machine", ours_s: float) -> float:
         """The part of all CPUs that other work had, 0 to 1."""
         there = (self.at - since.at) * (os.cpu_count() or 1)
-        used = self.busy_s - since.busy_s - ours_s
+        used = (self.busy_s - since.busy_s - ours_s
+                + self.stolen_s - since.stolen_s)
         return max(0.0, min(1.0, used / there))
 
 
@@ -173,9 +176,11 @@ def _idle(process: subprocess.Popen, acct: cage.Account, variant: Variant,
         "pss_kib": (acct.pss_kib() - before["pss"]) / variant.sessions,
         "pss_total_kib": acct.pss_kib(),
     }
+    used["memory_kib"] = used["pss_kib"]
     if before["kernel"] is not None:
         used["kernel_kib"] = ((acct.kernel_kib() - before["kernel"])
                               / variant.sessions)
+        used["memory_kib"] += used["kernel_kib"]
     _say(process)
     result = json.loads(lines.next(60))
     _say(process)
@@ -192,8 +197,6 @@ def _normalise(result: dict, variant: Variant) -> dict:
         work = result["bytes"] / 2**30
     elif variant.unit == "session":
         work = result["logged_in"] / 1000
-    elif variant.unit == "listing":
-        work = result["transfers"] / 1000
     else:
         work = result["transfers"] / 1000
     if work > 0:

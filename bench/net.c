@@ -68,7 +68,8 @@ net_listen(struct load *l, struct endpoint *ep, struct sockaddr_in *at)
 		return false;
 	setsockopt(ep->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	do {
-		if (l->active_port < ACTIVE_LOW || l->active_port >= ACTIVE_HIGH)
+		if (l->active_port < ACTIVE_LOW ||
+		    l->active_port >= ACTIVE_HIGH)
 			l->active_port = ACTIVE_LOW;
 		at->sin_port = htons(++l->active_port);
 		failed = bind(ep->fd, (struct sockaddr *)at, sizeof(*at));

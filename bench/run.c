@@ -15,8 +15,8 @@ void
 load_error(struct load *l, const char *what, const char *detail)
 {
 	if (l->errors++ == 0)
-		snprintf(l->first_error, sizeof(l->first_error), "%s %s", what,
-		    detail);
+		snprintf(l->first_error, sizeof(l->first_error), "%s%s%s", what,
+		    *detail == '\0' ? "" : " ", detail);
 }
 
 bool

@@ -34,7 +34,6 @@ secure_chroot_dir={empty}
 one_process_model={one_process}
 use_sendfile=YES
 xferlog_enable=NO
-reverse_lookup_enable=NO
 max_clients=0
 max_per_ip=0
 idle_session_timeout=3600
@@ -50,7 +49,6 @@ UseIPv6 off
 User nobody
 Group nogroup
 MaxInstances none
-MaxConnectionRate none
 UseReverseDNS off
 UseSendfile on
 TimeoutIdle 0
