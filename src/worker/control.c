@@ -47,14 +47,18 @@ strike(struct sess *s, int code, const char *text)
 		sess_end(s, "Too many lines that are no commands.");
 }
 
+/* No verb of ours, or one that a NUL or CR cuts in two. */
 static void
-unknown(struct sess *s)
+unknown(struct sess *s, enum ftp_err err)
 {
+	const char *text = err == FTP_UNKNOWN ? "Unknown command." :
+	    "Syntax error.";
+
 	s->w->counters.unknown_commands++;
 	if (!s->logged_in)
-		strike(s, 500, "Unknown command.");
+		strike(s, ftp_err_reply(err), text);
 	else
-		reply(s, 500, "Unknown command.");
+		reply(s, ftp_err_reply(err), text);
 }
 
 static void
@@ -84,7 +88,7 @@ static void
 note_preauth(struct sess *s, enum ftp_verb verb, struct sv line)
 {
 	if (s->logged_in || (verb != V_PORT && verb != V_EPRT &&
-	    verb != V_LPRT))
+	    verb != V_LPRT && verb != V_PASV && verb != V_EPSV))
 		return;
 	event_alert(&s->w->events, &s->who, KIND_preauth,
 	    &(struct addr) { 0 }, "blocked", line);
@@ -106,8 +110,8 @@ run_line(struct sess *s, struct sv line)
 		return true;
 	}
 	s->spoken = true;
-	if (err == FTP_UNKNOWN) {
-		unknown(s);
+	if (verb == V_UNKNOWN) {
+		unknown(s, err);
 	} else if (!in_time(s, verb)) {
 		note_preauth(s, verb, line);
 	} else if (err != FTP_OK) {
