@@ -31,8 +31,9 @@ account_find(const char *key, const char *name, struct account *out)
 	if (!out->change)
 		return true; /* nobody but root can become someone else */
 	if (sv_number(sv_of(name), UINT32_MAX - 1, &number)) {
+		pw = getpwuid((uid_t)number);
 		out->uid = (uid_t)number;
-		out->gid = (gid_t)number;
+		out->gid = pw != NULL ? pw->pw_gid : (gid_t)number;
 	} else if ((pw = getpwnam(name)) != NULL) {
 		out->uid = pw->pw_uid;
 		out->gid = pw->pw_gid;
@@ -52,61 +53,107 @@ account_find(const char *key, const char *name, struct account *out)
 static _Noreturn void
 die(const char *what)
 {
-	log_fatal(1, "cannot start a process: %s: %s", what, strerror(errno));
+	log_line("cannot start a process: %s: %s", what, strerror(errno));
+	_exit(1); /* what exit would flush or check is the parent's */
+}
+
+/* Above every number that the child finds open. */
+static int
+move_away(int fd)
+{
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, SAFE_FD);
+
+	if (moved < 0)
+		die("descriptors");
+	return moved;
 }
 
 static void
-place_descriptors(const struct child_spec *spec)
+put_at(int fd, int number)
+{
+	if (dup2(fd, number) < 0)
+		die("descriptors");
+}
+
+static void
+place_descriptors(const struct child_spec *spec, int null)
 {
 	int moved[CHILD_FDS];
 
 	/* First out of the way: a target may be another's source. */
-	for (int i = INHERIT_CONF; i < spec->fds; i++) {
-		int fd = spec->fd[i] >= 0 ? spec->fd[i] :
-		    open("/dev/null", O_RDWR | O_CLOEXEC);
-
-		moved[i] = fcntl(fd, F_DUPFD_CLOEXEC, SAFE_FD);
-		if (moved[i] < 0)
-			die("descriptors");
-	}
 	for (int i = INHERIT_CONF; i < spec->fds; i++)
-		if (dup2(moved[i], i) < 0)
-			die("descriptors");
-	if (close_range((unsigned)spec->fds, ~0u, 0) != 0)
+		moved[i] = move_away(spec->fd[i] >= 0 ? spec->fd[i] : null);
+	null = move_away(null);
+	for (int i = INHERIT_CONF; i < spec->fds; i++)
+		put_at(moved[i], i);
+	/* A terminal would be a way out: its input can be forged. */
+	put_at(null, STDIN_FILENO);
+	put_at(null, STDOUT_FILENO);
+	/* Those above are close-on-exec already; strangers in between not. */
+	if (close_range((unsigned)spec->fds, (unsigned)SAFE_FD - 1, 0) != 0 ||
+	    close_range((unsigned)SAFE_FD, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
 		die("descriptors");
+}
+
+/* A container's root may not have the capability to give away. */
+static bool
+have_low_ports(void)
+{
+	return capng_get_caps_process() == 0 &&
+	    capng_have_capability(CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
 }
 
 static void
 keep_low_ports(void)
 {
-	capng_clear(CAPNG_SELECT_BOTH);
 	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED |
 	    CAPNG_INHERITABLE | CAPNG_BOUNDING_SET, CAP_NET_BIND_SERVICE);
+}
+
+/* What a service manager may have given an ordinary user: the gate's alone. */
+static void
+drop_ambient(void)
+{
+	capng_clear(CAPNG_SELECT_ALL);
+	if (capng_apply(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT) != 0)
+		die("capabilities");
+}
+
+static void
+check_account(const struct account *a)
+{
+	uid_t r, e, s;
+	gid_t rg, eg, sg;
+
+	errno = EPERM;
+	if (getresuid(&r, &e, &s) != 0 || getresgid(&rg, &eg, &sg) != 0 ||
+	    r != a->uid || e != a->uid || s != a->uid || rg != a->gid ||
+	    eg != a->gid || sg != a->gid || getgroups(0, NULL) != 0)
+		die("user");
 }
 
 /* User, groups and capabilities; each step checked, the outcome too. */
 static void
 become(const struct account *a, bool may_bind_low)
 {
-	uid_t r, e, s;
-	gid_t rg, eg, sg;
+	bool low = may_bind_low && have_low_ports();
 
-	if (!a->change)
+	if (!a->change) {
+		if (!may_bind_low)
+			drop_ambient();
 		return;
+	}
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (may_bind_low)
+	if (low)
 		keep_low_ports();
 	if (capng_change_id((int)a->uid, (int)a->gid,
 	    CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0)
 		die("user and capabilities");
 	/* An exec would drop what is not ambient. */
-	if (may_bind_low && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE,
+	if (low && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE,
 	    CAP_NET_BIND_SERVICE, 0, 0) != 0)
 		die("CAP_NET_BIND_SERVICE");
-	if (getresuid(&r, &e, &s) != 0 || getresgid(&rg, &eg, &sg) != 0 ||
-	    r != a->uid || e != a->uid || s != a->uid || rg != a->gid ||
-	    eg != a->gid || sg != a->gid || getgroups(0, NULL) != 0)
-		die("user");
+	check_account(a);
 }
 
 static void
@@ -162,23 +209,48 @@ fill_environment(char *env[5])
 	env[n] = NULL;
 }
 
+/*
+ * By its path, so that it has its name in ps; a path through a directory
+ * that is closed to its user (a build in /root) is known by descriptor.
+ */
+static _Noreturn void
+run_program(const char *path, int program, char *const argv[])
+{
+	char *env[5];
+
+	fill_environment(env);
+	execve(path, argv, env);
+	if (errno == EACCES)
+		execveat(program, "", argv, env, AT_EMPTY_PATH);
+	die(path);
+}
+
 static _Noreturn void
 run_child(const struct child_spec *spec, const char *path)
 {
-	char *env[5], name[64], arg[sizeof(spec->arg)];
+	char name[64], arg[sizeof(spec->arg)];
 	char *argv[] = { name, NULL, NULL };
+	int program = open(path, O_PATH | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	log_open(spec->program + strlen("portcullis-"));
+	if (program < 0)
+		die(path);
+	if (null < 0)
+		die("/dev/null");
 	snprintf(name, sizeof(name), "%s", spec->program);
 	memcpy(arg, spec->arg, sizeof(arg));
 	argv[1] = arg[0] == '\0' ? NULL : arg;
-	fill_environment(env);
-	/* Ctrl-C is for the warden, which then tells the others to finish. */
-	setpgid(0, 0);
+	/*
+	 * Ctrl-C is for the warden, which tells the others to finish; and
+	 * none of them needs a terminal to control.
+	 */
+	setsid();
 	reset_signals();
-	place_descriptors(spec);
+	program = move_away(program);
+	place_descriptors(spec, null);
 	become(spec->account, spec->may_bind_low);
-	execve(path, argv, env);
-	die(path);
+	run_program(path, program, argv);
 }
 
 pid_t

@@ -2,118 +2,193 @@
  * warden/logpipe.c: what the children report, into files.
  *
  * Only this process waits for that disk.  Writers put whole lines of at most
- * PIPE_BUF bytes, so nothing is mixed; what they cannot put they count.
+ * PIPE_BUF bytes, so nothing is mixed; what they cannot put they count.  A
+ * file that cannot take lines loses whole ones, never halves, and it is said
+ * once.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "warden/warden.h"
 
 #define PIPE_BYTES (1 << 20)
+#define PIECES 16	/* in one turn, so that a busy log is not all we do */
+#define AGAIN_MS 50
+
+static char room[65536];
+
+/* All of it; what has gone is less when it failed. */
+static size_t
+write_all(int fd, const char *bytes, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = write(fd, bytes + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	return done;
+}
+
+static void
+put(struct logpipe *p, const char *bytes, size_t len)
+{
+	size_t done;
+
+	if (p->file_fd < 0 || len == 0)
+		return;
+	/* Half a line, from a failure before, ends here. */
+	if (p->skip && p->torn && write_all(p->file_fd, "\n", 1) == 1)
+		p->torn = false;
+	done = write_all(p->file_fd, bytes, len);
+	if (done > 0)
+		p->torn = bytes[done - 1] != '\n';
+	p->skip = done < len;
+	if (p->skip && !p->failing)
+		log_line("%s: lines are lost: %s", p->key, strerror(errno));
+	p->failing = p->skip;
+}
+
+/* One piece; after a failure only from the next line on. */
+static void
+copy(struct logpipe *p, const char *bytes, size_t len)
+{
+	const char *from = bytes, *end = bytes + len;
+
+	if (p->skip && p->in_line) {
+		from = memchr(bytes, '\n', len);
+		from = from == NULL ? end : from + 1;
+	}
+	p->in_line = end[-1] != '\n';
+	put(p, from, (size_t)(end - from));
+}
+
+/*
+ * A file takes what it is given, if slowly.  Who reads standard output or a
+ * FIFO may be asleep: it gets what it has room for, since a write that waits
+ * would keep SIGTERM waiting, too.
+ */
+static bool
+may_write(const struct logpipe *p)
+{
+	struct pollfd out = { .fd = p->file_fd, .events = POLLOUT };
+
+	return p->file_fd < 0 || !p->can_block || poll(&out, 1, 0) == 1;
+}
+
+/* One piece; false when there is nothing (more), or nowhere to put it. */
+static bool
+copy_some(struct logpipe *p)
+{
+	ssize_t n;
+
+	if (!may_write(p))
+		return false;
+	/* A pipe that is writable takes PIPE_BUF bytes without waiting. */
+	n = read(p->watch.fd, room, p->can_block ? PIPE_BUF : sizeof(room));
+	if (n <= 0)
+		return false;
+	copy(p, room, (size_t)n);
+	return true;
+}
+
+static void
+pipe_ready(struct loop_watch *watch, uint32_t events)
+{
+	struct logpipe *p = LOOP_OWNER(watch, struct logpipe, watch);
+
+	(void)events;
+	for (int i = 0; i < PIECES && copy_some(p); i++)
+		;
+	if (may_write(p))
+		return;
+	loop_rewatch(p->loop, watch, 0);
+	loop_timer_set(p->loop, &p->again, AGAIN_MS);
+}
+
+static void
+try_again(struct loop_timer *t)
+{
+	struct logpipe *p = LOOP_OWNER(t, struct logpipe, again);
+
+	loop_rewatch(p->loop, &p->watch, EPOLLIN);
+}
+
+void
+logpipe_init(struct logpipe *p, struct loop *l, const char *key)
+{
+	*p = (struct logpipe) { .loop = l, .key = key, .write_fd = -1,
+		.file_fd = -1, .watch = { .fd = -1, .ready = pipe_ready },
+		.again.fire = try_again };
+}
 
 static int
 open_file(const char *path)
 {
-	int fd;
-
 	if (strcmp(path, "-") == 0)
 		return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
 	    0640);
-	if (fd < 0)
-		log_line("cannot write %s: %s", path, strerror(errno));
-	return fd;
+}
+
+static bool
+make_pipe(struct logpipe *p)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+		return false;
+	/* As large as the kernel allows this user. */
+	fcntl(ends[0], F_SETPIPE_SZ, PIPE_BYTES);
+	p->watch.fd = ends[0];
+	p->write_fd = ends[1];
+	return loop_watch(p->loop, &p->watch, EPOLLIN);
+}
+
+static void
+take_file(struct logpipe *p, int fd)
+{
+	struct stat st;
+
+	/* What was written before the file was moved away belongs there. */
+	logpipe_drain(p);
+	if (p->file_fd >= 0)
+		close(p->file_fd);
+	p->file_fd = fd;
+	p->can_block = fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
+	p->torn = false;
 }
 
 bool
 logpipe_open(struct logpipe *p, const char *path)
 {
-	int ends[2];
+	int fd = -1;
 
-	*p = (struct logpipe) { .write_fd = -1, .file_fd = -1 };
-	p->watch.fd = -1;
-	if (path[0] == '\0')
-		return true;
-	memcpy(p->path, path, strlen(path) + 1);
-	if ((p->file_fd = open_file(path)) < 0)
-		return false;
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
-		log_line("cannot make a pipe: %s", strerror(errno));
+	if (path[0] != '\0' && (fd = open_file(path)) < 0) {
+		log_line("%s: cannot open %s: %s", p->key, path,
+		    strerror(errno));
 		return false;
 	}
-	/* As large as the kernel allows this user. */
-	fcntl(ends[0], F_SETPIPE_SZ, PIPE_BYTES);
-	p->watch.fd = ends[0];
-	p->write_fd = ends[1];
-	return true;
-}
-
-static void
-write_all(struct logpipe *p, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(p->file_fd, bytes, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			if (!p->failing)
-				log_line("lines for %s are lost: %s", p->path,
-				    strerror(errno));
-			p->failing = true;
-			return;
-		}
-		bytes += n;
-		len -= (size_t)n;
-	}
-	p->failing = false;
-}
-
-/* One piece; false when there is nothing (more). */
-static bool
-copy_some(struct logpipe *p)
-{
-	static char room[65536];
-	ssize_t n = read(p->watch.fd, room, sizeof(room));
-
-	if (n <= 0)
+	if (fd >= 0 && p->write_fd < 0 && !make_pipe(p)) {
+		log_line("%s: cannot make a pipe: %s", p->key,
+		    strerror(errno));
+		close(fd);
 		return false;
-	write_all(p, room, (size_t)n);
+	}
+	take_file(p, fd);
 	return true;
-}
-
-static void
-pipe_ready(struct loop_watch *w, uint32_t events)
-{
-	(void)events;
-	copy_some(LOOP_OWNER(w, struct logpipe, watch));
-}
-
-bool
-logpipe_watch(struct logpipe *p, struct loop *l)
-{
-	if (p->watch.fd < 0)
-		return true;
-	p->watch.ready = pipe_ready;
-	return loop_watch(l, &p->watch, EPOLLIN);
-}
-
-void
-logpipe_reopen(struct logpipe *p)
-{
-	int fd;
-
-	if (p->file_fd < 0 || (fd = open_file(p->path)) < 0)
-		return; /* the old one serves on */
-	while (copy_some(p))
-		;
-	close(p->file_fd);
-	p->file_fd = fd;
 }
 
 void

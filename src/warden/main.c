@@ -59,6 +59,9 @@ static const char usage_text[] =
     "  --check                   say what is wrong with the configuration\n"
     "  --print-config            print every key with value and meaning\n";
 
+/* Begins what getopt_long says, however the program was called. */
+static char program_name[] = "portcullisd";
+
 /* What the command line asked for, apart from the configuration. */
 struct wishes {
 	const char *file;
@@ -177,6 +180,8 @@ main(int argc, char **argv)
 	int problems;
 
 	log_open("");
+	if (argc > 0)
+		argv[0] = program_name;
 	read_wishes(argc, argv, &wishes);
 	problems = read_conf(&w.conf, argc, argv, &wishes);
 	if (wishes.print) {
@@ -184,10 +189,11 @@ main(int argc, char **argv)
 		return problems == 0 ? 0 : 2;
 	}
 	problems += conf_check(&w.conf, stderr);
+	problems += !warden_find_accounts(&w);
 	if (problems > 0)
 		return 2;
 	if (wishes.check) {
-		printf("%s: fine\n", wishes.file);
+		printf("portcullisd: %s: fine\n", wishes.file);
 		return 0;
 	}
 	umask(027);

@@ -1,5 +1,5 @@
 /*
- * warden/run.c: start in order, watch, replace, reload, stop.
+ * warden/run.c: start in order, watch, replace, stop.
  *
  * Workers come in sets: one set for each configuration and each gate.  A
  * reload or a new gate starts a new set; the old one ends by itself when its
@@ -10,24 +10,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "ipc/walls.h"
 #include "warden/warden.h"
 
 #define BACKOFF_LEAST_MS 100
 #define BACKOFF_MOST_MS 5000
 #define STEADY_MS 60000		/* a child that lived so long is healthy */
 #define KILL_AFTER_MS 5000	/* beyond stop.timeout */
+
+static void
+end_if_alone(struct warden *w)
+{
+	if (w->stopping && w->gate == NULL && w->workers == NULL)
+		w->loop.stop = true;
+}
 
 static void
 stop(struct warden *w, int status)
@@ -39,19 +43,14 @@ stop(struct warden *w, int status)
 	if (w->stopping)
 		return;
 	w->stopping = true;
-	if (w->gate != NULL) {
+	if (w->gate != NULL)
 		ipc_send(&w->gate->channel, &m, -1);
-		(void)ipc_flush(&w->gate->channel);
-	}
-	for (struct child *c = w->workers; c != NULL; c = c->next) {
+	for (struct child *c = w->workers; c != NULL; c = c->next)
 		ipc_send(&c->channel, &m, -1);
-		(void)ipc_flush(&c->channel);
-	}
 	loop_timer_stop(&w->loop, &w->restart);
 	loop_timer_set(&w->loop, &w->deadline,
 	    (uint64_t)w->conf.stop_timeout_s * 1000 + KILL_AFTER_MS);
-	if (w->gate == NULL && w->workers == NULL)
-		w->loop.stop = true;
+	end_if_alone(w);
 }
 
 static void
@@ -94,7 +93,32 @@ channel_pair(int ends[2])
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0;
 }
 
-/* Forks, execs, and watches the channel; takes spec's fds back closed. */
+static void
+fd_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Forks and execs; the child's process number, or -1 after a line. */
+static pid_t
+start_process(struct warden *w, struct child_spec *spec,
+    const struct conf *conf)
+{
+	pid_t pid = -1;
+
+	spec->fd[INHERIT_CONF] = conf_to_fd(conf);
+	spec->fd[INHERIT_EVENTS] = w->events.write_fd;
+	if (spec->fd[INHERIT_CONF] >= 0)
+		pid = child_start(spec);
+	if (pid < 0)
+		log_line("cannot start %s: %s", spec->program,
+		    strerror(errno));
+	fd_close(spec->fd[INHERIT_CONF]);
+	return pid;
+}
+
+/* Starts a process and watches the channel to it; NULL after a line. */
 static struct child *
 child_new(struct warden *w, struct child_spec *spec, const struct conf *conf,
     void (*says)(struct loop_watch *watch, uint32_t events))
@@ -102,26 +126,56 @@ child_new(struct warden *w, struct child_spec *spec, const struct conf *conf,
 	struct child *c = calloc(1, sizeof(*c));
 	int ends[2] = { -1, -1 };
 
-	if (c == NULL || !channel_pair(ends))
-		log_fatal(1, "cannot start a process: %s", strerror(errno));
-	c->warden = w;
-	c->gate_end = -1;
-	spec->fd[INHERIT_CONF] = conf_to_fd(conf);
-	spec->fd[INHERIT_WARDEN] = ends[1];
-	spec->fd[INHERIT_EVENTS] = w->events.write_fd;
-	if (spec->fd[INHERIT_CONF] < 0)
-		log_fatal(1, "cannot hand on the configuration: %s",
+	if (c == NULL || !channel_pair(ends)) {
+		log_line("cannot start %s: %s", spec->program,
 		    strerror(errno));
-	c->pid = child_start(spec);
-	if (c->pid < 0)
-		log_line("cannot start a process: %s", strerror(errno));
+		free(c);
+		return NULL;
+	}
+	spec->fd[INHERIT_WARDEN] = ends[1];
+	*c = (struct child) { .warden = w, .gate_end = -1,
+		.watch = { .fd = ends[0], .ready = says } };
+	c->pid = start_process(w, spec, conf);
 	close(ends[1]);
-	close(spec->fd[INHERIT_CONF]);
+	if (c->pid < 0) {
+		close(ends[0]);
+		free(c);
+		return NULL;
+	}
 	ipc_init(&c->channel, ends[0]);
-	c->watch = (struct loop_watch) { .fd = ends[0], .ready = says };
 	if (!loop_watch(&w->loop, &c->watch, EPOLLIN))
 		log_fatal(1, "cannot watch a process: %s", strerror(errno));
 	return c;
+}
+
+/* What is missing is started again, but never in a tight circle. */
+static void
+restart_later(struct warden *w)
+{
+	if (w->restart.slot != 0)
+		return;
+	if (w->loop.now_ms - w->last_start_ms > STEADY_MS)
+		w->backoff_ms = BACKOFF_LEAST_MS;
+	loop_timer_set(&w->loop, &w->restart, w->backoff_ms);
+	w->backoff_ms = w->backoff_ms * 2 < BACKOFF_MOST_MS ?
+	    w->backoff_ms * 2 : BACKOFF_MOST_MS;
+}
+
+/*
+ * A worker of the present set could not be started or has died.  At the
+ * start that is the end, with this status.
+ */
+static void
+worker_missing(struct warden *w, int status)
+{
+	if (!w->was_ready) {
+		stop(w, status);
+	} else if (w->reloading) {
+		reload_give_up(w);
+	} else {
+		w->wanted++;
+		restart_later(w);
+	}
 }
 
 static uint32_t
@@ -134,10 +188,10 @@ standing_workers(const struct conf *conf)
 	return processors > 0 ? (uint32_t)processors : 1;
 }
 
-static size_t
+static uint32_t
 count_workers(const struct warden *w, bool only_waiting)
 {
-	size_t n = 0;
+	uint32_t n = 0;
 
 	for (struct child *c = w->workers; c != NULL; c = c->next)
 		if (c->set == w->set && (!only_waiting || !c->ready))
@@ -145,134 +199,54 @@ count_workers(const struct warden *w, bool only_waiting)
 	return n;
 }
 
-static void
-attach(struct warden *w, struct child *c)
+void
+run_attach(struct warden *w)
 {
-	struct ipc_msg m = { .type = IPC_ATTACH, .worker = c->number };
+	for (struct child *c = w->workers; c != NULL; c = c->next) {
+		struct ipc_msg m = { .type = IPC_ATTACH, .worker = c->number };
 
-	if (c->gate_end < 0 || w->gate == NULL)
-		return;
-	ipc_send(&w->gate->channel, &m, c->gate_end);
-	c->gate_end = -1;
-	(void)ipc_flush(&w->gate->channel);
-}
-
-static void
-attach_all(struct warden *w)
-{
-	for (struct child *c = w->workers; c != NULL; c = c->next)
-		if (c->set == w->set && c->ready)
-			attach(w, c);
-}
-
-/* systemd's way to be told, by hand: one datagram (sd_notify(3)). */
-static void
-notify(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	size_t len = path == NULL ? 0 : strlen(path);
-	int fd;
-
-	if (len == 0 || len >= sizeof(to.sun_path))
-		return;
-	memcpy(to.sun_path, path, len);
-	if (to.sun_path[0] == '@')
-		to.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL,
-	    (struct sockaddr *)&to,
-	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
-	close(fd);
-}
-
-static void
-say_ready(struct warden *w)
-{
-	char text[CONF_LISTEN_MAX * (ADDR_TEXT_MAX + 8)], at[ADDR_TEXT_MAX];
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < w->conf.listen.count; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, " ftp://%s/",
-		    addr_format(&w->conf.listen.at[i], at));
-	w->was_ready = true;
-	log_line("ready:%s", text);
-	notify("READY=1");
-}
-
-/* A reload is carried out when every worker of the new set is ready. */
-static void
-commit_reload(struct warden *w)
-{
-	struct ipc_msg m = { .type = IPC_RELOAD };
-	int fd = conf_to_fd(&w->fresh);
-
-	w->reloading = false;
-	w->conf = w->fresh;
-	if (w->gate == NULL || fd < 0)
-		return;
-	ipc_send(&w->gate->channel, &m, fd);
-	(void)ipc_flush(&w->gate->channel);
-	attach_all(w);
-	log_line("reloaded");
-	notify("READY=1");
-}
-
-static void
-join_walls(char *text, size_t size, unsigned set, unsigned want)
-{
-	size_t n = 0;
-
-	text[0] = '\0';
-	for (unsigned i = 0; i < WALL_COUNT; i++)
-		if ((set >> i & 1) == want && n < size)
-			n += (size_t)snprintf(text + n, size - n, "%s%s",
-			    n > 0 ? "; " : "", wall_meaning(i));
-}
-
-/* Says once which walls stand; false when one is missing that must not be. */
-static bool
-walls_suffice(struct warden *w, unsigned set)
-{
-	char text[512];
-	bool missing = false;
-
-	for (unsigned i = 0; i < WALL_COUNT; i++)
-		missing |= wall_is_required(i) && (set >> i & 1) == 0;
-	if (!w->was_ready && count_workers(w, true) == 0) {
-		join_walls(text, sizeof(text), set, 1);
-		log_line("walls: %s", text);
-		join_walls(text, sizeof(text), set, 0);
-		if (text[0] != '\0')
-			log_line("walls missing here: %s", text);
+		if (c->set != w->set || !c->ready || c->gate_end < 0)
+			continue;
+		ipc_send(&w->gate->channel, &m, c->gate_end);
+		c->gate_end = -1;
 	}
-	if (!missing || w->conf.sandbox != SANDBOX_REQUIRE)
-		return true;
-	join_walls(text, sizeof(text), set, 0);
-	log_line("sandbox = require, and this kernel lacks: %s", text);
-	return false;
 }
 
+/* Every worker of the set is ready now. */
 static void
-worker_ready(struct warden *w, struct child *c, unsigned set)
+set_ready(struct warden *w, uint32_t walls)
 {
-	c->ready = true;
-	if (!walls_suffice(w, set)) {
-		stop(w, 2);
-		return;
-	}
-	if (c->set != w->set)
-		return;
 	if (w->reloading) {
-		if (count_workers(w, true) == 0)
-			commit_reload(w);
+		reload_commit(w);
+	} else {
+		run_attach(w);
+		if (!w->was_ready) {
+			w->was_ready = true;
+			say_walls(walls);
+			say_ready(w);
+		}
+	}
+	if (w->reload_again)
+		reload_ask(w);
+}
+
+static void
+worker_ready(struct warden *w, struct child *c, uint32_t walls)
+{
+	if (c->set != w->set || w->stopping)
+		return;
+	if (!say_if_walls_lack(w->reloading ? &w->fresh : &w->conf, walls)) {
+		if (!w->was_ready)
+			stop(w, 2);
+		else
+			kill(c->pid, SIGKILL); /* the rest when it has ended */
 		return;
 	}
-	attach(w, c);
-	if (!w->was_ready && count_workers(w, true) == 0)
-		say_ready(w);
+	c->ready = true;
+	if (count_workers(w, true) == 0)
+		set_ready(w, walls);
+	else if (!w->reloading)
+		run_attach(w);
 }
 
 static void
@@ -282,7 +256,8 @@ worker_says(struct loop_watch *watch, uint32_t events)
 	struct ipc_msg m[IPC_BATCH];
 	size_t n;
 
-	(void)events;
+	if ((events & ~(uint32_t)EPOLLOUT) == 0)
+		return;	/* what waits goes out in the flush */
 	switch (ipc_receive(&c->channel, m, &n, NULL, NULL)) {
 	case IPC_GOOD:
 		break;
@@ -302,45 +277,87 @@ worker_says(struct loop_watch *watch, uint32_t events)
 			worker_ready(c->warden, c, m[i].walls);
 }
 
-static void
+/* Status to end with when it is the start that fails; 0: it runs. */
+static int
 worker_start(struct warden *w, const struct conf *conf)
 {
 	struct child_spec spec = { .program = "portcullis-worker",
-		.account = &w->worker_account, .fds = INHERIT_GATE + 1 };
-	struct child *c;
-	int ends[2];
+		.account = w->reloading ? &w->fresh_account :
+		    &w->worker_account,
+		.fds = INHERIT_GATE + 1 };
+	struct child *c = NULL;
+	int ends[2] = { -1, -1 }, status = 1;
 
-	if (!channel_pair(ends))
-		log_fatal(1, "cannot start a worker: %s", strerror(errno));
 	spec.fd[INHERIT_ARCHIVE] = open(conf->archive,
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (spec.fd[INHERIT_ARCHIVE] < 0) {
 		log_line("cannot open the archive %s: %s", conf->archive,
 		    strerror(errno));
-		close(ends[0]);
-		close(ends[1]);
-		if (!w->was_ready)
-			stop(w, 2);
-		return;
+		return 2;
+	}
+	if (!channel_pair(ends)) {
+		log_line("cannot start a worker: %s", strerror(errno));
+		goto done;
 	}
 	spec.fd[INHERIT_XFERLOG] = w->xferlog.write_fd;
 	spec.fd[INHERIT_GATE] = ends[0];
-	c = child_new(w, &spec, conf, worker_says);
-	close(ends[0]);
-	close(spec.fd[INHERIT_ARCHIVE]);
+	if ((c = child_new(w, &spec, conf, worker_says)) == NULL)
+		goto done;
 	c->gate_end = ends[1];
+	ends[1] = -1;
 	c->number = w->next_number++;
 	c->set = w->set;
 	c->next = w->workers;
 	w->workers = c;
+	w->last_start_ms = w->loop.now_ms;
+	status = 0;
+ done:
+	fd_close(ends[0]);
+	fd_close(ends[1]);
+	close(spec.fd[INHERIT_ARCHIVE]);
+	return status;
 }
 
 static void
-start_set(struct warden *w, const struct conf *conf)
+start_workers(struct warden *w, const struct conf *conf, uint32_t n)
 {
-	w->set++;
-	for (uint32_t i = standing_workers(conf); i > 0 && !w->stopping; i--)
-		worker_start(w, conf);
+	uint32_t set = w->set;
+	int status;
+
+	/* A failure may end the reload, and with it this set. */
+	for (; n > 0 && !w->stopping && w->set == set; n--)
+		if ((status = worker_start(w, conf)) != 0)
+			worker_missing(w, status);
+}
+
+void
+run_start_set(struct warden *w, const struct conf *conf)
+{
+	w->set = ++w->last_set;
+	w->needed = false;
+	start_workers(w, conf, standing_workers(conf));
+}
+
+void
+run_fill_set(struct warden *w)
+{
+	uint32_t standing = standing_workers(&w->conf);
+	uint32_t n = count_workers(w, false);
+
+	if (n >= standing || w->stopping)
+		return;
+	w->wanted = standing - n;
+	restart_later(w);
+}
+
+struct addr
+run_listener_address(int fd)
+{
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(ss);
+
+	(void)!getsockname(fd, (struct sockaddr *)&ss, &len);
+	return addr_of_sockaddr(&ss);
 }
 
 /* The gate listens; these are copies that outlive it. */
@@ -350,23 +367,28 @@ take_listener(struct warden *w, int fd, uint32_t total, bool first)
 	if (first)
 		while (w->listeners > 0)
 			close(w->listener[--w->listeners]);
-	if (fd < 0 || w->listeners == CONF_LISTEN_MAX)
+	if (fd < 0 || w->listeners == CONF_LISTEN_MAX) {
+		fd_close(fd);
 		return;
+	}
 	w->listener[w->listeners++] = fd;
 	if ((uint32_t)w->listeners == total && !w->gate->ready) {
 		w->gate->ready = true;
-		start_set(w, &w->conf);
+		run_start_set(w, &w->conf);
 	}
 }
 
+/* One that cannot be had now is started when another has gone. */
 static void
 another_worker(struct warden *w)
 {
-	size_t most = w->conf.sessions_max / w->conf.worker_sessions + 1 +
-	    standing_workers(&w->conf);
+	uint32_t most = (w->conf.sessions_max + w->conf.worker_sessions - 1) /
+	    w->conf.worker_sessions + standing_workers(&w->conf);
 
-	if (count_workers(w, false) < most && !w->reloading)
-		worker_start(w, &w->conf);
+	w->needed = w->reloading ||
+	    count_workers(w, false) + w->wanted >= most;
+	if (!w->needed)
+		start_workers(w, &w->conf, 1);
 }
 
 static void
@@ -387,24 +409,28 @@ gate_says(struct loop_watch *watch, uint32_t events)
 	size_t n, nfds, next = 0;
 	bool first = true;
 
-	(void)events;
+	if ((events & ~(uint32_t)EPOLLOUT) == 0)
+		return;	/* what waits goes out in the flush */
 	switch (ipc_receive(&c->channel, m, &n, fds, &nfds)) {
 	case IPC_GOOD:
 		break;
 	case IPC_AGAIN:
 		return;
 	case IPC_BAD:
+		kill(c->pid, SIGKILL);
+		loop_unwatch(&w->loop, watch);
+		break;
 	case IPC_GONE:
 	default:
 		loop_unwatch(&w->loop, watch);
 		return;
 	}
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !w->stopping; i++) {
 		if (m[i].type == IPC_LISTENERS) {
 			take_listener(w, next < nfds ? fds[next++] : -1,
 			    m[i].port.port, first);
 			first = false;
-		} else if (m[i].type == IPC_NEED && !w->stopping) {
+		} else if (m[i].type == IPC_NEED) {
 			another_worker(w);
 		} else if (m[i].type == IPC_EXPEL) {
 			expel(w, m[i].worker);
@@ -429,45 +455,23 @@ gate_start(struct warden *w)
 	snprintf(spec.arg, sizeof(spec.arg), "%d", w->listeners);
 	w->last_start_ms = w->loop.now_ms;
 	w->gate = child_new(w, &spec, &w->conf, gate_says);
-}
-
-/* What is missing is started again, but never in a tight circle. */
-static void
-restart_later(struct warden *w)
-{
-	if (w->loop.now_ms - w->last_start_ms > STEADY_MS)
-		w->backoff_ms = BACKOFF_LEAST_MS;
-	else if (w->backoff_ms < BACKOFF_MOST_MS)
-		w->backoff_ms *= 2;
-	if (w->restart.slot == 0)
-		loop_timer_set(&w->loop, &w->restart, w->backoff_ms);
+	if (w->gate == NULL && !w->was_ready)
+		stop(w, 1);
+	else if (w->gate == NULL)
+		restart_later(w);
 }
 
 static void
 restart_due(struct loop_timer *t)
 {
 	struct warden *w = LOOP_OWNER(t, struct warden, restart);
+	uint32_t n = w->wanted;
 
-	if (w->gate == NULL) {
-		w->wanted = 0; /* the new gate gets a new set */
-		gate_start(w);
-	}
-	w->last_start_ms = w->loop.now_ms;
-	for (; w->wanted > 0 && w->gate->ready; w->wanted--)
-		worker_start(w, &w->conf);
-}
-
-static void
-say_how_it_ended(const char *what, pid_t pid, int status)
-{
-	if (WIFSIGNALED(status))
-		log_line("%s pid=%d was ended by signal %d (%s)%s", what,
-		    (int)pid, WTERMSIG(status), strsignal(WTERMSIG(status)),
-		    WTERMSIG(status) == SIGSYS ?
-		    ": it tried what its sandbox forbids" : "");
-	else if (WEXITSTATUS(status) != 0)
-		log_line("%s pid=%d ended with status %d", what, (int)pid,
-		    WEXITSTATUS(status));
+	w->wanted = 0;
+	if (w->gate == NULL)
+		gate_start(w);	/* its workers come when it listens */
+	else if (w->gate->ready)
+		start_workers(w, &w->conf, n);
 }
 
 /* Status 2 is the child's word that the configuration cannot work. */
@@ -477,35 +481,37 @@ start_status(int status)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 2 ? 2 : 1;
 }
 
+/*
+ * The workers it knew see the channel close and end when they can; one that
+ * it was never told of has to be shown that nobody will come.
+ */
+static void
+orphan_workers(struct warden *w)
+{
+	for (struct child *c = w->workers; c != NULL; c = c->next) {
+		fd_close(c->gate_end);
+		c->gate_end = -1;
+	}
+	w->set = ++w->last_set;
+}
+
 static void
 gate_ended(struct warden *w, struct child *c, int status)
 {
-	bool was_ready = c->ready;
-
 	say_how_it_ended("gate", c->pid, status);
 	w->gate = NULL;
 	child_free(c);
 	if (w->stopping)
 		return;
-	if (!w->was_ready && !was_ready) {
+	if (!w->was_ready) {
 		stop(w, start_status(status));
 		return;
 	}
-	/* Its workers see the channel close, and end when they can. */
-	w->set++;
+	w->reload_again |= w->reloading;
 	w->reloading = false;
+	w->wanted = 0;
+	orphan_workers(w);
 	restart_later(w);
-}
-
-static void
-give_up_reload(struct warden *w)
-{
-	log_line("reload failed; the old configuration stays in force");
-	w->reloading = false;
-	for (struct child *c = w->workers; c != NULL; c = c->next)
-		if (c->set == w->set)
-			kill(c->pid, SIGKILL);
-	w->set--;
 }
 
 static void
@@ -520,16 +526,12 @@ worker_ended(struct warden *w, struct child *c, int status)
 	*link = c->next;
 	say_how_it_ended("worker", c->pid, status);
 	child_free(c);
-	if (w->stopping || !current || (finished && was_ready))
+	if (w->stopping || !current)
 		return;
-	if (w->reloading) {
-		give_up_reload(w);
-	} else if (!w->was_ready) {
-		stop(w, start_status(status));
-	} else {
-		w->wanted++;
-		restart_later(w);
-	}
+	if (!finished || !was_ready)
+		worker_missing(w, start_status(status));
+	else if (w->needed)
+		another_worker(w);
 }
 
 static void
@@ -548,29 +550,7 @@ reap(struct warden *w)
 		else if (c != NULL)
 			worker_ended(w, c, status);
 	}
-	if (w->stopping && w->gate == NULL && w->workers == NULL)
-		w->loop.stop = true;
-}
-
-static void
-reload(struct warden *w)
-{
-	logpipe_reopen(&w->events);
-	logpipe_reopen(&w->xferlog);
-	if (w->reloading || w->gate == NULL || !w->was_ready) {
-		log_line("reload: not now, a start is under way");
-		return;
-	}
-	if (!w->read_conf(w, &w->fresh) ||
-	    !account_find("worker.user", w->fresh.worker_user,
-	    &w->worker_account)) {
-		log_line("reload failed; the old configuration stays in "
-		    "force");
-		return;
-	}
-	notify("RELOADING=1");
-	w->reloading = true;
-	start_set(w, &w->fresh);
+	end_if_alone(w);
 }
 
 static void
@@ -587,13 +567,13 @@ signal_came(struct loop_watch *watch, uint32_t events)
 			break;
 		case SIGHUP:
 			if (!w->stopping)
-				reload(w);
+				reload_ask(w);
 			break;
 		case SIGTERM:
 		case SIGINT:
 			if (w->stopping)
 				kill_all(w);
-			notify("STOPPING=1");
+			say_state("STOPPING=1");
 			stop(w, 0);
 			break;
 		default:
@@ -620,24 +600,54 @@ watch_signals(struct warden *w)
 		log_fatal(1, "cannot watch signals: %s", strerror(errno));
 }
 
+static void
+flush_child(struct child *c)
+{
+	if (c->watch.ready == NULL)
+		return;	/* it is gone; SIGCHLD says so in a moment */
+	loop_rewatch(&c->warden->loop, &c->watch,
+	    ipc_flush(&c->channel) == IPC_AGAIN ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+/* The end of a turn: what was gathered goes out. */
+static void
+flush(void *arg)
+{
+	struct warden *w = arg;
+
+	if (w->gate != NULL)
+		flush_child(w->gate);
+	for (struct child *c = w->workers; c != NULL; c = c->next)
+		flush_child(c);
+}
+
+bool
+warden_find_accounts(struct warden *w)
+{
+	bool gate = account_find("gate.user", w->conf.gate_user,
+	    &w->gate_account);
+	bool worker = account_find("worker.user", w->conf.worker_user,
+	    &w->worker_account);
+
+	return gate && worker;
+}
+
 int
 warden_run(struct warden *w)
 {
-	if (!account_find("gate.user", w->conf.gate_user, &w->gate_account) ||
-	    !account_find("worker.user", w->conf.worker_user,
-	    &w->worker_account) ||
-	    !logpipe_open(&w->events, w->conf.events) ||
-	    !logpipe_open(&w->xferlog, w->conf.xferlog))
-		return 2;
 	if (!loop_init(&w->loop))
 		log_fatal(1, "no event loop: %s", strerror(errno));
+	logpipe_init(&w->events, &w->loop, "events");
+	logpipe_init(&w->xferlog, &w->loop, "xferlog");
+	if (!logpipe_open(&w->events, w->conf.events) ||
+	    !logpipe_open(&w->xferlog, w->conf.xferlog))
+		return 2;
 	w->restart.fire = restart_due;
 	w->deadline.fire = deadline_passed;
 	w->backoff_ms = BACKOFF_LEAST_MS;
+	w->loop.flush = flush;
+	w->loop.flush_arg = w;
 	watch_signals(w);
-	if (!logpipe_watch(&w->events, &w->loop) ||
-	    !logpipe_watch(&w->xferlog, &w->loop))
-		log_fatal(1, "cannot watch a pipe: %s", strerror(errno));
 	gate_start(w);
 	loop_run(&w->loop);
 	logpipe_drain(&w->events);

@@ -6,8 +6,9 @@
  * control listeners (and never accepts on them), so that a new gate goes on
  * where the old one ended.
  *
- * main.c options; run.c supervision; child.c fork, users, exec; logpipe.c
- * events and xferlog to their files.
+ * main.c options; run.c supervision; reload.c a new configuration; child.c
+ * fork, users, exec; logpipe.c events and xferlog to their files; say.c what
+ * it tells people and systemd.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -23,18 +24,27 @@
 /* logpipe.c: a pipe that children write to, copied into a file. */
 
 struct logpipe {
+	struct loop *loop;
 	struct loop_watch watch;	/* the end that is read */
+	struct loop_timer again;	/* when the file's reader was not ready */
+	const char *key;		/* "events" */
 	int write_fd;			/* the children's; -1: not wanted */
-	int file_fd;
+	int file_fd;			/* -1: not wanted any more */
+	bool can_block;			/* no file but "-", a FIFO, a device */
 	bool failing;			/* said so already */
-	char path[PATH_MAX];
+	bool skip;			/* lose the rest of a line that failed */
+	bool in_line;			/* the last byte read ended no line */
+	bool torn;			/* the last byte written ended no line */
 };
 
-/* path "" is none, "-" standard output.  False: it said why. */
-bool logpipe_open(struct logpipe *p, const char *path);
-bool logpipe_watch(struct logpipe *p, struct loop *l);
-/* Opens the file again, after someone has moved it away. */
-void logpipe_reopen(struct logpipe *p);
+void logpipe_init(struct logpipe *p, struct loop *l, const char *key);
+
+/*
+ * Opens the file, again if it was open: path "" is none, "-" standard
+ * output.  False: it said why, and what was open serves on.
+ */
+MUST_USE bool logpipe_open(struct logpipe *p, const char *path);
+
 /* Everything that the children still wrote; they have ended. */
 void logpipe_drain(struct logpipe *p);
 
@@ -61,7 +71,7 @@ struct child_spec {
 };
 
 /* The process's number, or -1 with errno set. */
-pid_t child_start(const struct child_spec *spec);
+MUST_USE pid_t child_start(const struct child_spec *spec);
 
 /* run.c */
 
@@ -91,13 +101,55 @@ struct warden {
 	struct child *gate, *workers;
 	int listener[CONF_LISTEN_MAX];
 	int listeners;
-	uint32_t next_number, set;
+	uint32_t next_number;
+	uint32_t set;		/* whose workers serve, or are to */
+	uint32_t last_set;	/* the highest number given to a set */
 	uint32_t wanted;	/* workers to be started when restart fires */
 	uint64_t backoff_ms, last_start_ms;
-	struct conf fresh;	/* of the reload under way */
-	bool reloading, was_ready, stopping;
+	bool needed;		/* the gate asked for one that it did not get */
+	bool reloading;
+	bool reload_again;	/* asked for while it was not possible */
+	struct conf fresh;	/* of the reload under way, as are these */
+	struct account fresh_account;
+	uint32_t old_set;
+	bool was_ready, stopping;
 	int status;
 };
 
+/* Whom the children are to be; false: it said what is wrong. */
+MUST_USE bool warden_find_accounts(struct warden *w);
+
 /* Runs until it is told to stop, or cannot start; the exit status. */
-int warden_run(struct warden *w);
+MUST_USE int warden_run(struct warden *w);
+
+/* Starts a new set of workers with this configuration. */
+void run_start_set(struct warden *w, const struct conf *conf);
+/* Gives the gate every ready worker that it does not know yet. */
+void run_attach(struct warden *w);
+/* Starts, after a while, what the present set lacks. */
+void run_fill_set(struct warden *w);
+
+/* Where it really listens: port 0 has become another. */
+struct addr run_listener_address(int fd);
+
+/* reload.c */
+
+/* SIGHUP: log files, then the configuration, as soon as it can be. */
+void reload_ask(struct warden *w);
+/* Every worker of the new set is ready: the gate gets them. */
+void reload_commit(struct warden *w);
+/* The new set cannot work: the old one serves on. */
+void reload_give_up(struct warden *w);
+
+/* say.c */
+
+/* Says which walls stand around the workers, and which are missing. */
+void say_walls(uint32_t standing);
+/* None is missing that `sandbox` wants; false: it said which are. */
+MUST_USE bool say_if_walls_lack(const struct conf *c, uint32_t standing);
+/* One line about a process that has ended otherwise than it should. */
+void say_how_it_ended(const char *what, pid_t pid, int status);
+/* On standard error, and to the service manager where there is one. */
+void say_ready(const struct warden *w);
+/* To the service manager alone. */
+void say_state(const char *state);
