@@ -80,6 +80,14 @@ loop_unwatch(struct loop *l, struct loop_watch *w)
 	w->ready = NULL; /* an event already fetched finds nobody */
 }
 
+void
+loop_close(struct loop_watch *w)
+{
+	w->ready = NULL;
+	close(w->fd);
+	w->fd = -1;
+}
+
 static void
 heap_put(struct loop *l, size_t slot, struct loop_timer *t)
 {

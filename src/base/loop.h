@@ -68,6 +68,12 @@ void loop_rewatch(struct loop *l, struct loop_watch *w, uint32_t events);
  */
 void loop_unwatch(struct loop *l, struct loop_watch *w);
 
+/*
+ * Closes a descriptor that no other process holds: the kernel then takes it
+ * out of the epoll set by itself.
+ */
+void loop_close(struct loop_watch *w);
+
 /* (Re)sets a timer to fire once, delay_ms from the start of this turn. */
 void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t delay_ms);
 void loop_timer_stop(struct loop *l, struct loop_timer *t);

@@ -105,8 +105,11 @@ gate_endpoint_void(struct gate_session *s)
 	if (s->port != NULL)
 		gate_port_free(s->port);
 	for (size_t i = 0; i < GATE_DIALS; i++)
-		if (s->dial[i] != NULL)
+		if (s->dial[i] != NULL) {
+			/* Else giving up early would make the tries free. */
+			gate_peer_failed(s->worker->gate, s->count);
 			gate_dial_free(s->dial[i]);
+		}
 }
 
 void
@@ -159,6 +162,8 @@ shed_one(struct gate *g, int listener)
 
 	g->counters.descriptors_exhausted++;
 	if (g->spare_fd < 0)
+		g->spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	if (g->spare_fd < 0)
 		return;
 	close(g->spare_fd);
 	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -193,7 +198,9 @@ listener_ready(struct loop_watch *watch, uint32_t events)
 void
 gate_pause_or_resume(struct gate *g)
 {
-	bool pause = g->stopping || gate_worker_choose(g) == NULL;
+	/* A full server says so; one whose workers are starting waits. */
+	bool pause = g->stopping || (g->sessions < g->conf.sessions_max &&
+	    gate_worker_choose(g) == NULL);
 
 	if (pause == g->paused)
 		return;

@@ -124,6 +124,7 @@ struct gate {
 	int spare_fd;		/* given up to refuse when fds run out */
 	struct gate_worker *workers;
 	uint32_t sessions;
+	uint32_t standing;	/* workers that are kept whatever the load */
 	uint64_t next_flow;
 	struct addr local[GATE_LOCALS];
 	size_t locals;
@@ -174,8 +175,8 @@ void gate_worker_free(struct gate_worker *w);
 void gate_worker_retire(struct gate_worker *w);
 /* The worker that takes the next session; NULL: none has room. */
 struct gate_worker *gate_worker_choose(struct gate *g);
-/* Reads and acts on what the worker has sent so far. */
-void gate_worker_read(struct gate_worker *w);
+/* Reads and acts on what the worker has sent; all of it, or a turn's share. */
+void gate_worker_read(struct gate_worker *w, bool all);
 /* Sends a message about a session; takes fd over (-1: none). */
 void gate_worker_tell(struct gate_session *s, enum ipc_type type,
     struct ipc_port port, int fd);

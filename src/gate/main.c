@@ -52,6 +52,8 @@ announce_listeners(struct gate *g)
 		log_fatal(1, "the warden is gone");
 }
 
+static uint32_t standing_workers(const struct conf *conf);
+
 static void
 listen_or_exit(struct gate *g)
 {
@@ -77,6 +79,7 @@ reload(struct gate *g, int fd)
 	}
 	/* sessions.max sizes the table of clients, once. */
 	g->conf = fresh;
+	g->standing = standing_workers(&g->conf);
 	for (struct gate_worker *w = g->workers; w != NULL; w = w->next)
 		gate_worker_retire(w);
 	if (!gate_listen(g, &failed))
@@ -175,6 +178,17 @@ stats_due(struct loop_timer *t)
 	loop_timer_set(&g->loop, t, STATS_MS);
 }
 
+/* What to watch a worker's channel for. */
+static uint32_t
+wanted(const struct gate_worker *w, enum ipc_status status)
+{
+	uint32_t events = status == IPC_AGAIN ? EPOLLOUT : 0;
+
+	if (ipc_room(&w->channel) >= IPC_QUEUE / 2)
+		events |= EPOLLIN;
+	return events;
+}
+
 /* The end of a turn: everything that was gathered goes out. */
 static void
 flush(void *arg)
@@ -191,11 +205,24 @@ flush(void *arg)
 		else if (ipc_room(&w->channel) == 0)
 			gate_worker_expel(w, "it does not read its messages");
 		else
-			loop_rewatch(&g->loop, &w->watch,
-			    status == IPC_AGAIN ? EPOLLIN | EPOLLOUT : EPOLLIN);
+			loop_rewatch(&g->loop, &w->watch, wanted(w, status));
 	}
 	(void)ipc_flush(&g->warden);
 	event_sink_flush(&g->events);
+}
+
+/* Asked before the files are gone: sysconf(3) reads one. */
+static uint32_t
+standing_workers(const struct conf *conf)
+{
+	static uint32_t processors;
+	long online = processors == 0 ? sysconf(_SC_NPROCESSORS_ONLN) : 0;
+
+	if (online > 0)
+		processors = (uint32_t)online;
+	if (conf->worker_count > 0)
+		return conf->worker_count;
+	return processors > 0 ? processors : 1;
 }
 
 static void
@@ -229,13 +256,14 @@ main(int argc, char **argv)
 	log_open("gate");
 	signal(SIGPIPE, SIG_IGN);
 	tzset();
-	confine();
 	if (argc > 1 &&
 	    !sv_number(sv_of(argv[1]), CONF_LISTEN_MAX, &inherited))
 		log_fatal(2, "is started by portcullisd alone");
 	if (!conf_from_fd(&g.conf, INHERIT_CONF))
 		log_fatal(2, "is started by portcullisd alone");
 	close(INHERIT_CONF);
+	g.standing = standing_workers(&g.conf);
+	confine();
 	event_sink_init(&g.events, INHERIT_EVENTS);
 	if (!loop_init(&g.loop))
 		log_fatal(1, "no event loop err=%d", errno);

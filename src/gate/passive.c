@@ -136,8 +136,7 @@ gate_port_free(struct gate_port *p)
 	if (p->owner != NULL)
 		p->owner->port = NULL;
 	loop_timer_stop(&g->loop, &p->expiry);
-	loop_unwatch(&g->loop, &p->watch);
-	close(p->watch.fd);
+	loop_close(&p->watch);
 	port_mark(g, p->at.port, false);
 	loop_bury(&g->loop, &p->grave, port_release);
 }
@@ -165,6 +164,17 @@ stranger(struct gate_port *p, int fd, const struct addr *from)
 	}
 }
 
+/* The port is given up: its client learns it when it asks for data. */
+static void
+port_lost(struct gate_port *p)
+{
+	if (p->owner != NULL)
+		gate_worker_tell(p->owner, IPC_DATA_FAILED,
+		    (struct ipc_port) { .port = p->at.port,
+			.reason = IPC_BROKEN }, -1);
+	gate_port_free(p);
+}
+
 static void
 port_ready(struct loop_watch *w, uint32_t events)
 {
@@ -173,15 +183,18 @@ port_ready(struct loop_watch *w, uint32_t events)
 
 	(void)events;
 	if (p->owner == NULL)
-		gate_worker_read(p->worker); /* the CLAIM comes first */
+		gate_worker_read(p->worker, true); /* the CLAIM first */
 	for (int i = 0; i < ACCEPTS && p->watch.ready != NULL; i++) {
 		socklen_t len = sizeof(ss);
 		struct addr from;
 		int fd = accept4(w->fd, (struct sockaddr *)&ss, &len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd < 0)
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE)
+				port_lost(p); /* or it would spin */
 			return;
+		}
 		from = addr_of_sockaddr(&ss);
 		if (p->owner == NULL ||
 		    !bounce_is_owner(&from, &p->owner->who.client)) {
@@ -275,6 +288,12 @@ gate_stock_fill(struct gate_worker *w, uint16_t local)
 {
 	struct gate *g = w->gate;
 
+	/*
+	 * Half a stock at a time: one packet, and one wake-up of the worker,
+	 * for many ports.
+	 */
+	if (w->stocked[local] > w->wanted[local] / 2)
+		return;
 	while (w->stocked[local] < w->wanted[local] &&
 	    ipc_room(&w->channel) > IPC_QUEUE / 2) {
 		struct gate_port *p = port_new(w, &g->local[local], 0);

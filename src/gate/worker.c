@@ -9,12 +9,12 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "gate/gate.h"
 
 #define PACKETS 16	/* read from one worker in one turn */
+#define PACKETS_ALL 4096 /* more than its channel can hold */
 
 static void
 channel_ready(struct loop_watch *watch, uint32_t events)
@@ -22,7 +22,7 @@ channel_ready(struct loop_watch *watch, uint32_t events)
 	struct gate_worker *w = LOOP_OWNER(watch, struct gate_worker, watch);
 
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
-		gate_worker_read(w);
+		gate_worker_read(w, false);
 	/* What could not be sent is tried again in the flush. */
 }
 
@@ -176,17 +176,6 @@ session_of(const struct gate_worker *w, const struct ipc_msg *m)
 	return w->slot[m->slot];
 }
 
-/* How many workers stand ready whatever the load. */
-static uint32_t
-standing_workers(const struct gate *g)
-{
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (g->conf.worker_count > 0)
-		return g->conf.worker_count;
-	return processors > 0 ? (uint32_t)processors : 1;
-}
-
 /* A worker that was started for a crowd goes home when it has gone. */
 static void
 session_closed(struct gate_session *s)
@@ -201,7 +190,7 @@ session_closed(struct gate_session *s)
 	for (struct gate_worker *o = g->workers; o != NULL; o = o->next)
 		if (o != w && has_room(o))
 			others++;
-	if (others >= standing_workers(g))
+	if (others >= g->standing)
 		gate_worker_retire(w);
 }
 
@@ -239,28 +228,38 @@ act(struct gate_worker *w, const struct ipc_msg *m)
 	}
 }
 
-void
-gate_worker_read(struct gate_worker *w)
+/* One packet; false when there is none, or it is not to be read now. */
+static bool
+read_packet(struct gate_worker *w)
 {
 	struct ipc_msg m[IPC_BATCH];
 	size_t n;
 
-	for (int packets = 0; packets < PACKETS && !w->dead; packets++) {
-		switch (ipc_receive(&w->channel, m, &n, NULL, NULL)) {
-		case IPC_GOOD:
-			break;
-		case IPC_AGAIN:
-			return;
-		case IPC_GONE:
-			gate_worker_free(w);
-			return;
-		case IPC_BAD:
-		default:
-			gate_worker_expel(w, "malformed message");
-			return;
-		}
-		for (size_t i = 0; i < n && !w->dead; i++)
-			if (!act(w, &m[i]))
-				gate_worker_expel(w, "message out of place");
+	/* Who does not read our answers is not asked for more questions. */
+	if (w->dead || ipc_room(&w->channel) < IPC_QUEUE / 2)
+		return false;
+	switch (ipc_receive(&w->channel, m, &n, NULL, NULL)) {
+	case IPC_GOOD:
+		break;
+	case IPC_AGAIN:
+		return false;
+	case IPC_GONE:
+		gate_worker_free(w);
+		return false;
+	case IPC_BAD:
+	default:
+		gate_worker_expel(w, "malformed message");
+		return false;
 	}
+	for (size_t i = 0; i < n && !w->dead; i++)
+		if (!act(w, &m[i]))
+			gate_worker_expel(w, "message out of place");
+	return true;
+}
+
+void
+gate_worker_read(struct gate_worker *w, bool all)
+{
+	for (int i = all ? PACKETS_ALL : PACKETS; i > 0 && read_packet(w); i--)
+		;
 }

@@ -318,12 +318,20 @@ event_transfer(struct event_sink *s, const struct event_session *who,
 static size_t
 put_field(char *out, size_t room, struct sv text)
 {
-	size_t n = text.len < room ? text.len : room;
+	size_t n = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)text.ptr[i];
+	while (text.len > 0) {
+		size_t good = utf8_length(text);
+		unsigned char c = (unsigned char)text.ptr[0];
 
-		out[i] = c <= ' ' || c == 0x7f ? '_' : text.ptr[i];
+		if (n + (good > 0 ? good : 1) > room)
+			break;
+		if (good == 0 || c <= ' ' || c == 0x7f)
+			out[n++] = '_';
+		else
+			memcpy(out + n, text.ptr, good);
+		n += good > 0 && c > ' ' && c != 0x7f ? good : 0;
+		text = sv_drop(text, good > 0 ? good : 1);
 	}
 	return n;
 }

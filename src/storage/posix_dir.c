@@ -149,7 +149,7 @@ keep(struct storage_dir *d, const struct name *name)
 	size_t len = strlen(name->text) + 1;
 
 	if (d->ahead_len + 1 + len > d->ahead_cap) {
-		/* Longer than any name, so that doubling once is enough. */
+		/* The first is longer than any name: doubling is enough. */
 		size_t cap = d->ahead_cap == 0 ? AHEAD_FIRST : d->ahead_cap * 2;
 		char *grown = realloc(d->ahead, cap);
 
@@ -188,7 +188,8 @@ read_ahead(struct storage_dir *d)
 		d->order = malloc((STORAGE_SORT_MAX + 1) * sizeof(*d->order));
 	if (d->order == NULL)
 		return STORAGE_BUSY;
-	while (d->names <= STORAGE_SORT_MAX && d->ahead_len < AHEAD_BYTES &&
+	while (d->names <= STORAGE_SORT_MAX &&
+	    d->ahead_len <= AHEAD_BYTES - AHEAD_FIRST &&
 	    (err = next_on_disk(d, &name)) == STORAGE_OK)
 		if (!keep(d, &name))
 			return STORAGE_BUSY;

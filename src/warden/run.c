@@ -19,12 +19,20 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "ipc/walls.h"
 #include "warden/warden.h"
 
 #define BACKOFF_LEAST_MS 100
 #define BACKOFF_MOST_MS 5000
 #define STEADY_MS 60000		/* a child that lived so long is healthy */
 #define KILL_AFTER_MS 5000	/* beyond stop.timeout */
+
+static void
+drop_listeners(struct warden *w)
+{
+	while (w->listeners > 0)
+		close(w->listener[--w->listeners]);
+}
 
 static void
 end_if_alone(struct warden *w)
@@ -43,6 +51,7 @@ stop(struct warden *w, int status)
 	if (w->stopping)
 		return;
 	w->stopping = true;
+	drop_listeners(w);	/* or clients would wait for nobody */
 	if (w->gate != NULL)
 		ipc_send(&w->gate->channel, &m, -1);
 	for (struct child *c = w->workers; c != NULL; c = c->next)
@@ -235,6 +244,9 @@ worker_ready(struct warden *w, struct child *c, uint32_t walls)
 {
 	if (c->set != w->set || w->stopping)
 		return;
+	/* It can see that it is not root, but not that nobody else is it. */
+	if (!w->worker_account.change)
+		walls &= ~(1U << WALL_own_user);
 	if (!say_if_walls_lack(w->reloading ? &w->fresh : &w->conf, walls)) {
 		if (!w->was_ready)
 			stop(w, 2);
@@ -365,8 +377,7 @@ static void
 take_listener(struct warden *w, int fd, uint32_t total, bool first)
 {
 	if (first)
-		while (w->listeners > 0)
-			close(w->listener[--w->listeners]);
+		drop_listeners(w);
 	if (fd < 0 || w->listeners == CONF_LISTEN_MAX) {
 		fd_close(fd);
 		return;

@@ -69,11 +69,13 @@ login_refused(struct sess *s)
 {
 	s->w->counters.login_failures++;
 	s->named = false;
-	login_event(s, "login_failed", 530);
-	if (++s->attempts >= s->w->conf.login_attempts)
+	if (++s->attempts >= s->w->conf.login_attempts) {
+		login_event(s, "login_failed", 421);
 		sess_end(s, "Too many refused logins.");
-	else
+	} else {
+		login_event(s, "login_failed", 530);
 		sess_wait_for(s, WAIT_PENALTY);
+	}
 }
 
 void

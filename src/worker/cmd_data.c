@@ -40,8 +40,8 @@ alert(struct sess *s, enum bounce_kind kind, const struct addr *asked,
 }
 
 /* Who asks again and again for what is refused is shown out. */
-static void
-count_refusal(struct sess *s)
+void
+endpoint_count_refusal(struct sess *s)
 {
 	if (++s->refusals >= s->w->conf.abuse_refusals)
 		sess_end(s, "Too many refused data addresses.");
@@ -65,7 +65,7 @@ refused_after_epsv_all(struct sess *s, struct sv arg)
 		return false;
 	alert(s, KIND_epsv_all, &(struct addr) { 0 }, arg);
 	reply(s, 504, "Only EPSV is allowed after EPSV ALL.");
-	count_refusal(s);
+	endpoint_count_refusal(s);
 	return true;
 }
 
@@ -91,7 +91,7 @@ refuse_malformed(struct sess *s, enum ftp_err err, struct sv arg)
 	else
 		reply_format(s, ftp_err_reply(err), "Data address is %s.",
 		    ftp_err_text(err));
-	count_refusal(s);
+	endpoint_count_refusal(s);
 }
 
 static void
@@ -113,7 +113,7 @@ judge_address(struct sess *s, const struct addr *asked, struct sv arg)
 		refuse_family(s);
 	else
 		reply(s, 504, "Data address not allowed.");
-	count_refusal(s);
+	endpoint_count_refusal(s);
 }
 
 static void

@@ -37,6 +37,7 @@ foreign(struct sess *s, struct sv line)
 	    (struct sv) { line.ptr, line.len < 64 ? line.len : 64 });
 	reply(s, 500, "This is an FTP server.");
 	s->closing = true;
+	sess_clock_restart(s);
 }
 
 static void
@@ -85,13 +86,15 @@ in_time(struct sess *s, enum ftp_verb verb)
 
 /* A data address before login is an attempt that someone may want to see. */
 static void
-note_preauth(struct sess *s, enum ftp_verb verb, struct sv line)
+note_preauth(struct sess *s, enum ftp_verb verb, struct sv arg)
 {
 	if (s->logged_in || (verb != V_PORT && verb != V_EPRT &&
 	    verb != V_LPRT && verb != V_PASV && verb != V_EPSV))
 		return;
 	event_alert(&s->w->events, &s->who, KIND_preauth,
-	    &(struct addr) { 0 }, "blocked", line);
+	    &(struct addr) { 0 }, "blocked", arg);
+	/* Bounded like any refusal: each alert costs the log a line. */
+	endpoint_count_refusal(s);
 }
 
 /* Runs one line; false when it has to wait for the command before it. */
@@ -113,7 +116,7 @@ run_line(struct sess *s, struct sv line)
 	if (verb == V_UNKNOWN) {
 		unknown(s, err);
 	} else if (!in_time(s, verb)) {
-		note_preauth(s, verb, line);
+		note_preauth(s, verb, arg);
 	} else if (err != FTP_OK) {
 		malformed(s, verb);
 	} else {
@@ -126,6 +129,21 @@ run_line(struct sess *s, struct sv line)
 	return true;
 }
 
+/*
+ * A command may be carried out at once and call control_continue: that must
+ * not run lines inside of the line that is being run.
+ */
+static bool
+run_guarded(struct sess *s)
+{
+	bool ran;
+
+	s->running = true;
+	ran = run_line(s, telnet_line(&s->telnet));
+	s->running = false;
+	return ran;
+}
+
 static void
 overlong(struct sess *s)
 {
@@ -133,11 +151,16 @@ overlong(struct sess *s)
 	strike(s, 500, "Line too long.");
 }
 
-/* Gives the session a line buffer of its own, with what was read so far. */
+/*
+ * Gives the session a line buffer of its own, with what was read so far.  Of
+ * a line that has been run nothing is kept: an idle session has no buffer.
+ */
 static bool
 keep_line(struct sess *s)
 {
-	if (s->line_buf != NULL || s->telnet.len == 0)
+	bool done = s->telnet.ended && !s->line_waits;
+
+	if (s->line_buf != NULL || s->telnet.len == 0 || done)
 		return true;
 	if ((s->line_buf = malloc(LINE_MAX_BYTES)) == NULL)
 		return false;
@@ -196,8 +219,10 @@ feed(struct sess *s, struct sv in)
 		s->telnet.buf = s->line_buf != NULL ? s->line_buf : line_room;
 		if (s->closing || s->dead)
 			return;
-		if (s->out_len >= REPLY_MAX / 2) {
-			keep(s, in); /* until some replies are out */
+		if (s->out_len >= REPLY_MAX / 2 || link_is_crowded(s->w)) {
+			s->throttled = true; /* goes on after the flush */
+			reply_raw(s, SV(""));
+			keep(s, in);
 			return;
 		}
 		switch (telnet_feed(&s->telnet, &in)) {
@@ -212,13 +237,12 @@ feed(struct sess *s, struct sv in)
 		case TELNET_OPTION: /* RFC 1123 §4.1.2.12: may be ignored */
 			break;
 		case TELNET_LINE:
-			if (!run_line(s, telnet_line(&s->telnet))) {
-				s->line_waits = true;
+			s->line_waits = !run_guarded(s);
+			if (s->line_waits) {
 				keep(s, in);
 				return;
 			}
-			if (!s->dead)
-				release_line(s);
+			release_line(s);
 			break;
 		}
 	}
@@ -227,22 +251,24 @@ feed(struct sess *s, struct sv in)
 void
 control_continue(struct sess *s)
 {
-	struct sv held = { s->held, s->held_len };
-	char *owned = s->held;
+	struct sv held;
+	char *owned;
 
+	if (s->running)
+		return; /* who runs the line goes on by himself */
 	sess_finish_if_idle(s);
 	if (s->dead || s->closing)
 		return;
 	if (s->line_waits) {
-		if (!run_line(s, telnet_line(&s->telnet)))
-			return;
-		if (s->dead)
+		if (!run_guarded(s))
 			return;
 		release_line(s);
 	}
+	owned = s->held;
+	held = (struct sv) { s->held, s->held_len };
 	s->held = NULL;
 	s->held_len = 0;
-	if (held.len > 0)
+	if (held.len > 0 && !s->dead)
 		feed(s, held);
 	free(owned);
 	if (!s->dead && !s->dirty)
@@ -262,7 +288,10 @@ read_more(struct sess *s)
 	static char room[READ_MAX];
 	ssize_t n = recv(s->watch.fd, room, sizeof(room), MSG_DONTWAIT);
 
-	if (n > 0)
+	/* A TLS handshake (record type 22) has no line end to wait for. */
+	if (n > 0 && !s->spoken && s->telnet.len == 0 && room[0] == 22)
+		foreign(s, (struct sv) { room, (size_t)n });
+	else if (n > 0)
 		feed(s, (struct sv) { room, (size_t)n });
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		sess_close(s);
@@ -310,7 +339,9 @@ control_flush(struct sess *s)
 			sess_close(s);
 			return;
 		}
-		if (s->held_len > 0 && !s->line_waits && n > 0) {
+		if (s->held_len > 0 && !s->line_waits &&
+		    (n > 0 || s->throttled)) {
+			s->throttled = false;
 			control_continue(s);
 			return;
 		}

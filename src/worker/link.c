@@ -11,6 +11,8 @@
 #include "ipc/inherit.h"
 #include "worker/worker.h"
 
+#define PACKETS 16	/* read from the gate in one turn */
+
 void
 link_tell(struct sess *s, enum ipc_type type, uint16_t port)
 {
@@ -189,24 +191,22 @@ gate_gone(struct worker *w)
 	finish(w);
 }
 
-static void
-gate_ready(struct loop_watch *watch, uint32_t events)
+/* One packet; false when there is none, or nobody to send one. */
+static bool
+gate_read(struct worker *w)
 {
-	struct worker *w = LOOP_OWNER(watch, struct worker, gate_watch);
 	struct ipc_msg m[IPC_BATCH];
 	int fds[IPC_BATCH];
 	size_t n, nfds, next = 0;
 
-	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
-		return;
 	switch (ipc_receive(&w->gate, m, &n, fds, &nfds)) {
 	case IPC_GOOD:
 		break;
 	case IPC_AGAIN:
-		return;
+		return false;
 	case IPC_GONE:
 		gate_gone(w);
-		return;
+		return false;
 	case IPC_BAD:
 	default:
 		log_fatal(1, "malformed message from the gate");
@@ -217,6 +217,18 @@ gate_ready(struct loop_watch *watch, uint32_t events)
 		gate_says(w, &m[i],
 		    carries && next < nfds ? fds[next++] : -1);
 	}
+	return true;
+}
+
+static void
+gate_ready(struct loop_watch *watch, uint32_t events)
+{
+	struct worker *w = LOOP_OWNER(watch, struct worker, gate_watch);
+
+	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
+		return;
+	for (int i = 0; i < PACKETS && gate_read(w); i++)
+		;
 }
 
 static void

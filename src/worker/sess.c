@@ -117,7 +117,10 @@ sess_new(struct worker *w, int fd, const struct ipc_msg *open)
 	w->counters.sessions_total++;
 	sess_clock_restart(s);
 	session_event(s, "session_start");
-	reply(s, 220, w->conf.banner);
+	if (w->finishing)
+		sess_end(s, "The server is stopping, come back later.");
+	else
+		reply(s, 220, w->conf.banner);
 	return s;
 }
 
@@ -210,6 +213,9 @@ void
 sess_reset(struct sess *s)
 {
 	endpoint_void(s);
+	/* A new login has its own time; asking again for one has not. */
+	if (s->logged_in)
+		s->started_ms = s->w->loop.now_ms;
 	s->named = false;
 	s->anonymous = false;
 	s->logged_in = false;

@@ -112,6 +112,8 @@ struct sess {
 	bool ascii;		/* TYPE A */
 	bool epsv_all;
 	bool epsv;		/* the port asked for is told as 229 */
+	bool running;		/* a line is being run */
+	bool throttled;		/* input waits for replies, or the gate */
 	bool line_waits;	/* line_buf holds a whole line, not yet run */
 	bool closing;		/* when the replies are out */
 	bool dead;
@@ -244,6 +246,7 @@ struct xfer {
 	enum xfer_step step;
 	bool active, ascii, running;
 	bool last_cr;		/* TYPE A: the last byte sent was a CR */
+	const char *why;	/* it was cut off; NULL: it was not */
 	bool end;		/* the source has no more */
 	bool alone;		/* LIST of a single file: entry */
 	_Atomic bool cancel;
@@ -300,6 +303,8 @@ void worker_exit_if_empty(struct worker *w);
 
 /* Forgets the data endpoint, at the gate too. */
 void endpoint_void(struct sess *s);
+/* One more refused data address; the session ends when it is one too many. */
+void endpoint_count_refusal(struct sess *s);
 void endpoint_listening(struct sess *s, uint16_t port);
 void endpoint_listen_failed(struct sess *s, enum ipc_reason reason);
 

@@ -170,7 +170,7 @@ pump_done(struct pool_job *job)
 	if (atomic_load(&x->cancel) && x->step != STEP_DONE)
 		x->step = STEP_CANCELLED;
 	if (s == NULL) {
-		report(x, 426, "session_ended");
+		report(x, 426, x->why);
 		xfer_free(x);
 		return;
 	}
@@ -198,6 +198,7 @@ xfer_connected(struct xfer *x, int fd)
 
 	x->data_fd = fd;
 	s->refusals = 0;
+	s->unused = 0;
 	reply(s, 150, opening_text(x));
 	if (pump_at_once(x)) {
 		x->step = STEP_DONE;
@@ -273,7 +274,6 @@ xfer_start(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	int fd = s->data_fd;
 
 	s->rest = 0;
-	s->unused = 0;
 	if (x == NULL || endpoint == ENDPOINT_FAILED) {
 		if (x != NULL)
 			xfer_free(x);
@@ -309,10 +309,11 @@ xfer_progress(const struct xfer *x)
 	return sent - (uint64_t)waiting;
 }
 
-/* Makes a running job come back soon. */
+/* Makes a running job come back soon; why goes into the event. */
 static void
-cancel(struct xfer *x)
+cancel(struct xfer *x, const char *why)
 {
+	x->why = why;
 	atomic_store(&x->cancel, true);
 	if (x->data_fd >= 0)
 		shutdown(x->data_fd, SHUT_RDWR);
@@ -331,7 +332,7 @@ xfer_abort(struct xfer *x)
 	struct sess *s = x->s;
 
 	void_at_gate(x);
-	cancel(x);
+	cancel(x, "aborted");
 	if (x->running) {
 		/* Its bytes end now; the job's memory when it is back. */
 		x->s = NULL;
@@ -355,7 +356,7 @@ xfer_stalled(struct xfer *x)
 		xfer_not_connected(x, IPC_TIMEOUT);
 		return;
 	}
-	cancel(x);
+	cancel(x, "stalled");
 	if (x->running) {
 		x->s = NULL;
 		s->xfer = NULL;
@@ -373,7 +374,7 @@ xfer_abandon(struct xfer *x)
 {
 	if (!x->s->dead) /* else the gate is told with the session's end */
 		void_at_gate(x);
-	cancel(x);
+	cancel(x, "session_ended");
 	x->s = NULL;
 	if (x->running)
 		return;
