@@ -10,6 +10,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -72,6 +73,7 @@ socket_from(const struct gate_session *s)
 	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
+	gate_limit_sends(fd);
 	if (port != 0)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	else
@@ -143,6 +145,7 @@ dial_done(struct gate_dial *d)
 	g->counters.active_connected++;
 	loop_unwatch(&g->loop, &d->watch);
 	p.who.port = d->port;
+	fcntl(d->watch.fd, F_SETFL, O_RDWR); /* blocking, with a limit */
 	gate_worker_tell(s, IPC_DATA, p, d->watch.fd);
 	d->watch.fd = -1; /* the worker's now */
 	gate_dial_free(d);

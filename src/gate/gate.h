@@ -24,6 +24,7 @@
 #define GATE_LOCALS 64		/* local addresses with stocked ports */
 #define GATE_STOCK_LEAST 8	/* stocked ports for each, at first */
 #define GATE_STOCK_MOST 64	/* and at most */
+#define GATE_LINGER_US 20000	/* a blocking send on a data connection waits */
 #define GATE_DIALS 2		/* pending connects of one session */
 
 struct gate;
@@ -159,6 +160,14 @@ bool gate_passive_claim(struct gate_session *s, uint16_t port);
 void gate_port_free(struct gate_port *p);
 /* Fills the worker's stock for one local address. */
 void gate_stock_fill(struct gate_worker *w, uint16_t local);
+
+/*
+ * Data connections are handed over blocking, but never for long: a thread
+ * that sends to a fast client sleeps in the kernel until there is room, as a
+ * process of its own would.  (Non-blocking sendfile drops the pages that it
+ * has read ahead each time the socket is full.)
+ */
+void gate_limit_sends(int fd);
 
 /* active.c */
 

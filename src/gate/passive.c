@@ -43,6 +43,14 @@ port_mark(struct gate *g, uint32_t port, bool taken)
 		g->port_taken[port / 8] &= (uint8_t) ~(1u << (port % 8));
 }
 
+void
+gate_limit_sends(int fd)
+{
+	struct timeval tv = { .tv_usec = GATE_LINGER_US };
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+}
+
 /* A listening socket at this address and port; -1 with errno set. */
 static int
 listener_at(const struct addr *at, uint32_t scope)
@@ -58,6 +66,7 @@ listener_at(const struct addr *at, uint32_t scope)
 		return -1;
 	/* Old connections of this port in TIME_WAIT must not stop us. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	gate_limit_sends(fd); /* what is accepted inherits it */
 	if (bind(fd, (struct sockaddr *)&ss, len) == 0 &&
 	    listen(fd, BACKLOG) == 0)
 		return fd;
@@ -188,7 +197,7 @@ port_ready(struct loop_watch *w, uint32_t events)
 		socklen_t len = sizeof(ss);
 		struct addr from;
 		int fd = accept4(w->fd, (struct sockaddr *)&ss, &len,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		    SOCK_CLOEXEC);
 
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE)

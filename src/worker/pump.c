@@ -1,17 +1,18 @@
 /*
  * worker/pump.c: the bytes of a transfer, on a disk thread.
  *
- * A thread moves what the socket takes.  When it takes no more, a fast
- * client's thread waits a moment for it, as a process of its own would (that
- * is what makes the big servers fast); a slow one gives its thread back, and
- * so does everybody when threads are scarce.
+ * A thread moves what the socket takes.  When it takes no more, the thread
+ * sleeps in the kernel for a moment (the gate set SO_SNDTIMEO), as a process
+ * of its own would: that is what makes the servers with one process a session
+ * fast.  A slow client gives its thread back, and when threads are scarce it
+ * is never slept for again.
  *
  * Nothing here touches a session: what it left off is in x->step.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <errno.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -21,7 +22,6 @@
 #include "worker/worker.h"
 
 #define TURN_BYTES (4u << 20)	/* between two looks at the cancel flag */
-#define LINGER_MS 20		/* how long a thread waits for its client */
 #define AT_ONCE_MAX 65536	/* a file sent without a thread */
 
 static void
@@ -30,26 +30,20 @@ count_sent(struct xfer *x, size_t n)
 	atomic_fetch_add_explicit(&x->sent, n, memory_order_relaxed);
 }
 
-/* The socket is full: true when it has room again soon. */
-static bool
-room_soon(struct xfer *x)
-{
-	struct pollfd p = { .fd = x->data_fd, .events = POLLOUT };
-
-	if (pool_is_crowded(x->w->pool))
-		return false;
-	return poll(&p, 1, LINGER_MS) == 1;
-}
-
-/* What a failed send means; STEP_DONE stands for "try again". */
+/*
+ * The socket is full.  A blocking send has waited for a moment already; when
+ * threads are scarce, no thread waits for this client again.
+ */
 static enum xfer_step
 send_failed(struct xfer *x)
 {
 	if (errno == EINTR)
-		return STEP_DONE;
+		return STEP_DONE; /* stands for "try again" */
 	if (errno != EAGAIN)
 		return STEP_PEER_GONE;
-	return room_soon(x) ? STEP_DONE : STEP_BLOCKED;
+	if (!x->slow && pool_is_crowded(x->w->pool))
+		x->slow = fcntl(x->data_fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0;
+	return STEP_BLOCKED;
 }
 
 static bool
@@ -106,7 +100,7 @@ push_buffer(struct xfer *x)
 		if (is_cancelled(x))
 			return STEP_CANCELLED;
 		n = send(x->data_fd, x->buf + x->buf_off,
-		    x->buf_len - x->buf_off, MSG_NOSIGNAL | MSG_DONTWAIT);
+		    x->buf_len - x->buf_off, MSG_NOSIGNAL);
 		if (n < 0) {
 			enum xfer_step step = send_failed(x);
 

@@ -123,6 +123,9 @@ static const struct rule rules[] = {
 	ALLOW_IF(ioctl, 1, ARG_IS(1, TIOCOUTQ))
 	/* fdopen and fdopendir ask how a descriptor was opened. */
 	ALLOW_IF(fcntl, 1, ARG_IS(1, F_GETFL))
+	/* A data connection of a slow client stops blocking. */
+	ALLOW_IF(fcntl, 2, ARG_IS(1, F_SETFL),
+	    ARG_IS(2, O_RDWR | O_NONBLOCK))
 
 	/* Memory, none of it executable after the start. */
 	ALLOW_IF(mmap, 1, ARG_LACKS(2, PROT_EXEC))

@@ -245,6 +245,7 @@ struct xfer {
 	enum ftp_verb verb;
 	enum xfer_step step;
 	bool active, ascii, running;
+	bool slow;		/* its sends do not block any more */
 	bool last_cr;		/* TYPE A: the last byte sent was a CR */
 	const char *why;	/* it was cut off; NULL: it was not */
 	bool end;		/* the source has no more */
