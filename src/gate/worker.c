@@ -228,17 +228,16 @@ act(struct gate_worker *w, const struct ipc_msg *m)
 	}
 }
 
-/* One packet; false when there is none, or it is not to be read now. */
+/* One packet, of *n messages; false when none is there, or none wanted. */
 static bool
-read_packet(struct gate_worker *w)
+read_packet(struct gate_worker *w, size_t *n)
 {
 	struct ipc_msg m[IPC_BATCH];
-	size_t n;
 
 	/* Who does not read our answers is not asked for more questions. */
 	if (w->dead || ipc_room(&w->channel) < IPC_QUEUE / 2)
 		return false;
-	switch (ipc_receive(&w->channel, m, &n, NULL, NULL)) {
+	switch (ipc_receive(&w->channel, m, n, NULL, NULL)) {
 	case IPC_GOOD:
 		break;
 	case IPC_AGAIN:
@@ -251,7 +250,7 @@ read_packet(struct gate_worker *w)
 		gate_worker_expel(w, "malformed message");
 		return false;
 	}
-	for (size_t i = 0; i < n && !w->dead; i++)
+	for (size_t i = 0; i < *n && !w->dead; i++)
 		if (!act(w, &m[i]))
 			gate_worker_expel(w, "message out of place");
 	return true;
@@ -260,6 +259,10 @@ read_packet(struct gate_worker *w)
 void
 gate_worker_read(struct gate_worker *w, bool all)
 {
-	for (int i = all ? PACKETS_ALL : PACKETS; i > 0 && read_packet(w); i--)
+	size_t n = IPC_BATCH;
+	int most = all ? PACKETS_ALL : PACKETS;
+
+	/* Behind a packet that is not full there is hardly another. */
+	while (most-- > 0 && (all || n == IPC_BATCH) && read_packet(w, &n))
 		;
 }

@@ -18,6 +18,7 @@
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -192,11 +193,11 @@ posix_stat(struct storage *st, struct sv path, enum storage_when when,
 }
 
 /*
- * An open(2) may do things by itself: rewind a tape, arm a watchdog, let a
- * FIFO's writer go on only to be killed.  So the name is looked at without
- * opening it, and only what is a file then is opened; the look costs 1 us.
- * It only ever refuses: what is handed out is judged again by its own
- * descriptor, and O_NONBLOCK keeps a FIFO swapped in between from hanging us.
+ * O_NONBLOCK keeps a FIFO from hanging us; what was opened is judged by its
+ * own descriptor.  Looking at the name first was tried and rejected: a device
+ * would not notice it, but the path would be resolved twice, and each small
+ * file would cost three system calls more.  A device in an archive was made
+ * by root, who has other means.
  */
 static enum storage_err
 posix_open(struct storage *st, struct sv path, enum storage_when when, int *fd,
@@ -206,13 +207,8 @@ posix_open(struct storage *st, struct sv path, enum storage_when when, int *fd,
 	enum storage_err err;
 	int got = -1;
 
-	err = posix_stat(st, path, when, &stat);
-	if (err == STORAGE_OK && !S_ISREG(stat.mode))
-		err = STORAGE_NOT_FILE;
-	if (err == STORAGE_OK)
-		err = open_and_stat(st, path,
-		    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_LARGEFILE, when,
-		    &got, &stat);
+	err = open_and_stat(st, path,
+	    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_LARGEFILE, when, &got, &stat);
 	if (err != STORAGE_OK)
 		return err;
 	if (!S_ISREG(stat.mode)) {
@@ -222,6 +218,28 @@ posix_open(struct storage *st, struct sv path, enum storage_when when, int *fd,
 	*fd = got;
 	*out = stat;
 	return STORAGE_OK;
+}
+
+/* A file system that has no disk to wait for, and no RWF_NOWAIT either. */
+static bool
+is_memory(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 &&
+	    (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
+static ssize_t
+posix_read_now(struct storage *st, int fd, void *buf, size_t n, uint64_t offset)
+{
+	struct iovec iov = { buf, n };
+	ssize_t got = preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
+
+	(void)st;
+	if (got < 0 && errno == EOPNOTSUPP && is_memory(fd))
+		got = pread(fd, buf, n, (off_t)offset);
+	return got == (ssize_t)n ? got : -1;
 }
 
 static enum storage_err
@@ -285,6 +303,7 @@ storage_posix_new(int root_fd)
 	static const struct storage_ops ops = {
 		.stat = posix_stat,
 		.open = posix_open,
+		.read_now = posix_read_now,
 		.open_dir = posix_open_dir,
 		.next = posix_dir_next,
 		.stat_dir = posix_dir_stat,

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include "base/sv.h"
 
@@ -62,6 +63,13 @@ struct storage_ops {
 	/* Opens a regular file to read; *fd is the caller's. */
 	enum storage_err (*open)(struct storage *st, struct sv path,
 	    enum storage_when when, int *fd, struct storage_stat *out);
+
+	/*
+	 * Reads from an open file what is in memory, and never waits for a
+	 * disk.  The bytes read; -1 when less than all n would come at once.
+	 */
+	ssize_t (*read_now)(struct storage *st, int fd, void *buf, size_t n,
+	    uint64_t offset);
 
 	/* Opens a directory; *out is closed with close_dir. */
 	enum storage_err (*open_dir)(struct storage *st, struct sv path,

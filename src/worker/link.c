@@ -191,7 +191,7 @@ gate_gone(struct worker *w)
 	finish(w);
 }
 
-/* One packet; false when there is none, or nobody to send one. */
+/* One packet; false when there is hardly another behind it. */
 static bool
 gate_read(struct worker *w)
 {
@@ -217,7 +217,7 @@ gate_read(struct worker *w)
 		gate_says(w, &m[i],
 		    carries && next < nfds ? fds[next++] : -1);
 	}
-	return true;
+	return n == IPC_BATCH;
 }
 
 static void

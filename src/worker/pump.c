@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "worker/worker.h"
@@ -221,6 +220,18 @@ push_filled(struct xfer *x, enum xfer_step (*fill)(struct xfer *x))
 	}
 }
 
+/* On this thread, since it may wait for a disk as reading may. */
+static void
+close_source(struct xfer *x)
+{
+	if (x->fd >= 0)
+		close(x->fd);
+	if (x->dir != NULL)
+		x->w->storage->ops->close_dir(x->dir);
+	x->fd = -1;
+	x->dir = NULL;
+}
+
 void
 pump_work(struct pool_job *job)
 {
@@ -240,27 +251,34 @@ pump_work(struct pool_job *job)
 	 */
 	if (x->step == STEP_DONE)
 		shutdown(x->data_fd, SHUT_WR);
+	if (x->step != STEP_BLOCKED)
+		close_source(x);
 }
 
 bool
 pump_at_once(struct xfer *x)
 {
 	static char room[AT_ONCE_MAX];
+	struct storage *st = x->w->storage;
 	uint64_t left = x->size - x->at;
-	struct iovec iov = { room, (size_t)left };
-	ssize_t n;
+	ssize_t n = 0;
 
 	if (x->kind != XFER_FILE || x->ascii || left > sizeof(room))
 		return false;
-	/* RWF_NOWAIT: what is not in memory is not waited for. */
-	if (left > 0 &&
-	    preadv2(x->fd, &iov, 1, (off_t)x->at, RWF_NOWAIT) != (ssize_t)left)
+	if (left > 0 && st->ops->read_now(st, x->fd, room, (size_t)left,
+	    x->at) != (ssize_t)left)
 		return false;
-	n = left == 0 ? 0 : send(x->data_fd, room, (size_t)left,
-	    MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (left > 0)
+		n = send(x->data_fd, room, (size_t)left,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n > 0) {
 		x->at += (uint64_t)n;
 		count_sent(x, (size_t)n);
 	}
-	return n == (ssize_t)left;
+	if (n != (ssize_t)left)
+		return false;
+	/* Nor does closing wait where reading could say so. */
+	if (left > 0)
+		close_source(x);
+	return true;
 }
