@@ -29,16 +29,56 @@ call(struct lookup *l, enum storage_when when)
 	}
 }
 
-/* What `then` has not taken. */
+/* A file that is closed on a disk thread. */
+struct closing {
+	struct pool_job job;
+	const struct storage_ops *ops;
+	int fd;
+	struct storage_dir *dir;
+};
+
 static void
-drop_result(struct lookup *l)
+close_now(const struct storage_ops *ops, int fd, struct storage_dir *dir)
 {
-	if (l->fd >= 0)
-		close(l->fd);
-	if (l->dir != NULL)
-		l->w->storage->ops->close_dir(l->dir);
-	l->fd = -1;
-	l->dir = NULL;
+	if (fd >= 0)
+		close(fd);
+	if (dir != NULL)
+		ops->close_dir(dir);
+}
+
+static void
+closing_work(struct pool_job *job)
+{
+	struct closing *c = LOOP_OWNER(job, struct closing, job);
+
+	close_now(c->ops, c->fd, c->dir);
+}
+
+static void
+closing_done(struct pool_job *job)
+{
+	free(LOOP_OWNER(job, struct closing, job));
+}
+
+void
+lookup_close(struct worker *w, bool at_once, int *fd,
+    struct storage_dir **dir)
+{
+	const struct storage_ops *ops = w->storage->ops;
+	struct closing *c;
+
+	if (*fd < 0 && *dir == NULL)
+		return;
+	if (at_once || (c = malloc(sizeof(*c))) == NULL) {
+		close_now(ops, *fd, *dir);
+	} else {
+		*c = (struct closing) { .job.work = closing_work,
+			.job.done = closing_done, .ops = ops, .fd = *fd,
+			.dir = *dir };
+		pool_submit(w->pool, &c->job);
+	}
+	*fd = -1;
+	*dir = NULL;
 }
 
 static void
@@ -59,7 +99,7 @@ lookup_done(struct pool_job *job)
 		l->then(s, l);
 		control_continue(s);
 	}
-	drop_result(l);
+	lookup_close(l->w, false, &l->fd, &l->dir); /* not taken */
 	free(l);
 }
 
@@ -98,8 +138,9 @@ lookup_start(struct sess *s, enum lookup_op op, struct sv path,
 		lookup_later(s, &l);
 		return;
 	}
+	l.at_once = true;
 	then(s, &l);
-	drop_result(&l);
+	lookup_close(l.w, true, &l.fd, &l.dir); /* not taken */
 }
 
 void

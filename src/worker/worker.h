@@ -199,6 +199,7 @@ struct lookup {
 	struct sess *s;		/* NULL: nobody waits any more */
 	enum lookup_op op;
 	enum storage_err err;
+	bool at_once;		/* no disk thread was needed */
 	struct storage_stat stat;
 	int fd;			/* LOOKUP_OPEN: `then` takes it */
 	struct storage_dir *dir; /* LOOKUP_OPEN_DIR: likewise */
@@ -214,6 +215,13 @@ void lookup_start(struct sess *s, enum lookup_op op, struct sv path,
     void (*then)(struct sess *s, struct lookup *l));
 /* The session ends: the result will be dropped. */
 void lookup_abandon(struct lookup *l);
+/*
+ * Closes what is open of the two, and forgets it.  The last close of a file
+ * may wait as long as a read (FUSE's FLUSH, NFSv4's CLOSE): it is done on a
+ * disk thread, unless the file was opened from memory (at_once).
+ */
+void lookup_close(struct worker *w, bool at_once, int *fd,
+    struct storage_dir **dir);
 
 /* xfer.c */
 
@@ -245,6 +253,7 @@ struct xfer {
 	enum ftp_verb verb;
 	enum xfer_step step;
 	bool active, ascii, running;
+	bool at_once;		/* opened from memory: closed likewise */
 	bool slow;		/* its sends do not block any more */
 	bool last_cr;		/* TYPE A: the last byte sent was a CR */
 	const char *why;	/* it was cut off; NULL: it was not */

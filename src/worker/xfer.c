@@ -29,17 +29,6 @@ xfer_release(struct loop_grave *g)
 }
 
 static void
-close_source(struct xfer *x)
-{
-	if (x->fd >= 0)
-		close(x->fd);
-	if (x->dir != NULL)
-		x->w->storage->ops->close_dir(x->dir);
-	x->fd = -1;
-	x->dir = NULL;
-}
-
-static void
 close_data(struct xfer *x)
 {
 	if (x->data_fd < 0)
@@ -53,7 +42,7 @@ static void
 xfer_free(struct xfer *x)
 {
 	close_data(x);
-	close_source(x);
+	lookup_close(x->w, x->at_once, &x->fd, &x->dir);
 	x->w->xfers--;
 	loop_bury(&x->w->loop, &x->grave, xfer_release);
 	worker_exit_if_empty(x->w);
@@ -257,6 +246,7 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->stat = from->stat;
 	x->alone = from->op == LOOKUP_STAT;
 	x->data_fd = -1;
+	x->at_once = from->at_once;
 	x->fd = from->fd;
 	x->dir = from->dir;
 	from->fd = -1;
