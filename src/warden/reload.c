@@ -116,6 +116,7 @@ reload_commit(struct warden *w)
 	drop_old_listeners(w);
 	w->reloading = false;
 	w->needed = false;
+	w->need_is_stale = true;
 	w->conf = w->fresh;
 	w->worker_account = w->fresh_account;
 	ipc_send(&w->gate->channel, &m, fd);

@@ -378,6 +378,7 @@ take_listener(struct warden *w, int fd, uint32_t total, bool first)
 {
 	if (first)
 		drop_listeners(w);
+	w->need_is_stale = false;
 	if (fd < 0 || w->listeners == CONF_LISTEN_MAX) {
 		fd_close(fd);
 		return;
@@ -389,7 +390,11 @@ take_listener(struct warden *w, int fd, uint32_t total, bool first)
 	}
 }
 
-/* One that cannot be had now is started when another has gone. */
+/*
+ * One that cannot be had now is started when another has gone.  What the
+ * gate asks for when a reload takes its workers away, before it answers with
+ * its listeners, is on its way already.
+ */
 static void
 another_worker(struct warden *w)
 {
@@ -441,7 +446,7 @@ gate_says(struct loop_watch *watch, uint32_t events)
 			take_listener(w, next < nfds ? fds[next++] : -1,
 			    m[i].port.port, first);
 			first = false;
-		} else if (m[i].type == IPC_NEED) {
+		} else if (m[i].type == IPC_NEED && !w->need_is_stale) {
 			another_worker(w);
 		} else if (m[i].type == IPC_EXPEL) {
 			expel(w, m[i].worker);
@@ -520,6 +525,7 @@ gate_ended(struct warden *w, struct child *c, int status)
 	}
 	w->reload_again |= w->reloading;
 	w->reloading = false;
+	w->need_is_stale = false;
 	w->wanted = 0;
 	orphan_workers(w);
 	restart_later(w);

@@ -107,6 +107,7 @@ struct warden {
 	uint32_t wanted;	/* workers to be started when restart fires */
 	uint64_t backoff_ms, last_start_ms;
 	bool needed;		/* the gate asked for one that it did not get */
+	bool need_is_stale;	/* the gate has not read of the reload yet */
 	bool reloading;
 	bool reload_again;	/* asked for while it was not possible */
 	struct conf fresh;	/* of the reload under way, as are these */
