@@ -212,7 +212,7 @@ class Server:
     """A running portcullisd."""
 
     def __init__(self, place, archive, conf=None, host="127.0.0.1",
-                 prefix=(), port=None, args=(), wait=True):
+                 prefix=(), port=None, args=(), wait=True, preexec=None):
         self.place = place
         self.port = port or free_port()
         self.host = host
@@ -237,7 +237,8 @@ class Server:
             [*prefix, str(BUILD / "portcullisd"), "-c", str(self.conf_file),
              *args],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=self.stderr_file.open("wb"), env=ENVIRONMENT)
+            stderr=self.stderr_file.open("wb"), env=ENVIRONMENT,
+            preexec_fn=preexec)
         if wait:
             self.wait_for("ready:")
 
