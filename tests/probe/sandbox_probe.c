@@ -1,0 +1,670 @@
+/*
+ * tests/probe/sandbox_probe.c: tries every row of the table in a process of
+ * its own that holds what a worker holds, and what it must never hold, and
+ * that has entered the sandbox.
+ *
+ *	sandbox_probe [--user] [--bare | --through INJECT]
+ *
+ *	--user     as an ordinary user, if it is started by root
+ *	--bare     without the sandbox: every refused row must now go
+ *	           otherwise, or it would notice nothing.  Rows that only
+ *	           root could carry out are skipped for others
+ *	--through  the rows are injected into a sandboxed process that waits,
+ *	           by that program (see inject.c); needs root
+ *
+ * Writes TAP.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/landlock.h"
+#include "table.h"
+#include "worker/sandbox.h"
+
+#define NOBODY 65534
+#define PATIENCE_S 10
+
+/* What a child leaves for its parent, in shared memory. */
+struct report {
+	struct probe_env env;
+	unsigned walls;
+	bool entered, finished;
+	long result;
+};
+
+static struct report *report;
+static char root_path[64];
+static int planned, failed;
+
+static _Noreturn void
+give_up(const char *what)
+{
+	fprintf(stderr, "sandbox_probe: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+/* ---- what a worker holds ---- */
+
+static int
+listener_new(struct sockaddr_in *at)
+{
+	socklen_t len = sizeof(*at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	*at = (struct sockaddr_in) { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	if (fd < 0 || bind(fd, (struct sockaddr *)at, sizeof(*at)) != 0 ||
+	    listen(fd, 1) != 0 ||
+	    getsockname(fd, (struct sockaddr *)at, &len) != 0)
+		give_up("listen on 127.0.0.1");
+	return fd;
+}
+
+/* The peer's end stays open in this process, so that bytes have a way. */
+static int
+connection_new(int listener, const struct sockaddr_in *to)
+{
+	int client = socket(AF_INET, SOCK_STREAM, 0), fd;
+
+	if (client < 0 ||
+	    connect(client, (const struct sockaddr *)to, sizeof(*to)) != 0 ||
+	    (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) < 0)
+		give_up("connect to 127.0.0.1");
+	return fd;
+}
+
+/* A channel in which a message with a descriptor waits. */
+static int
+channel_new(void)
+{
+	struct scratch s;
+	struct probe_env env = { .fd = { 0 } };
+	int pair[2];
+
+	scratch_fill(&s, (uintptr_t)&s, probe_find("sendmsg_rights"), &env);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0 ||
+	    sendmsg(pair[1], &s.rights, 0) < 0)
+		give_up("channel");
+	return pair[0];
+}
+
+static void
+hold_all(struct probe_env *env)
+{
+	struct sockaddr_in at;
+	int pipes[2];
+
+	env->fd[HELD_root] = open(root_path, O_PATH | O_DIRECTORY);
+	env->fd[HELD_listener] = listener_new(&at);
+	env->fd[HELD_tcp] = connection_new(env->fd[HELD_listener], &at);
+	env->fd[HELD_channel] = channel_new();
+	env->fd[HELD_udp] = socket(AF_INET, SOCK_DGRAM, 0);
+	env->fd[HELD_epoll] = epoll_create1(EPOLL_CLOEXEC);
+	if (pipe(pipes) != 0)
+		give_up("pipe");
+	env->fd[HELD_pipe] = pipes[1];
+	for (size_t i = 0; i < HELD_COUNT; i++)
+		if (env->fd[i] < 0)
+			give_up(held_names[i]);
+	env->self = (int)getpid();
+	env->parent = (int)getppid();
+}
+
+static void
+archive_make(void)
+{
+	int fd;
+
+	snprintf(root_path, sizeof(root_path), "/tmp/sandbox_probe.XXXXXX");
+	if (mkdtemp(root_path) == NULL || chdir(root_path) != 0)
+		give_up("mkdtemp");
+	fd = open(PROBE_FILE, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	if (fd < 0 || write(fd, "sixteen bytes...", 16) != 16 ||
+	    symlink(PROBE_FILE, "probe.link") != 0)
+		give_up("archive");
+	close(fd);
+}
+
+static void
+archive_remove(void)
+{
+	unlink(PROBE_FILE);
+	unlink("probe.link");
+	unlink("probe.new");
+	rmdir("probe.new");
+	if (chdir("/") == 0)
+		rmdir(root_path);
+}
+
+/* ---- the calls ---- */
+
+/*
+ * No frame of libc's stands between the call and its result, so that a
+ * vfork'ed child finds and leaves the stack as it was.
+ */
+#ifdef __x86_64__
+static inline __attribute__((always_inline)) long
+call_raw(long nr, const uint64_t a[6])
+{
+	register uint64_t r10 __asm__("r10") = a[3];
+	register uint64_t r8 __asm__("r8") = a[4];
+	register uint64_t r9 __asm__("r9") = a[5];
+	long result;
+
+	__asm__ volatile("syscall" : "=a"(result) : "0"(nr), "D"(a[0]),
+	    "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
+	    : "rcx", "r11", "memory");
+	return result;
+}
+
+static long
+call_i386(long nr, const uint64_t a[6])
+{
+	long result;
+
+	__asm__ volatile("int $0x80" : "=a"(result) : "0"(nr), "b"(a[0]),
+	    "c"(a[1]), "d"(a[2]), "S"(a[3]), "D"(a[4])
+	    : "r8", "r9", "r10", "r11", "memory");
+	return result;
+}
+#else
+static long
+call_raw(long nr, const uint64_t a[6])
+{
+	long result = syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+
+	return result < 0 ? -errno : result;
+}
+
+static long
+call_i386(long nr, const uint64_t a[6])
+{
+	(void)nr;
+	(void)a;
+	return -ENOSYS;
+}
+#endif
+
+static long
+make_call(const struct probe *p, bool is_first, uint64_t base,
+    const struct probe_env *env, long first)
+{
+	static const uint64_t nothing[6];
+	uint64_t args[6];
+	long nr = is_first ? p->first.nr : p->call.nr, result;
+
+	probe_args(p, is_first, base, env, first, args);
+	if ((p->flags & PROBE_INT80) != 0)
+		return call_i386(nr, args);
+	result = call_raw(nr, args);
+	/* Without the sandbox this may be a child of ours: it ends here. */
+	if (result == 0 && call_raw(SYS_getpid, nothing) != env->self)
+		call_raw(SYS_exit_group, nothing);
+	return result;
+}
+
+static struct scratch *
+scratch_new(void)
+{
+	struct scratch *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (s == MAP_FAILED)
+		give_up("mmap");
+	return s;
+}
+
+static void
+enter(void)
+{
+	report->walls = sandbox_enter(report->env.fd[HELD_root]);
+	report->entered = true;
+}
+
+static _Noreturn void
+try_row(const struct probe *p, bool bare)
+{
+	struct scratch *s = scratch_new();
+	uint64_t base = (uintptr_t)s;
+	long first = 0;
+
+	hold_all(&report->env);
+	alarm(PATIENCE_S);
+	scratch_fill(s, base, p, &report->env);
+	if (!bare)
+		enter();
+	if (p->has_first)
+		first = make_call(p, true, base, &report->env, 0);
+	report->result = first < 0 && call_takes(&p->call, ARG_FIRST) ? first :
+	    make_call(p, false, base, &report->env, first);
+	report->finished = true;
+	_exit(0);
+}
+
+static pid_t
+fork_child(void)
+{
+	pid_t pid;
+
+	memset(report, 0, sizeof(*report));
+	fflush(stdout);
+	if ((pid = fork()) < 0)
+		give_up("fork");
+	return pid;
+}
+
+static struct outcome
+outcome_of(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		give_up("waitpid");
+	if (WIFSIGNALED(status))
+		return (struct outcome) { .signal = WTERMSIG(status) };
+	return (struct outcome) { .result =
+		report->finished ? report->result : -ECHILD };
+}
+
+/* ---- what is said ---- */
+
+static void
+say(bool good, const char *name, const char *result, const char *note)
+{
+	if (!good)
+		failed++;
+	printf("%sok %d - %-28s %s%s\n", good ? "" : "not ", ++planned, name,
+	    result, note);
+}
+
+static void
+say_skipped(const char *name, const char *why)
+{
+	printf("ok %d - %s # SKIP %s\n", ++planned, name, why);
+}
+
+static void
+say_row(const struct probe *p, const struct outcome *o)
+{
+	char result[OUTCOME_MAX], expected[OUTCOME_MAX];
+	char note[OUTCOME_MAX + 32] = "";
+
+	outcome_format(o, result);
+	if (!probe_is_expected(p, o)) {
+		probe_format_expected(p, expected);
+		snprintf(note, sizeof(note), ", expected %s%s", expected,
+		    report->entered ? "" : ", sandbox not entered");
+	}
+	say(probe_is_expected(p, o) && report->entered, p->name, result, note);
+}
+
+static void
+run_row(const struct probe *p)
+{
+	struct outcome o;
+	pid_t pid;
+
+	if ((p->flags & PROBE_LANDLOCK) != 0 && landlock_abi() == 0) {
+		say_skipped(p->name, "no Landlock");
+		return;
+	}
+	if ((pid = fork_child()) == 0)
+		try_row(p, false);
+	o = outcome_of(pid);
+	/* Without CONFIG_IA32_EMULATION the instruction itself faults. */
+	if ((p->flags & PROBE_INT80) != 0 && o.signal == SIGSEGV)
+		say_skipped(p->name, "no i386 calls");
+	else
+		say_row(p, &o);
+}
+
+/* Without the sandbox nothing must look as if it stood. */
+static void
+run_row_bare(const struct probe *p)
+{
+	bool privileged = (p->flags & PROBE_PRIVILEGED) != 0;
+	char result[OUTCOME_MAX];
+	struct outcome o;
+	pid_t pid;
+
+	if (p->verdict == WORKS || p->error == EAGAIN || p->error == EBADF)
+		return;
+	if ((p->flags & PROBE_SHARES) != 0 || (privileged && geteuid() != 0)) {
+		say_skipped(p->name, "not to be tried here");
+		return;
+	}
+	if ((pid = fork_child()) == 0)
+		try_row(p, true);
+	o = outcome_of(pid);
+	outcome_format(&o, result);
+	say(!probe_is_expected(p, &o), p->name, result, "");
+}
+
+/* ---- what is more than one call ---- */
+
+static void *
+thread_main(void *arg)
+{
+	const struct probe *p = probe_find("open_absolute");
+	struct scratch *s = scratch_new();
+
+	scratch_fill(s, (uintptr_t)s, p, &report->env);
+	*(long *)arg = make_call(p, false, (uintptr_t)s, &report->env, 0);
+	return NULL;
+}
+
+/* A thread starts, and stands behind the same walls. */
+static void
+thread_works(void)
+{
+	pthread_t thread;
+	long result = 0;
+	int error = pthread_create(&thread, NULL, thread_main, &result);
+
+	if (error == 0)
+		error = pthread_join(thread, NULL);
+	report->result = error != 0 ? -error : result;
+}
+
+static void
+abort_works(void)
+{
+	abort();
+}
+
+static void
+memory_works(void)
+{
+	for (size_t size = 1; size <= 64u << 20; size *= 2) {
+		char *volatile p = malloc(size), *q;
+
+		if (p == NULL || (q = realloc(p, size + 4096)) == NULL)
+			return;
+		memset(q, 1, size + 4096);
+		free(q);
+	}
+	report->result = 1;
+}
+
+static void
+run_function(const char *name, void (*function)(void), struct outcome wanted)
+{
+	char result[OUTCOME_MAX];
+	struct outcome o;
+	pid_t pid = fork_child();
+
+	if (pid == 0) {
+		hold_all(&report->env);
+		enter();
+		function();
+		report->finished = true;
+		_exit(0);
+	}
+	o = outcome_of(pid);
+	outcome_format(&o, result);
+	say(o.signal == wanted.signal && o.result == wanted.result, name,
+	    result, "");
+}
+
+/* ---- a process that waits, as the worker does ---- */
+
+struct waiter {
+	pid_t pid;
+	int ask, answer;	/* a byte there brings one here */
+};
+
+/* Waits in epoll_wait, or in a call that the kernel itself would restart. */
+static _Noreturn void
+wait_forever(int asked, int answer, bool in_read)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int loop = epoll_create1(EPOLL_CLOEXEC);
+	char byte;
+
+	hold_all(&report->env);
+	if (epoll_ctl(loop, EPOLL_CTL_ADD, asked, &ev) != 0)
+		give_up("epoll_ctl");
+	enter();
+	byte = '!';
+	if (write(answer, &byte, 1) != 1)
+		_exit(3);
+	for (;;) {
+		int n = in_read ? 1 : epoll_wait(loop, &ev, 1, -1);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n != 1 || read(asked, &byte, 1) != 1 ||
+		    write(answer, &byte, 1) != 1)
+			_exit(0); /* nobody is there any more */
+	}
+}
+
+static bool
+waiter_answers(const struct waiter *w)
+{
+	char byte = '?';
+
+	return write(w->ask, &byte, 1) == 1 && read(w->answer, &byte, 1) == 1;
+}
+
+static struct waiter
+waiter_start(bool in_read)
+{
+	int ask[2], answer[2];
+	struct waiter w;
+	char byte;
+
+	if (pipe(ask) != 0 || pipe(answer) != 0)
+		give_up("pipe");
+	if ((w.pid = fork_child()) == 0) {
+		close(ask[1]);
+		close(answer[0]);
+		wait_forever(ask[0], answer[1], in_read);
+	}
+	close(ask[0]);
+	close(answer[1]);
+	w.ask = ask[1];
+	w.answer = answer[0];
+	if (read(w.answer, &byte, 1) != 1)
+		give_up("the waiting process");
+	usleep(2000); /* until it does wait */
+	return w;
+}
+
+static struct outcome
+waiter_stop(struct waiter *w)
+{
+	close(w->ask);
+	close(w->answer);
+	return outcome_of(w->pid);
+}
+
+/* The walls as others see them: /proc, and who owns it. */
+static bool
+file_says(pid_t pid, const char *file, const char *line)
+{
+	char path[64], text[8192];
+	size_t len;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	if ((f = fopen(path, "r")) == NULL)
+		return false;
+	len = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	text[len] = '\0';
+	return strstr(text, line) != NULL;
+}
+
+static unsigned
+walls_expected(void)
+{
+	int abi = landlock_abi();
+
+	return 1u << WALL_no_new_privs | 1u << WALL_not_dumpable |
+	    1u << WALL_seccomp | (unsigned)(abi >= 1) << WALL_landlock_files |
+	    (unsigned)(abi >= 4) << WALL_landlock_tcp |
+	    (unsigned)(abi >= 6) << WALL_landlock_scope |
+	    (unsigned)(geteuid() != 0) << WALL_own_user;
+}
+
+static void
+run_walls(void)
+{
+	struct waiter w = waiter_start(false);
+	char path[64], walls[32];
+	struct stat st;
+
+	snprintf(walls, sizeof(walls), "%#x", report->walls);
+	say(report->walls == walls_expected(), "walls_reported", walls, "");
+	say(file_says(w.pid, "status", "NoNewPrivs:\t1\n"), "no_new_privs",
+	    "", "");
+	say(file_says(w.pid, "status", "Seccomp:\t2\n"), "seccomp", "", "");
+	say(file_says(w.pid, "limits", "Max core file size        0      "
+	    "              0 "), "no_core", "", "");
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)w.pid);
+	say(geteuid() == 0 || (stat(path, &st) == 0 && st.st_uid == 0),
+	    "not_dumpable", "", "");
+	waiter_stop(&w);
+}
+
+/* ---- through inject ---- */
+
+static bool
+inject_run(const char *inject, pid_t pid, const struct probe *p, char *line,
+    int size)
+{
+	char command[512];
+	int n = snprintf(command, sizeof(command), "%s %d %s", inject,
+	    (int)pid, p->name);
+	FILE *f;
+
+	for (size_t i = 0; i < HELD_COUNT; i++)
+		if (probe_uses(p, (enum held)i))
+			n += snprintf(command + n,
+			    sizeof(command) - (size_t)n, " %d",
+			    report->env.fd[i]);
+	if ((f = popen(command, "r")) == NULL)
+		give_up("popen");
+	if (fgets(line, size, f) == NULL)
+		line[0] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	return pclose(f) == 0;
+}
+
+/* The call goes as it should, and whoever was not killed works on. */
+static void
+run_row_through(const char *inject, const struct probe *p, bool in_read)
+{
+	struct waiter w;
+	char line[256];
+	bool good, alive;
+
+	w = waiter_start(in_read);
+	good = inject_run(inject, w.pid, p, line, sizeof(line));
+	alive = p->verdict != KILLED;
+	if (strncmp(line, "skipped", 7) == 0)
+		alive = good = true;
+	if (alive && !waiter_answers(&w)) {
+		good = false;
+		strcat(line, ", and it answers no more");
+	}
+	if (waiter_stop(&w).signal != (alive ? 0 : SIGSYS))
+		good = false;
+	say(good, p->name, line, "");
+}
+
+static void
+run_through(const char *inject)
+{
+	bool in_read = false;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < probe_count; i++) {
+		if ((probes[i].flags & PROBE_LOCAL) != 0)
+			continue;
+		run_row_through(inject, &probes[i], in_read);
+		in_read = !in_read;
+	}
+}
+
+/* ---- */
+
+static void
+become_user(void)
+{
+	if (geteuid() == 0 && (setgroups(0, NULL) != 0 ||
+	    setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
+	    setresuid(NOBODY, NOBODY, NOBODY) != 0))
+		give_up("setresuid");
+	/* A change of the user makes it 0, and its /proc root's. */
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+static void
+run_all(void)
+{
+	run_walls();
+	for (size_t i = 0; i < probe_count; i++)
+		run_row(&probes[i]);
+	run_function("thread", thread_works,
+	    (struct outcome) { .result = -EACCES });
+	run_function("abort", abort_works,
+	    (struct outcome) { .signal = SIGABRT });
+	run_function("malloc", memory_works, (struct outcome) { .result = 1 });
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *inject = NULL;
+	bool bare = false;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--user") == 0)
+			become_user();
+		else if (strcmp(argv[i], "--bare") == 0)
+			bare = true;
+		else if (strcmp(argv[i], "--through") == 0 && i + 1 < argc)
+			inject = realpath(argv[++i], NULL);
+		else
+			return 2;
+	}
+	if (inject != NULL && geteuid() != 0) {
+		printf("1..0 # SKIP needs root\n");
+		return 0;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	report = mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (report == MAP_FAILED)
+		give_up("mmap");
+	archive_make();
+	if (inject != NULL)
+		run_through(inject);
+	else if (!bare)
+		run_all();
+	for (size_t i = 0; bare && i < probe_count; i++)
+		run_row_bare(&probes[i]);
+	archive_remove();
+	printf("1..%d\n", planned);
+	fprintf(stderr, "%d rows, %d failed\n", planned, failed);
+	return failed != 0;
+}
