@@ -233,6 +233,22 @@ def test_a_file_arrives_whole(serve, folder, row):
     assert {e["mode"] for e in sent} == {mode}, sent
 
 
+@pytest.mark.parametrize("remote", ["pub/README", "pub/zero"])
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda c: c.__name__)
+def test_a_small_file_arrives_at_once(server, folder, client, remote):
+    """aria2 takes 150 and 226 for one reply when they come together, and
+    waits a minute for what it has read already."""
+    job = Job(server, remote, folder)
+    job.patience = 20
+    done = client(job)
+    if client is axel and remote == "pub/zero":
+        assert done.returncode != 0  # it divides by the size
+        return
+    assert done.returncode == 0, done
+    want = b"" if remote == "pub/zero" else b"One line.\nAnother.\n"
+    assert job.out.read_bytes() == want, done
+
+
 @pytest.mark.parametrize(
     "client", [c for c in CLIENTS if c not in CANNOT_RESUME],
     ids=lambda c: c.__name__)
