@@ -108,7 +108,7 @@ struct storage {
  *
  * Everything is opened by openat2(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
  * relative to root_fd, and what is said of a path, or sent, comes from the
- * descriptor that was opened; devices, FIFOs and sockets are never opened.
+ * descriptor that was opened; no path is resolved twice.
  * Where open(2) can block on what is in memory (network file systems) or the
  * kernel cannot tell (before Linux 5.12), STORAGE_NOW is always
  * STORAGE_LATER.  NULL with errno set: ENOSYS is a kernel without openat2.
