@@ -9,6 +9,7 @@ its namespace, so that the loopback and addresses nobody has count too.
 
 import ast
 import contextlib
+import ipaddress
 import json
 import pathlib
 import re
@@ -197,7 +198,6 @@ def asked_of(sent):
 
 
 def same_ip(a, b):
-    import ipaddress
     return (ipaddress.ip_address(a.split("%")[0]) ==
             ipaddress.ip_address(b.split("%")[0]))
 
@@ -308,6 +308,23 @@ def test_bo22_transfers_between_them_keep_the_session(wire):
             assert c.read().code == 150
             assert c.read().code in (226, 426)
             listener.close()
+
+
+@pytest.mark.parametrize("command", [
+    "PORT", f"PORT {comma(V4, 80)}", f"EPRT |1|{V4}|80|", "LPRT 1", "PASV",
+    "EPSV"])
+def test_bo23_addresses_before_login_are_refusals_too(shared, command):
+    """Each of them is written down: they must have an end."""
+    wire = shared
+    with wire.nobody_is_dialled(), wire.control() as c:
+        c.send((command + "\r\n") * 200)
+        codes = []
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                codes.append(c.read().code)
+    assert codes == [220] + [530] * 16 + [421]
+    alerts = wire.alerts(c, 16)
+    assert [a["ftp_bounce"]["variant"] for a in alerts] == ["preauth"] * 16
 
 
 def test_bo24_an_earlier_address_is_forgotten_by_a_refusal(wire):
@@ -433,6 +450,47 @@ def test_a02_the_clients_own_namespace_sees_no_further_syn(wired):
             assert c.cmd(f"PORT {comma(C4, CLOSED)}").code == 200
             assert c.cmd("LIST").code == 425
     assert wire.net.packets("client") == 4
+
+
+@pytest.mark.parametrize("end", ["aborted", "gone"])
+def test_a02_a_connect_that_is_given_up_counts_as_failed(wired, end):
+    """Or who gives up before the answer would scan without end: here the
+    ports are filtered, and not even a refusal comes back."""
+    wire = wired({"active.failures": 5, "abuse.refusals": 1000})
+    subprocess.run([*wire.net.inside("client"), "nft", "-f", "-"], check=True,
+                   input="""table inet filtered {
+        chain in {
+            type filter hook prerouting priority raw
+            iifname eth0 tcp flags & (syn | ack) == syn drop
+        }
+    }
+""", text=True)
+
+    def sessions_ended():
+        return sum(e["ftp"]["action"] == "session_end"
+                   for e in wire.server.events("ftp", want=0))
+
+    start = wire.dials()
+    for n in range(40):
+        if end == "gone" or n == 0:
+            c = wire.login()
+        address = f"PORT {comma(C4, 40000 + n)}\r\n"
+        if end == "aborted":
+            c.send(address + "LIST\r\nABOR\r\n")
+            codes = [c.read().code for _ in range(3)]
+            assert codes in ([200, 425, 226], [200, 426, 226])
+        else:
+            c.send(address + "LIST\r\n")
+            assert c.read().code == 200
+            c.close()
+            for _ in range(500):
+                if sessions_ended() > n:
+                    break
+                threading.Event().wait(0.02)
+            assert sessions_ended() > n
+    c.close()
+    # One more may be on its way while the one before it is given up.
+    assert 0 < wire.dials() - start <= 6
 
 
 def test_a02_failed_connects_end_the_session(wired):

@@ -192,7 +192,7 @@ class Grammar:
             lines[at:at] = between
         lines.append(r.choice(self.TRANSFERS))
         data = b"".join(self.disguise(line) for line in lines)
-        if passive and r.random() < 0.99 or r.random() < 0.05:
+        if passive and r.random() < 0.99 or r.random() < 0.01:
             data += r.choice((b"ABOR\r\n", b"\xff\xf4\xff\xf2ABOR\r\n"))
         if relogin:
             data += b"REIN\r\nUSER ftp\r\nPASS x@\r\n"
@@ -206,7 +206,7 @@ class Session:
 
     MARK = re.compile(rb"^350 Restarting at (\d+)\.\r$", re.M)
 
-    def __init__(self, number, host, net):
+    def __init__(self, number, net):
         family = "V6" if number % 4 == 3 else "V4"
         self.server = (getattr(Net, family)["server"], 21)
         self.client = getattr(Net, family)["client"]
@@ -233,7 +233,7 @@ class Session:
         """The next batch: each sequence ends with a mark of its own.  The
         mark in REST is taken back, or RETR would stumble on it."""
         self.batches += 1
-        self.run = self.done = 0
+        self.done = 0
         parts = []
         for n in range(1, BATCH + 1):
             parts.append(self.grammar.sequence())
@@ -314,7 +314,7 @@ class Acceptor(threading.Thread):
 
 def drive(net, total):
     """Runs that many sequences; (sequences, connections)."""
-    sessions = [Session(n, "client", net) for n in range(SESSIONS)]
+    sessions = [Session(n, net) for n in range(SESSIONS)]
     selector = selectors.DefaultSelector()
     for one in sessions:
         one.connect(selector)
