@@ -1,0 +1,84 @@
+# tests/e2e/test_house.py: what the tree promises about itself.
+# SPDX-License-Identifier: Apache-2.0
+
+import pathlib
+import re
+import subprocess
+
+from conftest import BUILD
+
+TOP = pathlib.Path(__file__).parents[2]
+SRC = TOP / "src"
+# A folder includes only folders before it; programs never each other.
+LAYERS = ["base", "proto", "policy", "conf", "ipc", "storage", "guard"]
+PROGRAMS = ["gate", "worker", "warden", "explain", "cli"]
+
+
+def includes():
+    for path in [*SRC.glob("*/*.[ch]")]:
+        for name in re.findall(r'#include "([a-z_]+)/', path.read_text()):
+            yield path, path.parent.name, name
+
+
+def test_a_folder_includes_only_folders_above_it():
+    wrong = []
+    for path, here, there in includes():
+        if here == there or (here, there) == ("cli", "explain"):
+            continue
+        if there in PROGRAMS or (here in LAYERS and
+                                 LAYERS.index(there) > LAYERS.index(here)):
+            wrong.append(f"{path.relative_to(TOP)} includes {there}/")
+    assert not wrong, wrong
+
+
+def test_no_folder_is_outside_the_order():
+    folders = {path.name for path in SRC.iterdir() if path.is_dir()}
+    assert folders == {*LAYERS, *PROGRAMS}
+
+
+def test_no_call_that_style_keeps_out():
+    words = r"\b(strcpy|strcat|v?sprintf|strtok|atoi|atol|gets|alloca|system" \
+            r"|popen)\s*\("
+    found = [f"{path.relative_to(TOP)}: {line.strip()}"
+             for path in SRC.glob("*/*.c")
+             for line in path.read_text().splitlines()
+             if re.search(words, line)]
+    assert not found, found
+
+
+def symbols(program):
+    out = subprocess.run(["nm", BUILD / program], check=True,
+                         capture_output=True, text=True).stdout
+    return set(re.findall(r" [tT] (\w+)", out))
+
+
+def test_warden_and_gate_contain_no_ftp_parser():
+    """DESIGN's invariant 5; the worker shows that the names are right."""
+    parsers = {"command_parse", "hostport_parse", "eprt_parse", "telnet_feed"}
+    assert parsers <= symbols("portcullis-worker")
+    for program in ("portcullisd", "portcullis-gate"):
+        assert not symbols(program) & parsers
+        libs = subprocess.run(["ldd", BUILD / program], check=True,
+                              capture_output=True, text=True).stdout
+        assert "ssl" not in libs and "crypto" not in libs
+
+
+def test_the_attacks_without_a_test_are_known(capsys):
+    """The list is printed and shrinks; nothing falls out of it unseen."""
+    rows = re.findall(r"^\| ([A-F]\d\d) \|.*\| *(.*?) *\|$",
+                      (TOP / "docs/design/attacks.md").read_text(), re.M)
+    assert len(rows) >= 96
+    covered = set()
+    for path in (TOP / "tests").rglob("test_*"):
+        if path.suffix in (".py", ".c"):
+            names = re.findall(r"def test_(\w+)|test_(\w+)\(void",
+                               path.read_text())
+            for name in names:
+                covered |= {i.upper() for i in
+                            re.findall(r"(?<![a-z0-9])[a-f]\d\d(?!\d)",
+                                       "_".join(name).lower())}
+    missing = [row[0] for row in rows if row[0] not in covered]
+    with capsys.disabled():
+        print(f"\nattacks without a test named for them: {len(missing)}: "
+              + " ".join(missing))
+    assert {"A01", "A02", "A04", "A05", "A06", "A09", "A18"} <= covered
