@@ -290,6 +290,12 @@ is_configured(const struct gate *g, const struct addr *at)
 }
 
 static void
+listener_release(struct loop_grave *grave)
+{
+	free(LOOP_OWNER(grave, struct gate_listener, grave));
+}
+
+static void
 listener_close(struct gate *g, size_t i)
 {
 	struct gate_listener *l = g->listener[i];
@@ -297,7 +303,7 @@ listener_close(struct gate *g, size_t i)
 	g->listener[i] = g->listener[--g->listeners];
 	loop_unwatch(&g->loop, &l->watch);
 	close(l->watch.fd);
-	free(l); /* only called outside its own event */
+	loop_bury(&g->loop, &l->grave, listener_release);
 }
 
 bool

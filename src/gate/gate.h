@@ -94,6 +94,7 @@ struct gate_session {
 
 struct gate_listener {
 	struct loop_watch watch;
+	struct loop_grave grave;
 	struct gate *gate;
 	struct addr at;
 };

@@ -16,6 +16,7 @@ cmd_rest(struct sess *s, struct sv arg)
 		return;
 	}
 	s->rest = offset;
+	s->restarted = true;
 	reply_format(s, 350, "Restarting at %llu.", (unsigned long long)offset);
 }
 

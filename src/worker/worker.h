@@ -112,6 +112,8 @@ struct sess {
 	bool ascii;		/* TYPE A */
 	bool epsv_all;
 	bool epsv;		/* the port asked for is told as 229 */
+	bool transferred;	/* a transfer has begun */
+	bool restarted;		/* REST was given for the next one */
 	bool running;		/* a line is being run */
 	bool throttled;		/* input waits for replies, or the gate */
 	bool line_waits;	/* line_buf holds a whole line, not yet run */
@@ -247,12 +249,14 @@ struct xfer {
 	struct worker *w;
 	struct sess *s;		/* NULL: the session is gone */
 	struct loop_watch watch;
+	struct loop_timer patience;	/* for the client's close */
 	struct loop_grave grave;
 	struct event_session who;
 	enum xfer_kind kind;
 	enum ftp_verb verb;
 	enum xfer_step step;
 	bool active, ascii, running;
+	bool patient;		/* 226 waits for the client's close */
 	bool at_once;		/* opened from memory: closed likewise */
 	bool slow;		/* its sends do not block any more */
 	bool last_cr;		/* TYPE A: the last byte sent was a CR */

@@ -19,6 +19,8 @@
 
 #include "worker/worker.h"
 
+#define PATIENCE_MS 100	/* for the client to close its data connection */
+
 static void
 xfer_release(struct loop_grave *g)
 {
@@ -41,6 +43,7 @@ close_data(struct xfer *x)
 static void
 xfer_free(struct xfer *x)
 {
+	loop_timer_stop(&x->w->loop, &x->patience);
 	close_data(x);
 	lookup_close(x->w, x->at_once, &x->fd, &x->dir);
 	x->w->xfers--;
@@ -126,6 +129,51 @@ finish_step(struct xfer *x)
 }
 
 static void
+client_closed(struct loop_watch *w, uint32_t events)
+{
+	struct xfer *x = LOOP_OWNER(w, struct xfer, watch);
+	struct sess *s = x->s;
+
+	(void)events;
+	finish_step(x);
+	control_continue(s);
+}
+
+static void
+patience_ended(struct loop_timer *t)
+{
+	struct xfer *x = LOOP_OWNER(t, struct xfer, patience);
+	struct sess *s = x->s;
+
+	finish_step(x);
+	control_continue(s);
+}
+
+/*
+ * All is sent.  A client that reads 150 and 226 at one go may lose the second
+ * (aria2 then waits for its own time-out), and one that takes a single file,
+ * or restarts, is likely to be of that kind: it gets its 226 when it has
+ * closed the data connection, as RFC 959 lets us.  Others get it at once.
+ */
+static void
+finish_sent(struct xfer *x)
+{
+	if (x->patient && x->step == STEP_DONE) {
+		shutdown(x->data_fd, SHUT_WR);
+		x->watch = (struct loop_watch) { .fd = x->data_fd,
+			.ready = client_closed };
+		if (loop_watch(&x->w->loop, &x->watch, EPOLLIN | EPOLLRDHUP)) {
+			x->patience.fire = patience_ended;
+			loop_timer_set(&x->w->loop, &x->patience, PATIENCE_MS);
+			sess_wait_for(x->s, WAIT_TRANSFER);
+			return;
+		}
+		x->watch.ready = NULL;
+	}
+	finish_step(x);
+}
+
+static void
 submit(struct xfer *x)
 {
 	x->running = true;
@@ -174,7 +222,7 @@ pump_done(struct pool_job *job)
 		if (s->xfer == x)
 			return;
 	} else {
-		finish_step(x);
+		finish_sent(x);
 	}
 	control_continue(s);
 }
@@ -197,7 +245,7 @@ xfer_connected(struct xfer *x, int fd)
 	reply(s, 150, opening_text(x));
 	if (pump_at_once(x)) {
 		x->step = STEP_DONE;
-		finish_step(x);
+		finish_sent(x);
 		control_continue(s);
 		return;
 	}
@@ -253,6 +301,7 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->alone = from->op == LOOKUP_STAT;
 	x->data_fd = -1;
 	x->at_once = from->at_once;
+	x->patient = !s->transferred || s->restarted;
 	x->fd = from->fd;
 	x->dir = from->dir;
 	from->fd = -1;
@@ -270,6 +319,8 @@ xfer_start(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	int fd = s->data_fd;
 
 	s->rest = 0;
+	s->restarted = false;
+	s->transferred = true;
 	if (x == NULL || endpoint == ENDPOINT_FAILED) {
 		if (x != NULL)
 			xfer_free(x);
