@@ -28,8 +28,10 @@ BUILD = pathlib.Path(os.environ.get(
 IS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="needs root")
 SANITIZED = "asan" in BUILD.name
-# The search for leaks wants to trace the process, which its walls forbid.
-ENVIRONMENT = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
+# The search for leaks wants to trace the process, which its walls forbid; and
+# memory that is kept after it was freed is not memory that a session holds.
+ENVIRONMENT = dict(os.environ,
+                   ASAN_OPTIONS="detect_leaks=0:quarantine_size_mb=8")
 
 
 # ---- control connections
