@@ -3,6 +3,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <stdlib.h>
+
+#include "proto/glob.h"
 #include "proto/value.h"
 #include "worker/worker.h"
 
@@ -80,14 +83,52 @@ list_single(struct sess *s, struct lookup *l)
 	xfer_start(s, s->verb == V_NLST ? XFER_NLST : XFER_LIST, l);
 }
 
+static enum xfer_kind
+listing_kind(const struct sess *s)
+{
+	return s->verb == V_LIST ? XFER_LIST :
+	    s->verb == V_NLST ? XFER_NLST : XFER_MLSD;
+}
+
+static void
+matching_opened(struct sess *s, struct lookup *l)
+{
+	if (l->err == STORAGE_OK) {
+		xfer_start(s, listing_kind(s), l);
+		return;
+	}
+	free(s->pattern);
+	s->pattern = NULL;
+	endpoint_void(s);
+	reply_storage_error(s, l->err);
+}
+
+/* "data/t2m_*.nc": those of data that fit, where no such name is there. */
+static bool
+list_matching(struct sess *s, struct lookup *l)
+{
+	struct sv last = path_last(l->path), parent = l->path;
+
+	if (!glob_is_pattern(last))
+		return false;
+	parent.len -= last.len + (parent.len > last.len ? 1 : 0);
+	free(s->pattern);
+	if ((s->pattern = strndup(last.ptr, last.len)) == NULL)
+		return false;
+	lookup_start(s, LOOKUP_OPEN_DIR, parent, matching_opened);
+	return true;
+}
+
 static void
 list_opened(struct sess *s, struct lookup *l)
 {
-	enum xfer_kind kind = s->verb == V_LIST ? XFER_LIST :
-	    s->verb == V_NLST ? XFER_NLST : XFER_MLSD;
+	enum xfer_kind kind = listing_kind(s);
 
 	if (l->err == STORAGE_OK) {
 		xfer_start(s, kind, l);
+	} else if (l->err == STORAGE_NOT_FOUND && kind != XFER_MLSD &&
+	    list_matching(s, l)) {
+		return;
 	} else if (l->err == STORAGE_NOT_DIR && kind != XFER_MLSD) {
 		lookup_start(s, LOOKUP_STAT, l->path, list_single);
 	} else if (l->err == STORAGE_NOT_DIR) {

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proto/glob.h"
 #include "worker/worker.h"
 
 #define TURN_BYTES (4u << 20)	/* between two looks at the cancel flag */
@@ -174,6 +175,14 @@ is_unspeakable(struct sv name)
 	    memchr(name.ptr, '\r', name.len) != NULL;
 }
 
+static bool
+is_wanted(const struct xfer *x, struct sv name)
+{
+	if (is_unspeakable(name))
+		return false;
+	return x->pattern == NULL || glob_match(sv_of(x->pattern), name);
+}
+
 /* The next lines of a listing, as many as fit. */
 static enum xfer_step
 fill_listing(struct xfer *x)
@@ -198,7 +207,7 @@ fill_listing(struct xfer *x)
 		}
 		if (err != STORAGE_OK)
 			return STEP_READ_FAILED;
-		if (!is_unspeakable(entry.name))
+		if (is_wanted(x, entry.name))
 			x->buf_len += format_entry(x, &entry,
 			    x->buf + x->buf_len, XFER_BUF - x->buf_len);
 	}

@@ -148,6 +148,7 @@ sess_release(struct loop_grave *g)
 	free(s->out);
 	free(s->cwd);
 	free(s->ident);
+	free(s->pattern);
 	free(s);
 }
 

@@ -134,6 +134,7 @@ struct sess {
 	size_t out_len, out_cap;
 	char *cwd;		/* virtual path without slashes at its ends;
 				   NULL is the root */
+	char *pattern;		/* of the listing that is being opened */
 	char *ident;		/* what an anonymous user called himself */
 	struct lookup *lookup;
 	struct xfer *xfer;
@@ -278,6 +279,7 @@ struct xfer {
 	char *buf;		/* XFER_BUF bytes, when one is needed */
 	size_t buf_len, buf_off;
 	struct sv path;		/* behind the struct */
+	char *pattern;		/* only names that fit it are listed; or NULL */
 };
 
 #define XFER_BUF 131072

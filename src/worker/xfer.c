@@ -27,6 +27,7 @@ xfer_release(struct loop_grave *g)
 	struct xfer *x = LOOP_OWNER(g, struct xfer, grave);
 
 	free(x->buf);
+	free(x->pattern);
 	free(x);
 }
 
@@ -302,6 +303,8 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->data_fd = -1;
 	x->at_once = from->at_once;
 	x->patient = !s->transferred || s->restarted;
+	x->pattern = s->pattern;
+	s->pattern = NULL;
 	x->fd = from->fd;
 	x->dir = from->dir;
 	from->fd = -1;

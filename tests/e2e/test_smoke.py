@@ -27,3 +27,16 @@ def test_hosts_reach_each_other(net, serve):
     with control, net.on("client"):
         assert control.fetch("RETR pub/README") == b"One line.\nAnother.\n"
     assert net.packets("victim") == 0
+
+
+def test_d16_wildcards_choose_names_in_the_last_component(server):
+    with server.login() as c:
+        assert c.fetch("NLST pub/*.nc").decode().split("\r\n")[:-1] == [
+            "a name with blanks.nc", "link.nc", "small.nc", "été.nc"]
+        lines = c.fetch("LIST -la pub/data/202?").decode()
+        assert lines.count("\r\n") == 1 and lines.startswith("d")
+        assert c.fetch("NLST pub/*.none") == b""
+        with c.data():
+            assert c.cmd("NLST nowhere/*").code == 550
+        with c.data():
+            assert c.cmd("MLSD pub/*").code == 550
