@@ -277,8 +277,9 @@ class Server:
         """The events so far, once there are `want` of that kind."""
         end = time.monotonic() + seconds
         while True:
+            # The last line may still be on its way.
             found = [json.loads(line) for line in
-                     self.events_file.read_text().splitlines()]
+                     self.events_file.read_text().split("\n")[:-1]]
             if kind:
                 found = [e for e in found if e["event_type"] == kind]
             if len(found) >= want or time.monotonic() > end:

@@ -552,7 +552,7 @@ inject_run(const char *inject, pid_t pid, const struct probe *p, char *line,
     int size)
 {
 	char command[512];
-	int n = snprintf(command, sizeof(command), "%s %d %s", inject,
+	int n = snprintf(command, sizeof(command), "'%s' %d %s", inject,
 	    (int)pid, p->name);
 	FILE *f;
 
