@@ -24,7 +24,7 @@
 #define GATE_LOCALS 64		/* local addresses with stocked ports */
 #define GATE_STOCK_LEAST 8	/* stocked ports for each, at first */
 #define GATE_STOCK_MOST 64	/* and at most */
-#define GATE_LINGER_US 20000	/* a blocking send on a data connection waits */
+#define GATE_LINGER_US 100000	/* a blocking send on a data connection waits */
 #define GATE_DIALS 2		/* pending connects of one session */
 
 struct gate;
