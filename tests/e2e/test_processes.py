@@ -192,6 +192,7 @@ def said(text, *words):
 
 # ---- one dies
 
+@needs_root	# to see which worker has which session: none is dumpable
 def test_a_killed_worker_is_replaced_and_others_go_on(serve, large):
     server = serve({"worker.count": 2})
     first, second = server.login(), server.login()
