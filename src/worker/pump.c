@@ -249,8 +249,10 @@ pump_work(struct pool_job *job)
 	if (x->kind != XFER_FILE) {
 		x->step = push_filled(x, fill_listing);
 	} else if (x->ascii) {
-		x->end = x->at >= x->size && x->buf_len == 0;
-		x->step = x->end ? STEP_DONE : push_filled(x, fill_ascii);
+		/* Read to its end is not sent: the buffer may hold the rest. */
+		x->end = x->at >= x->size;
+		x->step = x->end && x->buf_len == 0 ? STEP_DONE :
+		    push_filled(x, fill_ascii);
 	} else {
 		x->step = push_image(x);
 	}
