@@ -55,11 +55,15 @@ is_cancelled(struct xfer *x)
 static enum xfer_step
 sendfile_failed(struct xfer *x)
 {
-	/* sendfile does not say which side failed. */
-	if (errno == EIO || errno == ESTALE || errno == ENOMEM ||
-	    errno == EOVERFLOW)
-		return STEP_READ_FAILED;
-	return send_failed(x);
+	/*
+	 * sendfile does not say which side failed.  What a client's close
+	 * looks like is known; a file system may say anything (ENODATA,
+	 * ENOTCONN, ETIMEDOUT), and that must not become a 226.
+	 */
+	if (errno == EINTR || errno == EAGAIN || errno == EPIPE ||
+	    errno == ECONNRESET)
+		return send_failed(x);
+	return STEP_READ_FAILED;
 }
 
 /* TYPE I: from the page cache to the socket. */

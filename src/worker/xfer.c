@@ -199,7 +199,7 @@ wait_until_writable(struct xfer *x)
 		.ready = data_ready };
 	if (!loop_watch(&x->w->loop, &x->watch, EPOLLOUT)) {
 		x->watch.ready = NULL;
-		x->step = STEP_PEER_GONE;
+		x->step = STEP_CANCELLED; /* our fault: no 226 */
 		finish_step(x);
 	}
 }
