@@ -197,6 +197,9 @@ fill_listing(struct xfer *x)
 	const size_t longest = NAME_MAX + PATH_MAX + LISTING_SLACK;
 
 	while (x->buf_len + longest <= XFER_BUF) {
+		/* A pattern that nothing fits would walk on for nobody. */
+		if (is_cancelled(x))
+			return STEP_CANCELLED;
 		if (x->alone) {
 			entry = (struct storage_entry) {
 				.name = path_last(x->path), .stat = x->stat };
