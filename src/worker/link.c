@@ -103,11 +103,21 @@ stock_add(struct worker *w, const struct ipc_msg *m)
 static void
 session_open(struct worker *w, const struct ipc_msg *m, int fd)
 {
-	if (fd < 0 || m->slot >= w->conf.worker_sessions ||
-	    w->slot[m->slot] != NULL)
+	struct ipc_msg closed = { .type = IPC_CLOSED, .slot = m->slot,
+		.generation = m->generation };
+
+	if (m->slot >= w->conf.worker_sessions || w->slot[m->slot] != NULL)
 		log_fatal(1, "the gate opened a session out of place");
-	if (sess_new(w, fd, m) == NULL)
-		log_fatal(1, "out of memory for a session");
+	/*
+	 * No descriptor was free for it, or no memory: that one session ends
+	 * (the gate's copy is the last), and the others go on.
+	 */
+	if (fd >= 0 && sess_new(w, fd, m) != NULL)
+		return;
+	if (fd >= 0)
+		close(fd);
+	if (!ipc_send(&w->gate, &closed, -1) && w->gate.fd >= 0)
+		log_fatal(1, "the gate does not read its messages");
 }
 
 /* The answer may be about an endpoint that is void by now: ports tell. */
