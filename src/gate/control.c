@@ -152,11 +152,11 @@ admit(struct gate *g, int fd, const struct sockaddr_storage *peer)
 }
 
 /*
- * No descriptor is left: give up the spare one to take the connection and
- * end it, so that the client learns it and the listener does not spin.
+ * The spare descriptor is given up for it, so that the client learns it and
+ * the listener does not spin.
  */
-static void
-shed_one(struct gate *g, int listener)
+void
+gate_shed_one(struct gate *g, int listener, const char *line)
 {
 	int fd;
 
@@ -167,8 +167,10 @@ shed_one(struct gate *g, int listener)
 		return;
 	close(g->spare_fd);
 	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd >= 0)
-		refuse(fd, "421 Out of descriptors, try again later.\r\n");
+	if (fd >= 0 && line != NULL)
+		refuse(fd, line);
+	else if (fd >= 0)
+		close(fd);
 	g->spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 }
 
@@ -188,7 +190,8 @@ listener_ready(struct loop_watch *watch, uint32_t events)
 		if (fd >= 0)
 			admit(g, fd, &peer);
 		else if (errno == EMFILE || errno == ENFILE)
-			shed_one(g, watch->fd);
+			gate_shed_one(g, watch->fd, "421 Out of descriptors, "
+			    "try again later.\r\n");
 		else if (errno == EAGAIN)
 			return;
 		gate_pause_or_resume(g);

@@ -144,6 +144,11 @@ bool gate_listen(struct gate *g, struct addr *failed);
 /* Adopts a listener that outlived an earlier gate. */
 void gate_listener_adopt(struct gate *g, int fd);
 void gate_listeners_close(struct gate *g);
+/*
+ * No descriptor is left: takes one connection with the spare one and ends it,
+ * with this line or (NULL) without a word.
+ */
+void gate_shed_one(struct gate *g, int listener, const char *line);
 /* Accepts again, or stops to, as there is room. */
 void gate_pause_or_resume(struct gate *g);
 /* Drops the session's port and pending connects. */

@@ -177,10 +177,8 @@ stranger(struct gate_port *p, int fd, const struct addr *from)
 static void
 port_lost(struct gate_port *p)
 {
-	if (p->owner != NULL)
-		gate_worker_tell(p->owner, IPC_DATA_FAILED,
-		    (struct ipc_port) { .port = p->at.port,
-			.reason = IPC_BROKEN }, -1);
+	gate_worker_tell(p->owner, IPC_DATA_FAILED,
+	    (struct ipc_port) { .port = p->at.port, .reason = IPC_BROKEN }, -1);
 	gate_port_free(p);
 }
 
@@ -200,8 +198,13 @@ port_ready(struct loop_watch *w, uint32_t events)
 		    SOCK_CLOEXEC);
 
 		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				port_lost(p); /* or it would spin */
+			if (errno != EMFILE && errno != ENFILE)
+				return;
+			/* Or it would spin; a stocked one is promised. */
+			if (p->owner == NULL)
+				gate_shed_one(p->worker->gate, w->fd, NULL);
+			else
+				port_lost(p);
 			return;
 		}
 		from = addr_of_sockaddr(&ss);
