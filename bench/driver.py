@@ -222,7 +222,7 @@ def _surroundings() -> dict:
                 "cpu_time_from": acct.how()}
 
 
-def about(opts: argparse.Namespace) -> dict:
+def about(opts: argparse.Namespace, even: bool) -> dict:
     now = datetime.datetime.now(datetime.timezone.utc)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
@@ -237,6 +237,7 @@ def about(opts: argparse.Namespace) -> dict:
         "quick": opts.quick,
         "rounds": opts.rounds,
         "big_mib": opts.big_mib,
+        "autogroups_off": even,
         **_surroundings(),
     }
 
@@ -258,8 +259,8 @@ def save(opts: argparse.Namespace, facts: dict, text: str,
 
 def work(opts: argparse.Namespace) -> int:
     wanted = variants(opts)
-    facts = about(opts)
-    with files(opts) as place:
+    with files(opts) as place, cage.even_scheduler() as even:
+        facts = about(opts, even)
         chosen = choose(opts, place)
         if not chosen:
             print("nothing to measure", file=sys.stderr)

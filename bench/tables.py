@@ -212,12 +212,15 @@ def _heading(facts: dict) -> str:
     rounds = "one round" if facts["rounds"] == 1 else \
         f"medians of {facts['rounds']} rounds"
     quick = ", quick and therefore rough" if facts["quick"] else ""
+    autogroups = ("autogroups off" if facts["autogroups_off"] else
+                  "AUTOGROUPS ON: who has many sessions has more CPU")
     return (f"# Measured {facts['date']} {facts['time']}, commit "
             f"{facts['commit']}{changed}\n\n"
             f"{facts['cpus']} CPUs ({facts['cpu']}), {facts['memory_gib']} "
             f"GiB, Linux {facts['kernel']}; files on tmpfs (big: "
             f"{facts['big_mib']} MiB), loopback with "
-            f"{facts['congestion_control']}; {rounds}{quick}. CPU time of "
+            f"{facts['congestion_control']}; {autogroups}; "
+            f"{rounds}{quick}. CPU time of "
             f"the server and its children, from: {facts['cpu_time_from']}.")
 
 
