@@ -9,6 +9,7 @@
 #include "guard/event.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +20,10 @@
 void
 event_sink_init(struct event_sink *s, int fd)
 {
-	s->fd = fd;
+	struct stat stat;
+
+	/* No pipe: /dev/null stands where nobody wants them (inherit.h). */
+	s->fd = fstat(fd, &stat) == 0 && S_ISFIFO(stat.st_mode) ? fd : -1;
 	s->len = 0;
 	s->dropped = 0;
 	s->waiting = 0;

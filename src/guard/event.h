@@ -45,6 +45,7 @@ struct event_session {
 	uint64_t flow;
 };
 
+/* fd is a pipe; anything else takes no lines, and costs nothing. */
 void event_sink_init(struct event_sink *s, int fd);
 void event_sink_flush(struct event_sink *s);
 
