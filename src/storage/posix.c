@@ -220,25 +220,19 @@ posix_open(struct storage *st, struct sv path, enum storage_when when, int *fd,
 	return STORAGE_OK;
 }
 
-/* A file system that has no disk to wait for, and no RWF_NOWAIT either. */
-static bool
-is_memory(int fd)
-{
-	struct statfs fs;
-
-	return fstatfs(fd, &fs) == 0 &&
-	    (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
-}
-
 static ssize_t
-posix_read_now(struct storage *st, int fd, void *buf, size_t n, uint64_t offset)
+posix_read_now(struct storage *st, int fd, const struct storage_stat *stat,
+    void *buf, size_t n, uint64_t offset)
 {
+	const struct posix *p = (const struct posix *)st;
 	struct iovec iov = { buf, n };
-	ssize_t got = preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
+	ssize_t got;
 
-	(void)st;
-	if (got < 0 && errno == EOPNOTSUPP && is_memory(fd))
+	/* tmpfs knows no RWF_NOWAIT, nor anything to wait for. */
+	if (p->is_memory && stat->dev == p->dev)
 		got = pread(fd, buf, n, (off_t)offset);
+	else
+		got = preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
 	return got == (ssize_t)n ? got : -1;
 }
 
@@ -286,6 +280,15 @@ is_local(int root_fd)
 	}
 }
 
+static bool
+is_memory(int root_fd)
+{
+	struct statfs fs;
+
+	return fstatfs(root_fd, &fs) == 0 &&
+	    (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 /* Tries a way of opening on the root itself; errno is set when it fails. */
 static bool
 can_resolve(int root_fd, uint64_t resolve)
@@ -309,10 +312,11 @@ storage_posix_new(int root_fd)
 		.stat_dir = posix_dir_stat,
 		.close_dir = posix_dir_free,
 	};
+	struct stat root;
 	struct posix *p;
 
 	/* Without openat2 (Linux 5.6) there is no serving safely. */
-	if (!can_resolve(root_fd, BENEATH))
+	if (!can_resolve(root_fd, BENEATH) || fstat(root_fd, &root) != 0)
 		return NULL;
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return NULL;
@@ -320,6 +324,8 @@ storage_posix_new(int root_fd)
 	p->root_fd = root_fd;
 	p->can_now = is_local(root_fd) &&
 	    can_resolve(root_fd, BENEATH | IN_MEMORY);
+	p->is_memory = is_memory(root_fd);
+	p->dev = root.st_dev;
 	return &p->storage;
 }
 

@@ -14,6 +14,8 @@ struct posix {
 	struct storage storage;
 	int root_fd;
 	bool can_now;	/* the kernel can tell what is in memory */
+	bool is_memory;	/* the root's file system has no disk at all */
+	uint64_t dev;	/* and this number */
 };
 
 /*

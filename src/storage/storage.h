@@ -67,8 +67,10 @@ struct storage_ops {
 	/*
 	 * Reads from an open file what is in memory, and never waits for a
 	 * disk.  The bytes read; -1 when less than all n would come at once.
+	 * stat  what open said of it
 	 */
-	ssize_t (*read_now)(struct storage *st, int fd, void *buf, size_t n,
+	ssize_t (*read_now)(struct storage *st, int fd,
+	    const struct storage_stat *stat, void *buf, size_t n,
 	    uint64_t offset);
 
 	/* Opens a directory; *out is closed with close_dir. */

@@ -283,12 +283,13 @@ pump_at_once(struct xfer *x)
 
 	if (x->kind != XFER_FILE || x->ascii || left > sizeof(room))
 		return false;
-	if (left > 0 && st->ops->read_now(st, x->fd, room, (size_t)left,
-	    x->at) != (ssize_t)left)
+	if (left > 0 && st->ops->read_now(st, x->fd, &x->stat, room,
+	    (size_t)left, x->at) != (ssize_t)left)
 		return false;
+	/* MSG_MORE: the end comes at once, and shares the last segment. */
 	if (left > 0)
 		n = send(x->data_fd, room, (size_t)left,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		    MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
 	if (n > 0) {
 		x->at += (uint64_t)n;
 		count_sent(x, (size_t)n);
