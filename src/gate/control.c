@@ -38,26 +38,11 @@ refuse(int fd, const char *line)
 	close(fd);
 }
 
-static uint16_t
-local_index(struct gate *g, const struct addr *local)
-{
-	size_t i;
-
-	for (i = 0; i < g->locals; i++)
-		if (addr_same_ip(&g->local[i], local))
-			return (uint16_t)i;
-	if (i == GATE_LOCALS)
-		return IPC_NO_STOCK;
-	g->local[i] = *local;
-	g->locals++;
-	return (uint16_t)i;
-}
-
 static void
 session_announce(struct gate_session *s, int fd)
 {
-	struct ipc_msg m = { .type = IPC_OPEN, .local = s->local,
-		.slot = s->slot, .generation = s->worker->generation[s->slot],
+	struct ipc_msg m = { .type = IPC_OPEN, .slot = s->slot,
+		.generation = s->worker->generation[s->slot],
 		.open = { .peer = s->who.client, .local = s->who.server,
 			.flow = s->who.flow } };
 
@@ -89,8 +74,6 @@ session_new(struct gate *g, struct gate_worker *w, int fd,
 		.server = addr_of_sockaddr(&ss), .flow = g->next_flow++ };
 	if (ss.ss_family == AF_INET6)
 		s->scope = ((struct sockaddr_in6 *)&ss)->sin6_scope_id;
-	s->local = s->scope != 0 ? IPC_NO_STOCK :
-	    local_index(g, &s->who.server);
 	s->slot = w->spare[w->slots - ++w->sessions];
 	w->slot[s->slot] = s;
 	w->generation[s->slot]++;
@@ -152,11 +135,11 @@ admit(struct gate *g, int fd, const struct sockaddr_storage *peer)
 }
 
 /*
- * The spare descriptor is given up for it, so that the client learns it and
- * the listener does not spin.
+ * No descriptor is left: give up the spare one to take the connection and
+ * end it, so that the client learns it and the listener does not spin.
  */
-void
-gate_shed_one(struct gate *g, int listener, const char *line)
+static void
+shed_one(struct gate *g, int listener)
 {
 	int fd;
 
@@ -167,10 +150,8 @@ gate_shed_one(struct gate *g, int listener, const char *line)
 		return;
 	close(g->spare_fd);
 	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd >= 0 && line != NULL)
-		refuse(fd, line);
-	else if (fd >= 0)
-		close(fd);
+	if (fd >= 0)
+		refuse(fd, "421 Out of descriptors, try again later.\r\n");
 	g->spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 }
 
@@ -190,8 +171,7 @@ listener_ready(struct loop_watch *watch, uint32_t events)
 		if (fd >= 0)
 			admit(g, fd, &peer);
 		else if (errno == EMFILE || errno == ENFILE)
-			gate_shed_one(g, watch->fd, "421 Out of descriptors, "
-			    "try again later.\r\n");
+			shed_one(g, watch->fd);
 		else if (errno == EAGAIN)
 			return;
 		gate_pause_or_resume(g);

@@ -21,9 +21,6 @@
 #include "guard/event.h"
 #include "ipc/channel.h"
 
-#define GATE_LOCALS 64		/* local addresses with stocked ports */
-#define GATE_STOCK_LEAST 8	/* stocked ports for each, at first */
-#define GATE_STOCK_MOST 64	/* and at most */
 #define GATE_LINGER_US 100000	/* a blocking send on a data connection waits */
 #define GATE_DIALS 2		/* pending connects of one session */
 
@@ -53,21 +50,15 @@ struct gate_worker {
 	struct gate_session **slot;	/* by slot; NULL when free */
 	uint32_t *generation;		/* by slot */
 	uint32_t *spare;		/* stack of free slots */
-	struct gate_port *stock[GATE_LOCALS];
-	uint8_t stocked[GATE_LOCALS];	/* how many are there */
-	uint8_t wanted[GATE_LOCALS];	/* how many should be; 0: none yet */
 };
 
-/* A passive port: stocked with a worker, or owned by a session. */
+/* A passive port; it is one session's from its first moment to its last. */
 struct gate_port {
 	struct loop_watch watch;
 	struct loop_timer expiry;
 	struct loop_grave grave;
-	struct gate_worker *worker;
-	struct gate_session *owner;	/* NULL: stocked */
-	struct gate_port *next, **prev;	/* in the worker's stock */
+	struct gate_session *owner;
 	struct addr at;
-	uint16_t local;
 };
 
 /* An active data connection that is being made. */
@@ -88,8 +79,9 @@ struct gate_session {
 	int control_fd;		/* a duplicate; never read, never written */
 	uint32_t slot;
 	uint32_t scope;		/* interface of a link-local peer */
-	uint16_t local;		/* index of the local address */
+	uint32_t epoch;		/* LISTEN and VOID so far */
 	uint16_t strangers;	/* reported so far */
+	bool repeats;		/* has had a passive data connection */
 };
 
 struct gate_listener {
@@ -128,9 +120,8 @@ struct gate {
 	uint32_t sessions;
 	uint32_t standing;	/* workers that are kept whatever the load */
 	uint64_t next_flow;
-	struct addr local[GATE_LOCALS];
-	size_t locals;
 	uint8_t port_taken[65536 / 8];
+	uint32_t ports;		/* passive ones that are open */
 	struct gate_peer **peer_bucket;
 	size_t peer_buckets, peer_count;
 	uint64_t peer_seed;
@@ -144,11 +135,6 @@ bool gate_listen(struct gate *g, struct addr *failed);
 /* Adopts a listener that outlived an earlier gate. */
 void gate_listener_adopt(struct gate *g, int fd);
 void gate_listeners_close(struct gate *g);
-/*
- * No descriptor is left: takes one connection with the spare one and ends it,
- * with this line or (NULL) without a word.
- */
-void gate_shed_one(struct gate *g, int listener, const char *line);
 /* Accepts again, or stops to, as there is room. */
 void gate_pause_or_resume(struct gate *g);
 /* Drops the session's port and pending connects. */
@@ -160,12 +146,7 @@ void gate_session_free(struct gate_session *s);
 
 /* Opens a port for a session, or answers why not. */
 void gate_passive_listen(struct gate_session *s);
-/* The session owns this stocked port now; false: it was not stocked. */
-bool gate_passive_claim(struct gate_session *s, uint16_t port);
-/* Closes a port, stocked or owned. */
 void gate_port_free(struct gate_port *p);
-/* Fills the worker's stock for one local address. */
-void gate_stock_fill(struct gate_worker *w, uint16_t local);
 
 /*
  * Data connections are handed over blocking, but never for long: a thread
@@ -190,8 +171,6 @@ void gate_worker_free(struct gate_worker *w);
 void gate_worker_retire(struct gate_worker *w);
 /* The worker that takes the next session; NULL: none has room. */
 struct gate_worker *gate_worker_choose(struct gate *g);
-/* Reads and acts on what the worker has sent; all of it, or a turn's share. */
-void gate_worker_read(struct gate_worker *w, bool all);
 /* Sends a message about a session; takes fd over (-1: none). */
 void gate_worker_tell(struct gate_session *s, enum ipc_type type,
     struct ipc_port port, int fd);

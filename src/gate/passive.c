@@ -8,11 +8,10 @@
  * that give up here let a stranger kill transfers, those that do not look
  * let him have them).
  *
- * To save the client a round trip between two processes, each worker holds a
- * small stock of port numbers that are already listened on.  The worker's
- * CLAIM is sent before its 229, so when a connection comes to a stocked port
- * the CLAIM, if there is one, can already be read: a connection to a port
- * that is still nobody's then is a stranger's, without doubt.
+ * A session that fetches one file after another gets its next port along
+ * with the present data connection, so that its next 229 waits for no one.
+ * That port is its own from the start: what connects to it early is either
+ * its client, whom the worker then turns away, or a stranger.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -37,10 +36,13 @@ port_is_taken(const struct gate *g, uint32_t port)
 static void
 port_mark(struct gate *g, uint32_t port, bool taken)
 {
-	if (taken)
+	if (taken) {
 		g->port_taken[port / 8] |= (uint8_t)(1u << (port % 8));
-	else
+		g->ports++;
+	} else {
 		g->port_taken[port / 8] &= (uint8_t) ~(1u << (port % 8));
+		g->ports--;
+	}
 }
 
 void
@@ -106,31 +108,6 @@ listener_somewhere(struct gate *g, struct addr *at, uint32_t scope)
 }
 
 static void
-stock_unlink(struct gate_port *p)
-{
-	if (p->prev == NULL)
-		return;
-	*p->prev = p->next;
-	if (p->next != NULL)
-		p->next->prev = p->prev;
-	p->prev = NULL;
-	p->worker->stocked[p->local]--;
-}
-
-static void
-stock_link(struct gate_port *p)
-{
-	struct gate_port **head = &p->worker->stock[p->local];
-
-	p->next = *head;
-	p->prev = head;
-	if (p->next != NULL)
-		p->next->prev = &p->next;
-	*head = p;
-	p->worker->stocked[p->local]++;
-}
-
-static void
 port_release(struct loop_grave *grave)
 {
 	free(LOOP_OWNER(grave, struct gate_port, grave));
@@ -139,108 +116,31 @@ port_release(struct loop_grave *grave)
 void
 gate_port_free(struct gate_port *p)
 {
-	struct gate *g = p->worker->gate;
+	struct gate *g = p->owner->worker->gate;
 
-	stock_unlink(p);
-	if (p->owner != NULL)
-		p->owner->port = NULL;
+	p->owner->port = NULL;
 	loop_timer_stop(&g->loop, &p->expiry);
 	loop_close(&p->watch);
 	port_mark(g, p->at.port, false);
 	loop_bury(&g->loop, &p->grave, port_release);
 }
 
-static void
-deliver(struct gate_port *p, int fd, const struct addr *from)
-{
-	struct ipc_port m = { .port = p->at.port, .who = *from };
+static void port_ready(struct loop_watch *w, uint32_t events);
+static void port_expired(struct loop_timer *t);
 
-	gate_worker_tell(p->owner, IPC_DATA, m, fd);
-	gate_port_free(p);
-}
-
-static void
-stranger(struct gate_port *p, int fd, const struct addr *from)
-{
-	struct gate *g = p->worker->gate;
-
-	close(fd);
-	g->counters.strangers++;
-	if (p->owner != NULL && p->owner->strangers < STRANGERS_TOLD) {
-		p->owner->strangers++;
-		event_alert(&g->events, &p->owner->who, KIND_pasv_theft, from,
-		    "blocked", SV(""));
-	}
-}
-
-/* The port is given up: its client learns it when it asks for data. */
-static void
-port_lost(struct gate_port *p)
-{
-	gate_worker_tell(p->owner, IPC_DATA_FAILED,
-	    (struct ipc_port) { .port = p->at.port, .reason = IPC_BROKEN }, -1);
-	gate_port_free(p);
-}
-
-static void
-port_ready(struct loop_watch *w, uint32_t events)
-{
-	struct gate_port *p = LOOP_OWNER(w, struct gate_port, watch);
-	struct sockaddr_storage ss;
-
-	(void)events;
-	if (p->owner == NULL)
-		gate_worker_read(p->worker, true); /* the CLAIM first */
-	for (int i = 0; i < ACCEPTS && p->watch.ready != NULL; i++) {
-		socklen_t len = sizeof(ss);
-		struct addr from;
-		int fd = accept4(w->fd, (struct sockaddr *)&ss, &len,
-		    SOCK_CLOEXEC);
-
-		if (fd < 0) {
-			if (errno != EMFILE && errno != ENFILE)
-				return;
-			/* Or it would spin; a stocked one is promised. */
-			if (p->owner == NULL)
-				gate_shed_one(p->worker->gate, w->fd, NULL);
-			else
-				port_lost(p);
-			return;
-		}
-		from = addr_of_sockaddr(&ss);
-		if (p->owner == NULL ||
-		    !bounce_is_owner(&from, &p->owner->who.client)) {
-			stranger(p, fd, &from);
-			continue;
-		}
-		deliver(p, fd, &from);
-		return;
-	}
-}
-
-static void
-port_expired(struct loop_timer *t)
-{
-	struct gate_port *p = LOOP_OWNER(t, struct gate_port, expiry);
-
-	p->worker->gate->counters.passive_expired++;
-	gate_worker_tell(p->owner, IPC_DATA_FAILED,
-	    (struct ipc_port) { .port = p->at.port, .reason = IPC_TIMEOUT },
-	    -1);
-	gate_port_free(p);
-}
-
-/* A new port at a local address, watched and nobody's; NULL with errno. */
+/* A new port for this session, in place of the one it has; NULL with errno. */
 static struct gate_port *
-port_new(struct gate_worker *w, const struct addr *local, uint32_t scope)
+port_new(struct gate_session *s, uint64_t lasts_ms)
 {
-	struct gate *g = w->gate;
+	struct gate *g = s->worker->gate;
 	struct gate_port *p = calloc(1, sizeof(*p));
 
+	if (s->port != NULL)
+		gate_port_free(s->port);
 	if (p == NULL)
 		return NULL;
-	*p = (struct gate_port) { .worker = w, .at = *local };
-	p->watch.fd = listener_somewhere(g, &p->at, scope);
+	*p = (struct gate_port) { .owner = s, .at = s->who.server };
+	p->watch.fd = listener_somewhere(g, &p->at, s->scope);
 	p->watch.ready = port_ready;
 	p->expiry.fire = port_expired;
 	if (p->watch.fd < 0) {
@@ -252,110 +152,123 @@ port_new(struct gate_worker *w, const struct addr *local, uint32_t scope)
 		free(p);
 		return NULL;
 	}
+	s->port = p;
 	port_mark(g, p->at.port, true);
 	g->counters.passive_opened++;
+	loop_timer_set(&g->loop, &p->expiry, lasts_ms);
 	return p;
 }
 
+static uint64_t
+timeout_ms(const struct gate *g)
+{
+	return (uint64_t)g->conf.passive_timeout_s * 1000;
+}
+
+/*
+ * The port after the present one, for a session that is likely to want it;
+ * none when ports are scarce.
+ */
+static uint16_t
+next_port(struct gate_session *s)
+{
+	struct gate *g = s->worker->gate;
+	struct conf_range r = g->conf.passive_ports;
+	struct gate_port *p;
+
+	if (!s->repeats || g->ports > (r.high - r.low + 1) / 2)
+		return 0;
+	p = port_new(s, IPC_NEXT_MS + timeout_ms(g));
+	return p == NULL ? 0 : p->at.port;
+}
+
 static void
-port_give(struct gate_port *p, struct gate_session *s)
+deliver(struct gate_port *p, int fd, const struct addr *from)
 {
-	struct gate *g = p->worker->gate;
+	struct gate_session *s = p->owner;
+	struct ipc_port m = { .port = p->at.port, .who = *from,
+		.epoch = s->epoch };
 
-	if (s->port != NULL)
-		gate_port_free(s->port); /* one a session */
-	stock_unlink(p);
-	p->owner = s;
-	s->port = p;
-	loop_timer_set(&g->loop, &p->expiry,
-	    (uint64_t)g->conf.passive_timeout_s * 1000);
+	gate_port_free(p);
+	m.next = next_port(s);
+	s->repeats = true;
+	gate_worker_tell(s, IPC_DATA, m, fd);
 }
 
-/* What the range allows each worker to hold back. */
-static uint32_t
-stock_limit(const struct gate *g)
-{
-	uint32_t span = g->conf.passive_ports.high - g->conf.passive_ports.low +
-	    1, workers = 0;
-
-	for (struct gate_worker *w = g->workers; w != NULL; w = w->next)
-		workers++;
-	span /= 16 * (workers + 1);
-	return span < GATE_STOCK_MOST ? span : GATE_STOCK_MOST;
-}
-
-/* The worker had to wait for a port: it needs a larger stock. */
 static void
-stock_grow(struct gate_worker *w, uint16_t local)
+stranger(struct gate_port *p, int fd, const struct addr *from)
 {
-	uint32_t wanted = w->wanted[local] == 0 ? GATE_STOCK_LEAST :
-	    w->wanted[local] * 2u, limit = stock_limit(w->gate);
+	struct gate_session *s = p->owner;
+	struct gate *g = s->worker->gate;
 
-	w->wanted[local] = (uint8_t)(wanted < limit ? wanted : limit);
-	gate_stock_fill(w, local);
-}
-
-void
-gate_stock_fill(struct gate_worker *w, uint16_t local)
-{
-	struct gate *g = w->gate;
-
-	/*
-	 * Half a stock at a time: one packet, and one wake-up of the worker,
-	 * for many ports.
-	 */
-	if (w->stocked[local] > w->wanted[local] / 2)
+	close(fd);
+	g->counters.strangers++;
+	if (s->strangers >= STRANGERS_TOLD)
 		return;
-	while (w->stocked[local] < w->wanted[local] &&
-	    ipc_room(&w->channel) > IPC_QUEUE / 2) {
-		struct gate_port *p = port_new(w, &g->local[local], 0);
-		struct ipc_msg m = { .type = IPC_STOCK, .local = local };
+	s->strangers++;
+	event_alert(&g->events, &s->who, KIND_pasv_theft, from, "blocked",
+	    SV(""));
+}
 
-		if (p == NULL)
+/* The port is given up: its client learns it when it asks for data. */
+static void
+port_lost(struct gate_port *p, enum ipc_reason reason)
+{
+	gate_worker_tell(p->owner, IPC_DATA_FAILED,
+	    (struct ipc_port) { .port = p->at.port, .reason = reason }, -1);
+	gate_port_free(p);
+}
+
+static void
+port_ready(struct loop_watch *w, uint32_t events)
+{
+	struct gate_port *p = LOOP_OWNER(w, struct gate_port, watch);
+	struct sockaddr_storage ss;
+
+	(void)events;
+	for (int i = 0; i < ACCEPTS; i++) {
+		socklen_t len = sizeof(ss);
+		struct addr from;
+		int fd = accept4(w->fd, (struct sockaddr *)&ss, &len,
+		    SOCK_CLOEXEC);
+
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE)
+				port_lost(p, IPC_BROKEN); /* or it would spin */
 			return;
-		p->local = local;
-		stock_link(p);
-		m.port.port = p->at.port;
-		ipc_send(&w->channel, &m, -1);
+		}
+		from = addr_of_sockaddr(&ss);
+		if (bounce_is_owner(&from, &p->owner->who.client)) {
+			deliver(p, fd, &from);
+			return;
+		}
+		stranger(p, fd, &from);
 	}
+}
+
+static void
+port_expired(struct loop_timer *t)
+{
+	struct gate_port *p = LOOP_OWNER(t, struct gate_port, expiry);
+
+	p->owner->worker->gate->counters.passive_expired++;
+	port_lost(p, IPC_TIMEOUT);
 }
 
 void
 gate_passive_listen(struct gate_session *s)
 {
-	struct gate_worker *w = s->worker;
-	struct gate *g = w->gate;
-	struct gate_port *p;
+	struct gate *g = s->worker->gate;
+	struct gate_port *p = port_new(s, timeout_ms(g));
 	struct ipc_port answer = { 0 };
 
-	if (s->port != NULL)
-		gate_port_free(s->port);
-	if ((p = port_new(w, &s->who.server, s->scope)) == NULL) {
+	s->epoch++;
+	if (p == NULL) {
 		answer.reason = errno == EADDRINUSE ? IPC_FULL : IPC_BROKEN;
 		g->counters.passive_full++;
 		gate_worker_tell(s, IPC_LISTEN_FAILED, answer, -1);
 		return;
 	}
-	port_give(p, s);
 	answer.port = p->at.port;
 	gate_worker_tell(s, IPC_LISTENING, answer, -1);
-	if (s->local != IPC_NO_STOCK)
-		stock_grow(w, s->local);
-}
-
-bool
-gate_passive_claim(struct gate_session *s, uint16_t port)
-{
-	struct gate_port *p;
-
-	if (s->local == IPC_NO_STOCK)
-		return false;
-	for (p = s->worker->stock[s->local]; p != NULL; p = p->next)
-		if (p->at.port == port)
-			break;
-	if (p == NULL)
-		return false;
-	port_give(p, s);
-	gate_stock_fill(s->worker, s->local);
-	return true;
 }

@@ -14,17 +14,8 @@
 #include "gate/gate.h"
 
 #define PACKETS 16	/* read from one worker in one turn */
-#define PACKETS_ALL 4096 /* more than its channel can hold */
 
-static void
-channel_ready(struct loop_watch *watch, uint32_t events)
-{
-	struct gate_worker *w = LOOP_OWNER(watch, struct gate_worker, watch);
-
-	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
-		gate_worker_read(w, false);
-	/* What could not be sent is tried again in the flush. */
-}
+static void channel_ready(struct loop_watch *watch, uint32_t events);
 
 /* Slots start in order, so that a quiet worker touches little memory. */
 static bool
@@ -80,9 +71,6 @@ gate_worker_free(struct gate_worker *w)
 	for (uint32_t i = 0; i < w->slots; i++)
 		if (w->slot[i] != NULL)
 			gate_session_free(w->slot[i]);
-	for (size_t i = 0; i < GATE_LOCALS; i++)
-		while (w->stock[i] != NULL)
-			gate_port_free(w->stock[i]);
 	while (*link != w)
 		link = &(*link)->next;
 	*link = w->next;
@@ -208,16 +196,15 @@ act(struct gate_worker *w, const struct ipc_msg *m)
 		if (s != NULL)
 			gate_passive_listen(s);
 		return true;
-	case IPC_CLAIM:
-		return s == NULL ||
-		    gate_passive_claim(s, (uint16_t)m->port.port);
 	case IPC_CONNECT:
 		if (s != NULL)
 			gate_active_connect(s, (uint16_t)m->port.port);
 		return true;
 	case IPC_VOID:
-		if (s != NULL)
+		if (s != NULL) {
+			s->epoch++;
 			gate_endpoint_void(s);
+		}
 		return true;
 	case IPC_CLOSED:
 		if (s != NULL)
@@ -256,13 +243,17 @@ read_packet(struct gate_worker *w, size_t *n)
 	return true;
 }
 
-void
-gate_worker_read(struct gate_worker *w, bool all)
+static void
+channel_ready(struct loop_watch *watch, uint32_t events)
 {
+	struct gate_worker *w = LOOP_OWNER(watch, struct gate_worker, watch);
 	size_t n = IPC_BATCH;
-	int most = all ? PACKETS_ALL : PACKETS;
 
+	/* What could not be sent is tried again in the flush. */
+	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
+		return;
 	/* Behind a packet that is not full there is hardly another. */
-	while (most-- > 0 && (all || n == IPC_BATCH) && read_packet(w, &n))
-		;
+	for (int i = 0; i < PACKETS && n == IPC_BATCH; i++)
+		if (!read_packet(w, &n))
+			return;
 }

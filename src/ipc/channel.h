@@ -2,8 +2,8 @@
  * ipc/channel.h: one end of a SOCK_SEQPACKET pair that carries messages.
  *
  * A packet holds 1 to IPC_BATCH messages.  Sending gathers; ipc_flush sends.
- * Who must have two receivers see things in order (the gate's CLAIM before
- * the client's 229) flushes the one before it writes to the other.
+ * Who must have two receivers see things in order flushes the one before it
+ * writes to the other.
  *
  * Descriptors travel downwards only: the sender of one owns it until
  * ipc_flush has passed it on and closed it.

@@ -25,7 +25,6 @@
 #define IPC_TO_GATE(X) \
 /*	name      meaning */ \
 	X(LISTEN,  "open a passive port for this session") \
-	X(CLAIM,   "this session has been told this stocked port") \
 	X(CONNECT, "connect to this port of the session's client") \
 	X(VOID,    "the session's data endpoint is no longer wanted") \
 	X(CLOSED,  "the control connection is closed on my side")
@@ -33,7 +32,6 @@
 /* From the gate to a worker. */
 #define IPC_TO_WORKER(X) \
 	X(OPEN,          "a new session; its control connection comes along") \
-	X(STOCK,         "a passive port that may be told to a client") \
 	X(LISTENING,     "the passive port asked for") \
 	X(LISTEN_FAILED, "no passive port; why") \
 	X(DATA,          "the data connection; it comes along") \
@@ -70,8 +68,11 @@ enum ipc_reason {
 	IPC_BROKEN,	/* our own fault: descriptors, memory */
 };
 
-/* The gate does not stock ports for this local address. */
-#define IPC_NO_STOCK UINT16_MAX
+/*
+ * A passive port that came as `next` may be told to the session's client for
+ * so long; the gate listens on it for passive.timeout longer.
+ */
+#define IPC_NEXT_MS 10000
 
 struct ipc_open {
 	struct addr peer;
@@ -84,12 +85,15 @@ struct ipc_port {
 	uint32_t reason;	/* enum ipc_reason */
 	uint32_t active;	/* DATA: 1 when the gate connected */
 	struct addr who;	/* DATA: the far end */
+	uint32_t next;		/* DATA: the session's next port; 0: none */
+	uint32_t epoch;		/* DATA: how many LISTEN and VOID of this
+				   session came before */
 };
 
 struct ipc_msg {
 	uint8_t version;
 	uint8_t type;		/* enum ipc_type */
-	uint16_t local;		/* OPEN, STOCK: which local address */
+	uint16_t reserved;
 	uint32_t seq;
 	uint32_t slot;
 	uint32_t generation;

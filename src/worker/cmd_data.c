@@ -28,7 +28,7 @@ endpoint_void(struct sess *s)
 	s->data_port = 0;
 	s->endpoint = ENDPOINT_NONE;
 	if (at_gate)
-		link_tell(s, IPC_VOID, 0);
+		link_void(s);
 }
 
 static void
@@ -175,12 +175,12 @@ ask_for_port(struct sess *s, bool epsv)
 		reply(s, 425, "No passive port now, try again later.");
 		return;
 	}
-	if ((port = link_claim(s)) != 0) {
+	if ((port = link_next_port(s)) != 0) {
 		tell_port(s, port);
 		return;
 	}
 	s->endpoint = ENDPOINT_ASKED;
-	link_tell(s, IPC_LISTEN, 0);
+	link_listen(s);
 	sess_wait_for(s, WAIT_PORT);
 }
 

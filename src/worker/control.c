@@ -317,7 +317,7 @@ control_ready(struct loop_watch *w, uint32_t events)
 void
 control_flush(struct sess *s)
 {
-	uint32_t events = s->wait == WAIT_TRANSFER ? EPOLLRDHUP : 0;
+	uint32_t events = 0;
 	ssize_t n = 0;
 
 	if (s->out_len > 0) {
@@ -348,6 +348,9 @@ control_flush(struct sess *s)
 	}
 	if (wants_input(s))
 		events |= EPOLLIN;
+	/* Beside EPOLLIN it says nothing new, but saves a call a transfer. */
+	if (wants_input(s) || s->wait == WAIT_TRANSFER)
+		events |= EPOLLRDHUP;
 	if (s->out_len > 0)
 		events |= EPOLLOUT;
 	loop_rewatch(&s->w->loop, &s->watch, events);

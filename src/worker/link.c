@@ -30,20 +30,45 @@ link_is_crowded(const struct worker *w)
 	return ipc_room(&w->gate) < IPC_QUEUE / 2;
 }
 
-uint16_t
-link_claim(struct sess *s)
+/* Either one closes the port that the session has at the gate. */
+static void
+tell_new_epoch(struct sess *s, enum ipc_type type)
 {
-	struct stock *stock;
-	uint16_t port;
+	s->epoch++;
+	s->next_port = 0;
+	link_tell(s, type, 0);
+}
 
-	if (s->local >= STOCK_LOCALS)
-		return 0;
-	stock = &s->w->stock[s->local];
-	if (stock->count == 0)
-		return 0;
-	port = stock->port[--stock->count];
-	link_tell(s, IPC_CLAIM, port);
-	return port;
+void
+link_listen(struct sess *s)
+{
+	tell_new_epoch(s, IPC_LISTEN);
+}
+
+void
+link_void(struct sess *s)
+{
+	tell_new_epoch(s, IPC_VOID);
+}
+
+uint16_t
+link_next_port(struct sess *s)
+{
+	uint16_t port = s->next_port;
+
+	s->next_port = 0;
+	return s->w->loop.now_ms < s->next_until_ms ? port : 0;
+}
+
+/*
+ * The gate sent it before it had read our last LISTEN or VOID, when the
+ * epochs differ: that port is closed again.
+ */
+static void
+keep_next_port(struct sess *s, const struct ipc_port *p)
+{
+	s->next_port = p->epoch == s->epoch ? (uint16_t)p->next : 0;
+	s->next_until_ms = s->w->loop.now_ms + IPC_NEXT_MS;
 }
 
 bool
@@ -89,18 +114,6 @@ stop_now(struct loop_timer *t)
 }
 
 static void
-stock_add(struct worker *w, const struct ipc_msg *m)
-{
-	struct stock *stock;
-
-	if (m->local >= STOCK_LOCALS)
-		return;
-	stock = &w->stock[m->local];
-	if (stock->count < STOCK_PORTS)
-		stock->port[stock->count++] = (uint16_t)m->port.port;
-}
-
-static void
 session_open(struct worker *w, const struct ipc_msg *m, int fd)
 {
 	struct ipc_msg closed = { .type = IPC_CLOSED, .slot = m->slot,
@@ -140,6 +153,8 @@ sess_waits_for(const struct sess *s, const struct ipc_port *p)
 static void
 data_came(struct sess *s, int fd, const struct ipc_port *p)
 {
+	if (p->active == 0)
+		keep_next_port(s, p);
 	if (fd < 0)
 		return;
 	if (xfer_waits_for(s, p)) {
@@ -172,8 +187,6 @@ gate_says(struct worker *w, const struct ipc_msg *m, int fd)
 		s = NULL;
 	if (m->type == IPC_OPEN) {
 		session_open(w, m, fd);
-	} else if (m->type == IPC_STOCK) {
-		stock_add(w, m);
 	} else if (m->type == IPC_RETIRE) {
 		w->retired = true;
 		worker_exit_if_empty(w);

@@ -49,10 +49,7 @@ stats_due(struct loop_timer *t)
 	loop_timer_set(&w->loop, t, STATS_MS);
 }
 
-/*
- * The end of a turn.  The gate first: it must know who owns a port before
- * the client does.
- */
+/* The end of a turn.  The gate first: nobody waits for it but for a reply. */
 static void
 flush(void *arg)
 {

@@ -103,7 +103,6 @@ sess_new(struct worker *w, int fd, const struct ipc_msg *open)
 		.server = open->open.local, .flow = open->open.flow };
 	s->slot = open->slot;
 	s->generation = open->generation;
-	s->local = open->local;
 	s->started_ms = w->loop.now_ms;
 	s->data_fd = -1;
 	s->facts = LISTING_ALL_FACTS;
@@ -214,6 +213,8 @@ void
 sess_reset(struct sess *s)
 {
 	endpoint_void(s);
+	if (s->next_port != 0)
+		link_void(s);
 	/* A new login has its own time; asking again for one has not. */
 	if (s->logged_in)
 		s->started_ms = s->w->loop.now_ms;

@@ -28,18 +28,10 @@
 #define LINE_MAX_BYTES 8192	/* a command line; longer ones are refused */
 #define READ_MAX 4096		/* read from a control connection at once */
 #define REPLY_MAX 65536		/* unsent replies of one session */
-#define STOCK_LOCALS 64
-#define STOCK_PORTS 64
 
 struct sess;
 struct xfer;
 struct lookup;
-
-/* Port numbers that the gate already listens on, at one local address. */
-struct stock {
-	size_t count;
-	uint16_t port[STOCK_PORTS];
-};
 
 #define WORKER_COUNTERS(X) \
 	X(sessions_total) X(logins) X(login_failures) X(commands) \
@@ -68,7 +60,6 @@ struct worker {
 	uint32_t xfers;		/* also those whose session is gone */
 	bool retired;		/* exit when the last session ends */
 	bool finishing;		/* end sessions as soon as they are idle */
-	struct stock stock[STOCK_LOCALS];
 	struct worker_counters counters;
 };
 
@@ -100,10 +91,12 @@ struct sess {
 	struct event_session who;
 	uint64_t started_ms;
 	uint32_t slot, generation;
-	uint16_t local;
+	uint32_t epoch;		/* LISTEN and VOID told to the gate */
 	enum sess_wait wait;
 	enum endpoint endpoint;
 	uint16_t data_port;
+	uint16_t next_port;	/* the gate listens on it already; 0: none */
+	uint64_t next_until_ms;	/* and it may be told till then */
 	bool dirty;
 	bool named;		/* USER was given */
 	bool anonymous;		/* and it was one of ours */
@@ -307,8 +300,11 @@ bool pump_at_once(struct xfer *x);
 
 bool link_start(struct worker *w);
 void link_tell(struct sess *s, enum ipc_type type, uint16_t port);
-/* A stocked port, claimed for s; 0: none in stock. */
-uint16_t link_claim(struct sess *s);
+/* Asks the gate for a port, or to drop what the session has there. */
+void link_listen(struct sess *s);
+void link_void(struct sess *s);
+/* The port on which the gate listens for s already, once; 0: there is none. */
+uint16_t link_next_port(struct sess *s);
 /* Everything gathered for the gate goes out; false: it must wait. */
 bool link_flush(struct worker *w);
 bool link_is_crowded(const struct worker *w);

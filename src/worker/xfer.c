@@ -373,7 +373,7 @@ static void
 void_at_gate(struct xfer *x)
 {
 	if (x->data_fd < 0)
-		link_tell(x->s, IPC_VOID, 0);
+		link_void(x->s);
 }
 
 void

@@ -380,7 +380,6 @@ def test_bo27_after_a_refused_port_pasv_works(wire):
 
 @pytest.mark.parametrize("passive", ["PASV", "EPSV"])
 def test_bo27_a_refused_port_closes_the_passive_one(wire, passive):
-    """The port's own number: stocked ports may stay."""
     with wire.nobody_is_dialled(), wire.login() as c:
         reply = c.cmd(passive)
         found = re.findall(r"\d+", reply)
