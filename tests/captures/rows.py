@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Importing the families fills the register; CAPTURES is in their order."""
 
-from captures import bounce  # noqa: F401
+from captures import (  # noqa: F401
+    bounce, passive, firewall, evasion, benign)
 from captures.truth import CAPTURES  # noqa: F401
 
 

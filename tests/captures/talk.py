@@ -71,8 +71,9 @@ class Tcp:
         self.server.seq = self.server.isn + 1
 
     def handshake(self, mss=MSS):
+        """mss  the largest segment that the client wants to be sent"""
         self.syn(mss=mss)
-        self.syn_ack(mss)
+        self.syn_ack()
         self.ack(self.client)
         return self
 
@@ -238,6 +239,11 @@ class FtpSession:
         self.say(command)
         self.dial(host, port).unanswered(seconds)
         self.reply("425 Failed to establish connection.")
+
+    def list_to(self, host, port, outcome):
+        """LIST to an address that is `open`, `closed` or `silent`."""
+        {"open": self.active, "closed": self.active_closed,
+         "silent": self.active_silent}[outcome]("LIST", host, port)
 
     # -- passive data connections
 

@@ -47,6 +47,7 @@ class Capture:
     malformed: bool = False  # tshark may object: that is what it is about
     slow: bool = False
     link: object = None
+    reshape: object = wire.as_it_is
     form: str = "pcap"       # or nano, swapped, pcapng
 
     @property
@@ -57,6 +58,7 @@ class Capture:
     def make(self):
         """The file's bytes, the same ones every time."""
         net = wire.Net(zlib.crc32(self.file.encode()), self.link)
+        net.reshape = self.reshape
         self.build(net)
         if self.form == "pcapng":
             return wire.pcapng(net.frames, net.link.number)
@@ -85,5 +87,18 @@ def said(id, raw, *replies, findings=(), name="", server=wire.SERVER,
     def build(net):
         session = FtpSession(net, client, server, port).ready()
         session.cmd(raw, *replies)
+        session.quit()
+    capture(id, *findings, name=name, **more)(build)
+
+
+def dialled(id, raw, host, port, *, outcome="closed", findings=(), name="",
+            reply="200 PORT command successful.", server=wire.SERVER,
+            client=wire.C, control_port=21, **more):
+    """As `said`, and a LIST behind it has the server dial that address:
+    outcome is what it meets, `open`, `closed` or `silent`."""
+    def build(net):
+        session = FtpSession(net, client, server, control_port).ready()
+        session.cmd(raw, reply)
+        session.list_to(host, port, outcome)
         session.quit()
     capture(id, *findings, name=name, **more)(build)
