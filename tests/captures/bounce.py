@@ -157,6 +157,7 @@ dialled("BO09b", "EPRT |2|::ffff:198.51.100.7|50000|", C, 50000,
 said("BO10", "EPRT |2|::1|25|", NO, name="loopback", **ON_V6,
      findings=[over_v6("loopback", "attempt", "medium", "[::1]:25")])
 said("BO10", "EPRT |2|fe80::1%eth0|50000|", NO, name="zone", **ON_V6,
+     malformed=True,
      findings=[over_v6("invalid_target", "attempt", "low",
                        "[fe80::1]:50000")])
 said("BO10", "EPRT |2|fe80::1|50000|", YES_EPRT, name="link-local", **ON_V6,

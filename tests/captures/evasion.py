@@ -173,7 +173,8 @@ TWO_READINGS = (OWN_HIGH, V_HIGH)
 
 
 def overlapping(name, first, second, stage, level, host, outcome):
-    @capture("EV16", evasion(stage, level), name=name, readings=TWO_READINGS)
+    @capture("EV16", evasion(stage, level), name=name, readings=TWO_READINGS,
+             counters=("ambiguous", "overlaps"))
     def build(net):
         session = overlap(net, first, second)
         session.list_to(host, 50000, outcome)
@@ -189,13 +190,13 @@ overlapping("first-ignored", PORT_V, PORT_OWN, "accepted", "medium", C,
 
 
 @capture("EV16", evasion("attempt", "low"), name="refused",
-         readings=TWO_READINGS)
+         readings=TWO_READINGS, counters=("ambiguous", "overlaps"))
 def overlap_refused(net):
     overlap(net, PORT_V, PORT_OWN, NO).quit()
 
 
 @capture("EV16", evasion("accepted", "medium"), name="retransmission",
-         readings=TWO_READINGS)
+         readings=TWO_READINGS, counters=("ambiguous", "overlaps"))
 def retransmission_differs(net):
     session = FtpSession(net).ready()
     tcp, end = session.tcp, session.tcp.client
@@ -258,8 +259,10 @@ def one_fragment_lost(net):
 
 def decoy(name, stage, level, host, outcome, copy, real, **trick):
     """A copy that does not count, then the segment that does."""
+    spoilt = "good_checksum" in trick
+
     @capture("EV18", evasion(stage, level), name=name, readings=TWO_READINGS,
-             malformed="good_checksum" in trick)
+             malformed=spoilt, counters=("bad_checksums",) if spoilt else ())
     def build(net):
         session = FtpSession(net).ready()
         session.tcp.emit(session.tcp.client, ACK | PSH, copy, **trick)
@@ -276,8 +279,10 @@ decoy("checksum-of-attack", "accepted", "medium", C, "open", PORT_V, PORT_OWN,
 
 
 def fake_reset(name, **trick):
-    @capture("EV18", evasion("executed", "high"), name=name,
-             malformed="good_checksum" in trick)
+    spoilt = "good_checksum" in trick
+
+    @capture("EV18", evasion("executed", "high"), name=name, malformed=spoilt,
+             counters=("bad_checksums",) if spoilt else ("after_reset",))
     def build(net):
         session = FtpSession(net).ready()
         session.tcp.emit(session.tcp.client, RST | ACK, **trick)
@@ -416,7 +421,7 @@ def another_control_port(net):
 
 
 @capture("EV23", *REFUSED, name="midstream", confidence="low",
-         counters=("midstream",))
+         counters=("control_midstream",))
 def tap_comes_late(net):
     session = FtpSession(net)
     session.cmd("PWD", '257 "/pub" is the current directory')
@@ -425,7 +430,7 @@ def tap_comes_late(net):
 
 
 @capture("EV23", third_party("executed", "high"), name="midstream-executed",
-         confidence="low", counters=("midstream",))
+         confidence="low", counters=("control_midstream",))
 def tap_comes_late_and_sees_it(net):
     session = FtpSession(net)
     session.cmd(PORT_V, YES)
@@ -440,10 +445,10 @@ def hidden_replies(packet):
 
 
 said("EV23", PORT_V, NO, name="one-sided", reshape=hidden_replies,
-     confidence="low", counters=("one_sided",),
+     confidence="low", counters=("control_one_sided",),
      findings=[third_party("attempt", "medium")])
 dialled("EV23", PORT_V, V, 50000, name="one-sided-executed",
-        reshape=hidden_replies, confidence="low", counters=("one_sided",),
+        reshape=hidden_replies, confidence="low", counters=("control_one_sided",),
         findings=[third_party("executed", "high")])
 
 
@@ -482,7 +487,7 @@ def last_reply(session):
 
 
 @capture("EV24", unexplained("executed"), name="closed",
-         counters=("encrypted",))
+         counters=("control_encrypted",))
 def blind_from_port_20(net):
     session = unseen_port_and_list(net)
     session.dial(V, 50000).refused()
@@ -490,7 +495,7 @@ def blind_from_port_20(net):
 
 
 @capture("EV24", unexplained("completed"), name="completed",
-         counters=("encrypted",))
+         counters=("control_encrypted",))
 def blind_and_data_flows(net):
     session = unseen_port_and_list(net)
     data = session.dial(V, 50000).handshake()
@@ -500,7 +505,7 @@ def blind_and_data_flows(net):
 
 
 @capture("EV24", unexplained("executed"), name="any-port",
-         counters=("encrypted",))
+         counters=("control_encrypted",))
 def blind_from_any_port(net):
     session = unseen_port_and_list(net, data_port=41234)
     net.wait(2 * S)
@@ -508,7 +513,7 @@ def blind_from_any_port(net):
     last_reply(session)
 
 
-@capture("EV24", name="own-address", counters=("encrypted",))
+@capture("EV24", name="own-address", counters=("control_encrypted",))
 def blind_to_the_client(net):
     session = unseen_port_and_list(net)
     data = session.dial(C, 50000).handshake()
@@ -517,7 +522,7 @@ def blind_to_the_client(net):
     last_reply(session)
 
 
-@capture("EV24", name="any-port-later", counters=("encrypted",))
+@capture("EV24", name="any-port-later", counters=("control_encrypted",))
 def unrelated_connection(net):
     """The server's host fetches something for itself."""
     session = unseen_port_and_list(net)
@@ -541,7 +546,7 @@ def cleared(net):
     return session
 
 
-@capture("EV25", *REFUSED, name="refused", counters=("encrypted",))
+@capture("EV25", *REFUSED, name="refused", counters=("control_encrypted",))
 def clear_again(net):
     session = cleared(net)
     session.cmd(PORT_V, NO)
@@ -549,7 +554,7 @@ def clear_again(net):
 
 
 @capture("EV25", third_party("executed", "high"), name="executed",
-         counters=("encrypted",))
+         counters=("control_encrypted",))
 def clear_again_executed(net):
     session = cleared(net)
     session.cmd(PORT_V, YES)
@@ -574,7 +579,7 @@ said("EV26", b"EPRT ~2~2001:db8:3::99~50000~\r\n", NO, name="tilde", **ON_V6,
 said("EV27", b"EPRT |2|2001:DB8:0003:0000:0000:0000:0000:0099|50000|\r\n", NO,
      name="zeros", **ON_V6, findings=[over_v6("attempt", "low")])
 said("EV27", b"EPRT |2|2001:db8:3::99%eth0|50000|\r\n", NO, name="zone",
-     **ON_V6, findings=[over_v6("attempt", "low", variant="invalid_target")])
+     malformed=True, **ON_V6, findings=[over_v6("attempt", "low", variant="invalid_target")])
 plain("EV27", "mapped-hex", b"EPRT |2|::FFFF:cb00:7163|50000|\r\n")
 plain("EV27", "mapped-long", b"EPRT |2|0:0:0:0:0:ffff:203.0.113.99|50000|\r\n")
 said("EV27", b"EPRT |2|64:ff9b::203.0.113.99|50000|\r\n",

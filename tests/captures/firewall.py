@@ -318,7 +318,7 @@ HELLO_PLAIN = client_hello("ftp.example.org")
 TLS_HELLO = Finding("cross_protocol", "attempt", "medium")
 
 
-@capture("FW06", TLS_HELLO, name="auth-tls", counters=("encrypted",))
+@capture("FW06", TLS_HELLO, name="auth-tls", counters=("control_encrypted",))
 def alpaca_after_auth(net):
     session = after_auth_tls(net, HELLO_WEB)
     for _ in range(3):
@@ -327,7 +327,7 @@ def alpaca_after_auth(net):
     session.tcp.close()
 
 
-@capture("FW06", TLS_HELLO, name="implicit", counters=("encrypted",))
+@capture("FW06", TLS_HELLO, name="implicit", counters=("control_encrypted",))
 def alpaca_implicit(net):
     session = FtpSession(net, port=990)
     session.tcp.handshake()
@@ -346,7 +346,7 @@ def alpaca_on_21(net):
     session.tcp.close(session.tcp.server)
 
 
-@capture("FW06", name="alpn-ftp", counters=("encrypted",))
+@capture("FW06", name="alpn-ftp", counters=("control_encrypted",))
 def proper_ftps(net):
     session = after_auth_tls(net, HELLO_FTP)
     encrypted(session, session.tcp.client, 16)
@@ -354,7 +354,7 @@ def proper_ftps(net):
     session.tcp.close()
 
 
-@capture("FW06", name="no-alpn", counters=("encrypted",))
+@capture("FW06", name="no-alpn", counters=("control_encrypted",))
 def usual_ftps(net):
     session = after_auth_tls(net, HELLO_PLAIN)
     encrypted(session, session.tcp.client, 16)

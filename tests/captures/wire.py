@@ -149,7 +149,8 @@ def _v4_with(packet, fragment, payload):
     size = 4 * (packet[0] & 15)
     header = bytearray(packet[:size])
     struct.pack_into(">H", header, 2, size + len(payload))
-    struct.pack_into(">HxxH", header, 6, fragment, 0)
+    struct.pack_into(">H", header, 6, fragment)
+    struct.pack_into(">H", header, 10, 0)
     struct.pack_into(">H", header, 10, internet_checksum(bytes(header)))
     return bytes(header) + payload
 
