@@ -32,7 +32,7 @@
 	X(BAD_TCP, bad_tcp, "with a bad TCP header") \
 	X(BAD_FRAGMENT, bad_fragment, "fragments that fit nowhere") \
 	X(NO_MEMORY, no_memory, "fragments without memory to keep them") \
-	X(TOO_DEEP, too_deep, "with too many encapsulations") \
+	X(TOO_DEEP, too_deep, "with too many headers in one another") \
 	X(UNKNOWN_LINK, unknown_link, "of an unknown link type")
 
 enum decode_result {
@@ -57,5 +57,5 @@ enum decode_result decode_packet(struct decoder *d, const struct packet *p,
 
 /* "not_tcp", for keys. */
 const char *decode_name(enum decode_result result);
-/* "IP, but not TCP": "12 packets were ...", but of segments. */
+/* "IP, but not TCP": for a line of a summary. */
 const char *decode_words(enum decode_result result);
