@@ -218,6 +218,7 @@ static size_t
 put_options(const struct synth *s, uint8_t *at, bool syn)
 {
 	static const uint8_t syn_options[] = { 2, 4, 0x05, 0xb4, 1, 3, 3, 7 };
+	uint32_t clock_ms = 1000000 + (uint32_t)(s->now_us / 1000);
 	size_t len = 0;
 
 	if (syn) {
@@ -226,8 +227,8 @@ put_options(const struct synth *s, uint8_t *at, bool syn)
 	}
 	if (s->profile->timestamps) {
 		put32(at + len, 0x0101080a);
-		put32(at + len + 4, (uint32_t)(s->now_us / 1000));
-		put32(at + len + 8, (uint32_t)(s->now_us / 1000 - 20));
+		put32(at + len + 4, clock_ms);
+		put32(at + len + 8, syn ? 0 : clock_ms - 1);
 		len += 12;
 	}
 	return len;
@@ -601,7 +602,7 @@ run(struct synth *s)
 static void
 write_header(struct synth *s)
 {
-	uint32_t head[6] = { 0xa1b2c3d4, 2 | 4 << 16, 0, 0, 262144, 1 };
+	uint32_t head[6] = { 0xa1b2c3d4, 0, 0, 0, 262144, 1 };
 	uint16_t version[2] = { 2, 4 };
 
 	memcpy(&head[1], version, sizeof(version));	/* in our byte order */
