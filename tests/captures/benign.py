@@ -1,4 +1,4 @@
-# tests/captures/benign.py: rows BE01 to BE07: what looks like abuse and is not.
+# tests/captures/benign.py: rows BE01 to BE07: looks like abuse, is none.
 # SPDX-License-Identifier: Apache-2.0
 """Nothing here may be reported at "medium" or above."""
 

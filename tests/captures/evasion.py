@@ -448,7 +448,8 @@ said("EV23", PORT_V, NO, name="one-sided", reshape=hidden_replies,
      confidence="low", counters=("control_one_sided",),
      findings=[third_party("attempt", "medium")])
 dialled("EV23", PORT_V, V, 50000, name="one-sided-executed",
-        reshape=hidden_replies, confidence="low", counters=("control_one_sided",),
+        reshape=hidden_replies, confidence="low",
+        counters=("control_one_sided",),
         findings=[third_party("executed", "high")])
 
 
@@ -546,7 +547,8 @@ def cleared(net):
     return session
 
 
-@capture("EV25", *REFUSED, name="refused", counters=("control_encrypted",))
+@capture("EV25", *REFUSED, name="refused",
+         counters=("control_encrypted",))
 def clear_again(net):
     session = cleared(net)
     session.cmd(PORT_V, NO)
@@ -579,7 +581,8 @@ said("EV26", b"EPRT ~2~2001:db8:3::99~50000~\r\n", NO, name="tilde", **ON_V6,
 said("EV27", b"EPRT |2|2001:DB8:0003:0000:0000:0000:0000:0099|50000|\r\n", NO,
      name="zeros", **ON_V6, findings=[over_v6("attempt", "low")])
 said("EV27", b"EPRT |2|2001:db8:3::99%eth0|50000|\r\n", NO, name="zone",
-     malformed=True, **ON_V6, findings=[over_v6("attempt", "low", variant="invalid_target")])
+     malformed=True, **ON_V6, findings=[
+         over_v6("attempt", "low", variant="invalid_target")])
 plain("EV27", "mapped-hex", b"EPRT |2|::FFFF:cb00:7163|50000|\r\n")
 plain("EV27", "mapped-long", b"EPRT |2|0:0:0:0:0:ffff:203.0.113.99|50000|\r\n")
 said("EV27", b"EPRT |2|64:ff9b::203.0.113.99|50000|\r\n",

@@ -55,15 +55,23 @@ class Capture:
         stem = f"{self.id}-{self.name}" if self.name else self.id
         return f"{stem}.{'pcapng' if self.form == 'pcapng' else 'pcap'}"
 
-    def make(self):
-        """The file's bytes, the same ones every time."""
+    @property
+    def link_number(self):
+        return (self.link or wire.Ethernet).number
+
+    def capture_net(self):
+        """The wire, with every frame that passed; the same ones each time."""
         net = wire.Net(zlib.crc32(self.file.encode()), self.link)
         net.reshape = self.reshape
         self.build(net)
+        return net
+
+    def make(self):
+        """The file's bytes."""
+        frames = self.capture_net().frames
         if self.form == "pcapng":
-            return wire.pcapng(net.frames, net.link.number)
-        return wire.pcap(net.frames, net.link.number,
-                         nano=self.form == "nano",
+            return wire.pcapng(frames, self.link_number)
+        return wire.pcap(frames, self.link_number, nano=self.form == "nano",
                          big_endian=self.form == "swapped")
 
 

@@ -123,7 +123,7 @@ def udp_datagram(source, target, source_port, target_port, payload):
 
 def ipv4(source, target, payload, *, protocol=TCP, ttl=None, ident=0,
          options=b"", fragment=0x4000):
-    """fragment: flags and offset as they stand in the header; DF by default."""
+    """fragment: flags and offset as the header has them; DF by default."""
     words = 5 + len(options) // 4
     header = struct.pack(
         ">BBHHHBBH4s4s", 0x40 | words, 0, 4 * words + len(payload), ident,
