@@ -88,7 +88,8 @@ odd("EV10", "junk", b"PORT 203,0,113,99,195,80,1 junk\r\n")
 odd("EV10", "blank", b"PORT 203,0,113,99,195,80 \r\n")
 
 plain("EV11", "lf", b"PORT 203,0,113,99,195,80\n")
-plain("EV11", "lf-noop", b"PORT 203,0,113,99,195,80\nNOOP\n")
+said("EV11", b"NOOP\nPORT 203,0,113,99,195,80\n", "200 NOOP ok.", NO,
+     name="lf-noop", findings=REFUSED)
 odd("EV11", "cr-cr", b"PORT 203,0,113,99,195,80\r\r\n",
     counters=("ambiguous",))
 said("EV11", b"NOOP\rPORT 203,0,113,99,195,80\r\n", "501 Illegal character.",
