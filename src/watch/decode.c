@@ -69,7 +69,7 @@ struct walk {
 	uint16_t type;
 	uint8_t family;		/* of the IP header that was last */
 	uint8_t extensions;
-	struct segment s;
+	struct segment *s;
 };
 
 static uint16_t
@@ -124,9 +124,9 @@ go_on(struct walk *w, enum layer layer)
 static enum decode_result
 enter(struct walk *w, uint32_t n, enum layer layer)
 {
-	if (w->s.tunnels == DECODE_DEPTH)
+	if (w->s->tunnels == DECODE_DEPTH)
 		return DECODE_TOO_DEEP;
-	w->s.tunnels++;
+	w->s->tunnels++;
 	drop(w, n);
 	return go_on(w, layer);
 }
@@ -336,9 +336,9 @@ fragment(struct walk *w, const struct frag_key *key, struct frag_piece *p)
 	w->at = whole.data;
 	w->len = w->wire = whole.len;
 	w->type = whole.protocol;
-	w->s.ip4 = NULL;
-	w->s.reassembled = true;
-	w->s.fragments_differ |= whole.differ;
+	w->s->ip4 = NULL;
+	w->s->reassembled = true;
+	w->s->fragments_differ |= whole.differ;
 	return go_on(w, LAYER_PROTOCOL);
 }
 
@@ -349,8 +349,8 @@ key_of(const struct walk *w, uint32_t id, uint8_t protocol)
 		.id = id, .family = w->family, .protocol = protocol,
 	};
 
-	memcpy(key.src, w->s.src.ip, sizeof(key.src));
-	memcpy(key.dst, w->s.dst.ip, sizeof(key.dst));
+	memcpy(key.src, w->s->src.ip, sizeof(key.src));
+	memcpy(key.dst, w->s->dst.ip, sizeof(key.dst));
 	return key;
 }
 
@@ -412,11 +412,11 @@ static void
 set_addrs(struct walk *w, uint8_t family, const uint8_t *src, uint32_t n)
 {
 	w->family = family;
-	w->s.src = (struct addr) { .family = family };
-	w->s.dst = (struct addr) { .family = family };
-	memcpy(w->s.src.ip, src, n);
-	memcpy(w->s.dst.ip, src + n, n);
-	w->s.source_routed = false;
+	w->s->src = (struct addr) { .family = family };
+	w->s->dst = (struct addr) { .family = family };
+	memcpy(w->s->src.ip, src, n);
+	memcpy(w->s->dst.ip, src + n, n);
+	w->s->source_routed = false;
 }
 
 /*
@@ -446,8 +446,8 @@ ip4(struct walk *w)
 	id = be16(w->at + 4);
 	field = be16(w->at + 6);
 	set_addrs(w, ADDR_V4, w->at + 12, 4);
-	w->s.ttl = w->at[8];
-	w->s.ip4 = w->at;
+	w->s->ttl = w->at[8];
+	w->s->ip4 = w->at;
 	w->type = w->at[9];
 	drop(w, header);
 	if ((field & IP4_FRAGMENTED) != 0)
@@ -468,8 +468,8 @@ ip6(struct walk *w)
 	if (w->at[0] >> 4 != 6 || len > w->wire - 40)
 		return DECODE_BAD_IP;
 	set_addrs(w, ADDR_V6, w->at + 8, 16);
-	w->s.ttl = w->at[7];
-	w->s.ip4 = NULL;
+	w->s->ttl = w->at[7];
+	w->s->ip4 = NULL;
 	w->type = w->at[6];
 	drop(w, 40);
 	if (len > 0)
@@ -514,7 +514,7 @@ extension6(struct walk *w)
 	if ((r = need(w, len, DECODE_BAD_IP)) != GO_ON)
 		return r;
 	if (w->type == PROTO_ROUTING && w->at[3] != 0)
-		w->s.source_routed = true;
+		w->s->source_routed = true;
 	w->type = w->at[0];
 	drop(w, len);
 	return GO_ON;
@@ -589,7 +589,7 @@ static enum decode_result
 tcp(struct walk *w)
 {
 	enum decode_result r = need(w, 20, DECODE_BAD_TCP);
-	struct segment *s = &w->s;
+	struct segment *s = w->s;
 	const uint8_t *at = w->at;
 	uint32_t header;
 
@@ -673,15 +673,15 @@ decode_packet(struct decoder *d, const struct packet *p, struct segment *out)
 	struct walk w = {
 		.d = d, .ts_ns = p->ts_ns, .at = p->data, .len = p->len,
 		.wire = p->wire_len > p->len ? p->wire_len : p->len,
-		.s = { .number = p->number, .ts_ns = p->ts_ns },
+		.s = out,
 	};
-	enum decode_result r = start(&w, p->link);
+	enum decode_result r;
 
+	*out = (struct segment) { .number = p->number, .ts_ns = p->ts_ns };
+	r = start(&w, p->link);
 	while (r == GO_ON)
 		r = step(&w);
 	d->count[r]++;
-	if (r == DECODE_SEGMENT)
-		*out = w.s;
 	return r;
 }
 

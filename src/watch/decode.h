@@ -51,7 +51,10 @@ struct decoder {
 MUST_USE struct decoder *decoder_new(uint64_t seed);
 void decoder_free(struct decoder *d);
 
-/* out is written with DECODE_SEGMENT only. */
+/*
+ * out  is filled on the way, and of use with DECODE_SEGMENT only: a copy at
+ *      the end took a third of the time
+ */
 enum decode_result decode_packet(struct decoder *d, const struct packet *p,
     struct segment *out);
 
