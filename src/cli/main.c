@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "explain/explain.h"
+#include "watch/main.h"
 
 #define EXIT_USAGE 2
 
@@ -19,6 +20,7 @@ static const struct {
 	const char *summary;
 } commands[] = {
 	{ "explain", explain_main, "say what PORT, EPRT, 227, ... mean" },
+	{ "watch", watch_main, "read captures: who bounced which server?" },
 };
 
 static void

@@ -140,13 +140,13 @@ escape_one(struct sv v, char out[8], size_t *out_len)
 	return n;
 }
 
-void
-event_text(struct event *e, const char *key, struct sv value)
+/* In quotes; returns what did not fit. */
+static struct sv
+put_escaped(struct event *e, struct sv value)
 {
 	char one[8];
 	size_t written = 0, len;
 
-	put_key(e, key);
 	put(e, "\"", 1);
 	while (value.len > 0 && written < EVENT_TEXT_MAX) {
 		value = sv_drop(value, escape_one(value, one, &len));
@@ -154,6 +154,14 @@ event_text(struct event *e, const char *key, struct sv value)
 		written += len;
 	}
 	put(e, "\"", 1);
+	return value;
+}
+
+void
+event_text(struct event *e, const char *key, struct sv value)
+{
+	put_key(e, key);
+	value = put_escaped(e, value);
 	if (value.len > 0) {
 		char cut[64];
 
@@ -216,19 +224,49 @@ event_close(struct event *e)
 	e->comma = true;
 }
 
+void
+event_list(struct event *e, const char *key)
+{
+	put_key(e, key);
+	put(e, "[", 1);
+	e->comma = false;
+}
+
+void
+event_list_end(struct event *e)
+{
+	put(e, "]", 1);
+	e->comma = true;
+}
+
+void
+event_item(struct event *e, struct sv value)
+{
+	if (e->comma)
+		put(e, ",", 1);
+	put_escaped(e, value);
+	e->comma = true;
+}
+
+void
+event_item_open(struct event *e)
+{
+	put(e, e->comma ? ",{" : "{", e->comma ? 2 : 1);
+	e->comma = false;
+}
+
 /* "2026-11-24T12:00:00.000000+0000"; always UTC. */
 static void
-put_timestamp(struct event *e)
+put_timestamp(struct event *e, int64_t at_ns)
 {
+	time_t seconds = (time_t)(at_ns / 1000000000);
 	char text[48], fraction[16];
-	struct timespec ts;
 	struct tm tm;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	gmtime_r(&ts.tv_sec, &tm);
+	gmtime_r(&seconds, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(fraction, sizeof(fraction), ".%06u+0000",
-	    (unsigned)(ts.tv_nsec / 1000 % 1000000));
+	    (unsigned)(at_ns / 1000 % 1000000));
 	put_key(e, "timestamp");
 	put(e, "\"", 1);
 	put(e, text, strlen(text));
@@ -237,13 +275,14 @@ put_timestamp(struct event *e)
 }
 
 void
-event_begin(struct event *e, const char *type, const struct event_session *who)
+event_begin_at(struct event *e, int64_t at_ns, const char *type,
+    const struct event_session *who)
 {
 	e->len = 0;
 	e->comma = false;
 	e->full = false;
 	put(e, "{", 1);
-	put_timestamp(e);
+	put_timestamp(e, at_ns < 0 ? 0 : at_ns);
 	event_text(e, "event_type", sv_of(type));
 	if (who == NULL)
 		return;
@@ -254,16 +293,33 @@ event_begin(struct event *e, const char *type, const struct event_session *who)
 }
 
 void
-event_end(struct event *e, struct event_sink *s)
+event_begin(struct event *e, const char *type, const struct event_session *who)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	event_begin_at(e, (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec, type,
+	    who);
+}
+
+struct sv
+event_line(struct event *e)
 {
 	put(e, "}\n", 2);
+	return (struct sv) { e->buf, e->full ? 0 : e->len };
+}
+
+void
+event_end(struct event *e, struct event_sink *s)
+{
+	struct sv line = event_line(e);
+
 	if (s->fd < 0)
 		return;
-	if (e->full) {
+	if (line.len == 0)
 		s->dropped++;
-		return;
-	}
-	sink_line(s, e->buf, e->len);
+	else
+		sink_line(s, line.ptr, line.len);
 }
 
 void

@@ -58,6 +58,9 @@ event_wanted(const struct event_sink *s)
 /* Opens a line with the fields that every event has. */
 void event_begin(struct event *e, const char *type,
     const struct event_session *who);
+/* The same for what happened then, in nanoseconds since 1970. */
+void event_begin_at(struct event *e, int64_t at_ns, const char *type,
+    const struct event_session *who);
 
 void event_text(struct event *e, const char *key, struct sv value);
 void event_number(struct event *e, const char *key, uint64_t value);
@@ -65,11 +68,22 @@ void event_flag(struct event *e, const char *key, bool value);
 void event_address(struct event *e, const char *ip_key, const char *port_key,
     const struct addr *a);
 void event_open(struct event *e, const char *key);
+/* A list: event_list, event_item..., event_list_end. */
+void event_list(struct event *e, const char *key);
+void event_list_end(struct event *e);
+/* In a list: a text, or an object of the caller's (then event_close). */
+void event_item(struct event *e, struct sv value);
+void event_item_open(struct event *e);
 void event_close(struct event *e);
 
 /* A reply code, as EVE has it: a list of strings. */
 void event_code(struct event *e, const char *key, int code);
 
+/*
+ * Ends the line, and gives it, LF included; empty when it was too long.
+ * Valid as long as e is.
+ */
+struct sv event_line(struct event *e);
 /* Ends the line and hands it on. */
 void event_end(struct event *e, struct event_sink *s);
 

@@ -104,12 +104,17 @@ bounce_is_owner(const struct addr *from, const struct addr *peer)
 	return addr_same_ip(from, peer);
 }
 
+bool
+bounce_is_internal(const struct addr *a)
+{
+	return is_in(a, internal, COUNT(internal));
+}
+
 /* Named by a server that does not know of the NAT before it. */
 static bool
 is_behind_nat(const struct addr *named, const struct addr *server)
 {
-	return is_in(named, internal, COUNT(internal)) &&
-	    !is_in(server, internal, COUNT(internal)) &&
+	return bounce_is_internal(named) && !bounce_is_internal(server) &&
 	    !is_in(server, loopback, COUNT(loopback));
 }
 

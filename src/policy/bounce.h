@@ -64,6 +64,9 @@ enum bounce_kind bounce_judge_peer_port(const struct addr *peer, uint16_t port,
  */
 bool bounce_is_owner(const struct addr *from, const struct addr *peer);
 
+/* RFC 1918, 4193, 6598, link-local: means something else elsewhere. */
+bool bounce_is_internal(const struct addr *a);
+
 /*
  * What to think of the address in a 227, 229 or 228 reply, for who reads the
  * replies of others: a client that follows it blindly connects wherever a

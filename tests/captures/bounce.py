@@ -205,7 +205,7 @@ def lftp_over_v6(net):
 
 
 said("BO13", "PORT 198,51,100,7,0,0", NO, name="refused", findings=[
-    Finding("malformed", "attempt", "info", C.at(0))])
+    Finding("malformed", "attempt", "low", C.at(0))])
 said("BO13", "PORT 198,51,100,7,0,0", YES, name="accepted", findings=[
     Finding("malformed", "accepted", "low", C.at(0))])
 
@@ -631,7 +631,7 @@ def preauth(stage, level, asked=V_HIGH):
     return Finding("preauth", stage, level, asked)
 
 
-@capture("BO23", preauth("attempt", "info"), name="refused")
+@capture("BO23", preauth("attempt", "low"), name="refused")
 def too_early(net):
     session = FtpSession(net).greet()
     session.port(V, 50000, "530 Please login with USER and PASS.")
@@ -639,7 +639,7 @@ def too_early(net):
     session.quit()
 
 
-@capture("BO23", preauth("attempt", "info", C.at(50000)), name="own")
+@capture("BO23", preauth("attempt", "low", C.at(50000)), name="own")
 def eager_client(net):
     session = FtpSession(net).greet()
     session.eprt(C, 50000, "530 Please login with USER and PASS.")
@@ -723,21 +723,21 @@ def after_epsv_all(net):
     return session
 
 
-@capture("BO26", epsv_all("attempt", "info", V_HIGH), name="port")
+@capture("BO26", epsv_all("attempt", "low", V_HIGH), name="port")
 def port_after_epsv_all(net):
     session = after_epsv_all(net)
     session.port(V, 50000, NO)
     session.quit()
 
 
-@capture("BO26", epsv_all("attempt", "info", C.at(50000)), name="eprt-own")
+@capture("BO26", epsv_all("attempt", "low", C.at(50000)), name="eprt-own")
 def own_eprt_after_epsv_all(net):
     session = after_epsv_all(net)
     session.eprt(C, 50000, NO)
     session.quit()
 
 
-@capture("BO26", epsv_all("attempt", "info", "-"), name="pasv")
+@capture("BO26", epsv_all("attempt", "low", "-"), name="pasv")
 def pasv_after_epsv_all(net):
     session = after_epsv_all(net)
     session.cmd("PASV", NO)

@@ -690,6 +690,6 @@ def idle_sessions(net, count):
             net.wait(200 * US)
 
 
-@capture("EV31", slow=True, counters=("shed",), args="--memory 4M")
+@capture("EV31", slow=True, counters=("flows_shed",), args="--memory 4")
 def a_hundred_thousand_open(net):
     idle_sessions(net, MANY)

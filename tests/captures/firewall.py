@@ -182,7 +182,7 @@ def refuse_each_line(session):
     session.reply("530 Please login with USER and PASS.")
 
 
-PREAUTH_SSH = Finding("preauth", "attempt", "info", "10.0.0.5:22")
+PREAUTH_SSH = Finding("preauth", "attempt", "low", "10.0.0.5:22")
 
 
 @capture("FW04", HTTP, PREAUTH_SSH, name="greeted")
@@ -243,7 +243,7 @@ said("FW05", b"CWD x\r\nPORT 198,51,100,7,0,25\r\n",
 
 
 @capture("FW05", hidden(V_SSH),
-         Finding("preauth", "attempt", "info", V_SSH), name="user")
+         Finding("preauth", "attempt", "low", V_SSH), name="user")
 def hidden_in_the_name(net):
     session = FtpSession(net).greet()
     session.cmd(b"USER x\r\nPORT 203,0,113,99,0,22\r\n",

@@ -69,7 +69,9 @@ EXCEPTIONS = {
 
 
 def one_down(level):
-    return LEVELS[max(0, LEVELS.index(level) - 1)]
+    if LEVELS.index(level) <= LEVELS.index("low"):
+        return level
+    return LEVELS[LEVELS.index(level) - 1]
 
 
 def one_up(level):

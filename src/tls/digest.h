@@ -1,0 +1,17 @@
+/*
+ * tls/digest.h: digests, of the TLS library.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include <stddef.h>
+
+#define DIGEST_SHA1 20
+
+/* Only where a format asks for it: SHA-1 protects nothing any more. */
+void digest_sha1(const void *bytes, size_t n,
+    unsigned char out[DIGEST_SHA1]);
+
+/* With padding and a NUL: out has (n + 2) / 3 * 4 + 1 bytes. */
+void digest_base64(const unsigned char *bytes, size_t n, char *out);
