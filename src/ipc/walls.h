@@ -16,7 +16,8 @@
 	X(landlock_files, true,  "files of the archive alone (Landlock)") \
 	X(landlock_tcp,   false, "no TCP (Landlock, from Linux 6.7)") \
 	X(landlock_scope, false, "no signals outside (Landlock, from Linux 6.12)") \
-	X(own_user,       false, "users of their own (started by root)")
+	X(own_user,       false, "users of their own (started by root)") \
+	X(own_root,       false, "names of the archive alone (chroot)")
 
 enum wall {
 #define X(name, required, meaning) WALL_##name,

@@ -95,26 +95,42 @@ place_descriptors(const struct child_spec *spec, int null)
 		die("descriptors");
 }
 
-/* A container's root may not have the capability to give away. */
-static bool
-have_low_ports(void)
+/* The one that it is to start with; -1: none. */
+static int
+capability_of(const struct child_spec *spec)
 {
-	return capng_get_caps_process() == 0 &&
-	    capng_have_capability(CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
+	if (spec->may_bind_low)
+		return CAP_NET_BIND_SERVICE;
+	return spec->may_chroot ? CAP_SYS_CHROOT : -1;
 }
 
 static void
-keep_low_ports(void)
+keep(int capability)
 {
 	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED |
-	    CAPNG_INHERITABLE | CAPNG_BOUNDING_SET, CAP_NET_BIND_SERVICE);
+	    CAPNG_INHERITABLE, (unsigned)capability);
 }
 
-/* What a service manager may have given an ordinary user: the gate's alone. */
-static void
-drop_ambient(void)
+/* A container's root may not have the capability to give away. */
+static bool
+can_give(int capability)
 {
+	return capability >= 0 && capng_get_caps_process() == 0 &&
+	    capng_have_capability(CAPNG_PERMITTED, (unsigned)capability);
+}
+
+/* Of what a service manager gave an ordinary user, each gets its own. */
+static void
+divide_ambient(int capability)
+{
+	bool had = capability >= 0 && prctl(PR_CAP_AMBIENT,
+	    PR_CAP_AMBIENT_IS_SET, (unsigned long)capability, 0, 0) == 1;
+
 	capng_clear(CAPNG_SELECT_ALL);
+	if (had) {
+		keep(capability);
+		capng_update(CAPNG_ADD, CAPNG_AMBIENT, (unsigned)capability);
+	}
 	if (capng_apply(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT) != 0)
 		die("capabilities");
 }
@@ -134,25 +150,24 @@ check_account(const struct account *a)
 
 /* User, groups and capabilities; each step checked, the outcome too. */
 static void
-become(const struct account *a, bool may_bind_low)
+become(const struct account *a, int capability)
 {
-	bool low = may_bind_low && have_low_ports();
+	bool give = a->change && can_give(capability);
 
 	if (!a->change) {
-		if (!may_bind_low)
-			drop_ambient();
+		divide_ambient(capability);
 		return;
 	}
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (low)
-		keep_low_ports();
+	if (give)
+		keep(capability);
 	if (capng_change_id((int)a->uid, (int)a->gid,
 	    CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0)
 		die("user and capabilities");
 	/* An exec would drop what is not ambient. */
-	if (low && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE,
-	    CAP_NET_BIND_SERVICE, 0, 0) != 0)
-		die("CAP_NET_BIND_SERVICE");
+	if (give && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE,
+	    (unsigned long)capability, 0, 0) != 0)
+		die(capng_capability_to_name((unsigned)capability));
 	check_account(a);
 }
 
@@ -249,7 +264,7 @@ run_child(const struct child_spec *spec, const char *path)
 	reset_signals();
 	program = move_away(program);
 	place_descriptors(spec, null);
-	become(spec->account, spec->may_bind_low);
+	become(spec->account, capability_of(spec));
 	run_program(path, program, argv);
 }
 

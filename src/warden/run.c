@@ -296,6 +296,7 @@ worker_start(struct warden *w, const struct conf *conf)
 	struct child_spec spec = { .program = "portcullis-worker",
 		.account = w->reloading ? &w->fresh_account :
 		    &w->worker_account,
+		.may_chroot = true,
 		.fds = INHERIT_GATE + 1 };
 	struct child *c = NULL;
 	int ends[2] = { -1, -1 }, status = 1;

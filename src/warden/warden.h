@@ -64,7 +64,8 @@ bool account_find(const char *key, const char *name, struct account *out);
 struct child_spec {
 	const char *program;	/* "portcullis-gate" */
 	const struct account *account;
-	bool may_bind_low;	/* keeps CAP_NET_BIND_SERVICE */
+	bool may_bind_low;	/* has CAP_NET_BIND_SERVICE */
+	bool may_chroot;	/* starts with CAP_SYS_CHROOT */
 	int fd[CHILD_FDS];	/* what becomes descriptor i; -1: /dev/null */
 	int fds;		/* one more than the last */
 	char arg[16];		/* argv[1] */

@@ -11,8 +11,10 @@
  * Not here: an argument that is a pointer cannot be judged (what it points at
  * may change after the look), so calls that are only harmless with the right
  * struct (sendmsg, clone3) are not allowed at all, and paths are Landlock's.
- * Neither of the two forbids stat or O_PATH outside the archive: a captured
- * worker can ask for names and sizes there, and read no byte.
+ * Neither of the two forbids stat or O_PATH outside the archive, so first of
+ * all the archive becomes the root directory: there is no name for what lies
+ * outside.  Where that is not permitted, a captured worker can ask for names
+ * and sizes there, and read no byte.
  *
  * tests/probe/ tries what is refused here, in a bare process and in the
  * running worker.
@@ -228,21 +230,72 @@ enter_seccomp(void)
 	return true;
 }
 
-/* Neither root nor something that could become it. */
+/*
+ * The archive becomes "/".  The working directory goes first: it is the one
+ * way that chroot(2) leaves open, and whoever started us chose it.
+ *
+ * Root's warden lends CAP_SYS_CHROOT for it.  An ordinary user has it in a
+ * user namespace of his own, where the system lets him make one; what else
+ * he has there, drop_capabilities takes away.  One that was made in vain (a
+ * security module may grant it and no power in it) does no harm.
+ */
 static bool
-is_own_user(void)
+change_root(int root_fd)
+{
+	if (fchdir(root_fd) != 0)
+		log_fatal(1, "sandbox: archive err=%d", errno);
+	if (chroot(".") == 0)
+		return true;
+	return unshare(CLONE_NEWUSER) == 0 && chroot(".") == 0;
+}
+
+static bool
+has_capabilities(void)
 {
 	struct __user_cap_header_struct head = {
 		.version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct caps[2] = { 0 };
+	uint32_t any = 0;
+
+	if (syscall(SYS_capget, &head, caps) != 0)
+		return true;
+	for (size_t i = 0; i < 2; i++)
+		any |= caps[i].permitted | caps[i].effective |
+		    caps[i].inheritable;
+	for (unsigned long cap = 0; cap < 64; cap++)
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0,
+		    0) == 1)
+			return true;
+	return any != 0;
+}
+
+/*
+ * Every set.  Only who has CAP_SETPCAP can empty the bounding set (root's
+ * warden has done so); to others it is no door, as no program can be started.
+ */
+static void
+drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0;
+	     cap++)
+		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 ||
+	    syscall(SYS_capset, &head, none) != 0 || has_capabilities())
+		log_fatal(1, "sandbox: capabilities err=%d", errno);
+}
+
+/* Not root, and nothing that could become it. */
+static bool
+is_own_user(void)
+{
 	uid_t real, effective, saved;
 
-	if (getresuid(&real, &effective, &saved) != 0 ||
-	    syscall(SYS_capget, &head, caps) != 0)
-		return false;
-	return real != 0 && effective != 0 && saved != 0 &&
-	    caps[0].permitted == 0 && caps[1].permitted == 0 &&
-	    caps[0].effective == 0 && caps[1].effective == 0;
+	return getresuid(&real, &effective, &saved) == 0 && real != 0 &&
+	    effective != 0 && saved != 0;
 }
 
 static void
@@ -280,16 +333,22 @@ enter_landlock(int root_fd)
 	return set;
 }
 
-/* No filter may come before Landlock's own calls, which it would refuse. */
+/*
+ * In this order: a namespace hides who we are; a change of capabilities can
+ * make a process dumpable; a filter would refuse Landlock's own calls.
+ */
 unsigned
 sandbox_enter(int root_fd)
 {
 	unsigned set = 1u << WALL_no_new_privs | 1u << WALL_not_dumpable;
 
-	forbid_privileges();
-	forbid_dumps();
 	if (is_own_user())
 		set |= 1u << WALL_own_user;
+	forbid_privileges();
+	if (change_root(root_fd))
+		set |= 1u << WALL_own_root;
+	drop_capabilities();
+	forbid_dumps();
 	set |= enter_landlock(root_fd);
 	if (enter_seccomp())
 		set |= 1u << WALL_seccomp;

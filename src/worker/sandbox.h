@@ -12,7 +12,9 @@
 /*
  * Raises every wall that this kernel has and returns the set of those that
  * stand (1 << enum wall).  Files can afterwards be opened beneath root_fd
- * only, and only to read.  What fails for another reason than that the
- * kernel lacks it is fatal: exits with status 1 and a line.
+ * only, and only to read; where own_root stands, it is "/".  Capabilities are
+ * given up, whichever walls stand.  What fails for another reason than that
+ * the kernel lacks it (or, own_root, that the system does not permit it) is
+ * fatal: exits with status 1 and a line.
  */
 unsigned sandbox_enter(int root_fd);

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import ctypes
+import errno
 import os
 import pathlib
 import re
@@ -21,6 +22,7 @@ from conftest import (BUILD, ENVIRONMENT, IS_ROOT, SANITIZED, free_port,
 BIG = "pub/large.nc"
 BIG_BYTES = 48 << 20	# more than the buffers of a connection hold
 CAP_NET_BIND_SERVICE = 1 << 10
+OWN_ROOT = "names of the archive alone"	# what src/ipc/walls.h calls it
 
 
 # ---- helpers
@@ -596,24 +598,35 @@ def capabilities(status):
 
 
 @needs_root
-def test_gate_and_workers_have_no_power(serve):
+def test_gate_and_workers_have_no_power(serve, archive):
     server = serve({"worker.count": 2})
+    warden = status_of(server.process.pid)
+    own = status_of("self")
+    assert capabilities(warden) == capabilities(own)
+    assert (warden["Uid"], warden["Gid"]) == (own["Uid"], own["Gid"])
     gate = status_of(gate_of(server))
     assert set(gate["Uid"].split()) == {str(uid_of("portcullis-gate"))}
+    assert "0" not in gate["Gid"].split()
     assert capabilities(gate) == dict(dict.fromkeys(
         ("CapInh", "CapPrm", "CapEff", "CapAmb"), CAP_NET_BIND_SERVICE),
         CapBnd=0)
     assert gate["Groups"].split() == []
     assert gate["NoNewPrivs"] == "1"
+    assert len(server.children("portcullis-worker")) == 2
     for pid in server.children("portcullis-worker"):
         worker = status_of(pid)
         assert set(worker["Uid"].split()) == \
             {str(uid_of("portcullis-worker"))}
         assert "0" not in worker["Gid"].split()
         assert worker["Groups"].split() == []
-        assert set(capabilities(worker).values()) == {0}
+        # The bounding and the ambient set are among them.
+        assert capabilities(worker) == dict.fromkeys(
+            ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), 0)
         assert worker["NoNewPrivs"] == "1"
         assert worker["Seccomp"] == "2"
+        assert os.readlink(f"/proc/{pid}/root") == str(archive)
+    walls, = [line for line in server.stderr.splitlines() if "walls" in line]
+    assert OWN_ROOT in walls
 
 
 @needs_root
@@ -658,12 +671,71 @@ def test_it_runs_without_root_too(place, archive):
         from conftest import Control
         with Control(("127.0.0.1", port)).login() as control:
             assert control.fetch("RETR pub/README")
-        for pid in children_of(server.pid):
-            status = status_of(pid)
-            assert int(status["CapPrm"], 16) == 0
+        own_root = namespaces_for("64003")
+        assert said("".join(lines), "walls:", OWN_ROOT) == own_root
+        for pid, name in children_of(server.pid).items():
+            caps = capabilities(status_of(pid))
+            caps.pop("CapBnd")	# an ordinary user cannot empty it
+            assert set(caps.values()) == {0}
+            if own_root and name == "portcullis-work":
+                # A namespace gave it all capabilities; they are gone.
+                assert capabilities(status_of(pid))["CapBnd"] == 0
+                assert os.readlink(f"/proc/{pid}/root") == str(archive)
     finally:
         server.terminate()
         assert server.wait(15) == 0
+
+
+def namespaces_for(user):
+    """May that user chroot in a user namespace of his own?"""
+    return subprocess.run(
+        ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
+         "unshare", "--user", "--map-root-user", "chroot", "/", "true"],
+        capture_output=True).returncode == 0
+
+
+@needs_root
+def test_a_service_without_root_can_be_lent_the_root_directory(place,
+                                                              archive):
+    """AmbientCapabilities=CAP_SYS_CHROOT, where namespaces are forbidden;
+    each process gets what is its own, and nobody what is nobody's."""
+    from conftest import Server
+    log = place / "log"
+    log.mkdir()
+    log.chmod(0o777)
+    lent = "+sys_chroot,+net_bind_service,+net_raw"
+    server = Server(place, archive, {"events": log / "e", "xferlog": ""},
+                    preexec=forbidding(UNSHARE), prefix=[
+                        "setpriv", "--reuid=64003", "--regid=64003",
+                        "--clear-groups", f"--inh-caps={lent}",
+                        f"--ambient-caps={lent}"])
+    try:
+        assert said(server.stderr, "walls:", OWN_ROOT)
+        caps = capabilities(status_of(gate_of(server)))
+        assert caps["CapPrm"] == caps["CapAmb"] == CAP_NET_BIND_SERVICE
+        for pid in server.children("portcullis-worker"):
+            caps = capabilities(status_of(pid))
+            caps.pop("CapBnd")
+            assert set(caps.values()) == {0}
+            assert os.readlink(f"/proc/{pid}/root") == str(archive)
+        server.login().close()
+    finally:
+        assert server.stop() == 0
+
+
+@needs_root
+def test_the_service_file_leaves_what_the_walls_need(serve, archive):
+    unit = (pathlib.Path(__file__).parents[2] / "dist" /
+            "portcullisd.service").read_text()
+    kept = re.search(r"^CapabilityBoundingSet=(.*)", unit, re.M).group(1)
+    assert "RestrictNamespaces=yes" in unit
+    bounding = ",".join(["-all", *(f"+{cap.removeprefix('CAP_').lower()}"
+                                   for cap in kept.split())])
+    server = serve(prefix=["setpriv", f"--bounding-set={bounding}"],
+                   preexec=forbidding(UNSHARE))
+    assert said(server.stderr, "walls:", OWN_ROOT, "users of their own")
+    assert "missing" not in server.stderr
+    server.login().close()
 
 
 def test_children_get_a_small_environment_and_no_terminal(serve):
@@ -732,23 +804,34 @@ def test_the_gate_links_libc_alone():
 
 # ---- kernels of another time
 
-def without_landlock():
-    """Between fork and exec: a kernel before 5.13 knows no Landlock."""
+def forbidding(*calls, error=errno.EPERM):
+    """To be done between fork and exec: those system calls fail."""
     LD_NR, JEQ, RET = 0x20, 0x15, 0x06
-    ENOSYS, ALLOW, ERRNO = 38, 0x7FFF0000, 0x00050000
+    ALLOW, ERRNO = 0x7FFF0000, 0x00050000
     program = b"".join(struct.pack("HBBI", *row) for row in [
         (LD_NR, 0, 0, 0),
-        (JEQ, 0, 1, 444),	# landlock_create_ruleset, everywhere
-        (RET, 0, 0, ERRNO | ENOSYS),
+        *((JEQ, len(calls) - i, 0, call) for i, call in enumerate(calls)),
         (RET, 0, 0, ALLOW),
+        (RET, 0, 0, ERRNO | error),
     ])
     libc = ctypes.CDLL(None, use_errno=True)
     code = ctypes.create_string_buffer(program)
     filter_ = ctypes.create_string_buffer(
-        struct.pack("HxxxxxxP", 4, ctypes.addressof(code)))
-    if not IS_ROOT:
-        assert libc.prctl(38, 1, 0, 0, 0) == 0	# PR_SET_NO_NEW_PRIVS
-    assert libc.prctl(22, 2, filter_, 0, 0) == 0	# PR_SET_SECCOMP
+        struct.pack("HxxxxxxP", 3 + len(calls), ctypes.addressof(code)))
+
+    def forbid():
+        if not IS_ROOT:
+            assert libc.prctl(38, 1, 0, 0, 0) == 0	# PR_SET_NO_NEW_PRIVS
+        # PR_SET_SECCOMP; code is held until then
+        assert code and libc.prctl(22, 2, filter_, 0, 0) == 0
+
+    return forbid
+
+
+X86 = os.uname().machine == "x86_64"
+CHROOT, UNSHARE = (161, 272) if X86 else (51, 97)
+# A kernel before 5.13 knows no Landlock: landlock_create_ruleset, everywhere
+without_landlock = forbidding(444, error=errno.ENOSYS)
 
 
 def test_a_kernel_without_landlock_is_refused_in_words(failing):
@@ -771,6 +854,23 @@ def test_a_reload_that_asks_for_missing_walls_fails(serve):
     server.wait_for("reload failed")
     assert said(server.stderr, "sandbox = require", "Landlock")
     server.login().close()
+
+
+@pytest.mark.parametrize("calls", [
+    (CHROOT, UNSHARE),	# a container's filter
+    (CHROOT,),	# a namespace, and no power in it: Ubuntu's AppArmor
+])
+def test_where_chroot_is_forbidden_the_rest_stands(serve, calls):
+    server = serve({"sandbox": "require"}, preexec=forbidding(*calls))
+    assert said(server.stderr, "missing", OWN_ROOT)
+    assert said(server.stderr, "walls:", "files of the archive alone")
+    if IS_ROOT:
+        assert said(server.stderr, "walls:", "users of their own")
+        for pid in server.children("portcullis-worker"):
+            assert set(capabilities(status_of(pid)).values()) == {0}
+            assert os.readlink(f"/proc/{pid}/root") == "/"
+    with server.login() as control:
+        assert control.fetch("RETR pub/small.nc") == steady_bytes(1024)
 
 
 def test_systemd_is_told(place, serve, monkeypatch):

@@ -4,6 +4,7 @@
 server: a debugger makes the process do the system call, as an attacker who
 has taken it over would (DESIGN's invariant 1)."""
 
+import ctypes
 import os
 import subprocess
 
@@ -75,3 +76,63 @@ def test_a18_no_call_of_a_captured_worker_reaches_anyone(serve, archive):
     server.process.terminate()
     assert server.process.wait(30) == 0
     server.stderr_file.write_text("")
+
+
+@needs_root
+def test_a_captured_worker_sees_no_name_outside_the_archive(serve, archive):
+    """Invariant 6: neither by stat, nor by O_PATH, nor by readlink."""
+    outside = [row for row in table() if "ENOENT" in row[1]]
+    assert len(outside) > 20
+    server = serve()
+    with server.login() as session:
+        pid, = server.children("portcullis-worker")
+        seen = {}
+        for name, expected, words in outside:
+            done = inject(pid, name, words)
+            if done.stdout.strip() != expected:
+                seen[name] = done.stdout.strip()
+        assert seen == {}
+        # There is nowhere to go up to, and nothing that leads out.
+        assert os.readlink(f"/proc/{pid}/root") == str(archive)
+        assert os.readlink(f"/proc/{pid}/cwd") == str(archive)
+        assert session.fetch("RETR pub/zero") == b""
+
+
+PLANTED = ("etc/ld.so.cache", "etc/ld.so.preload", "etc/localtime",
+           "etc/nsswitch.conf", "etc/passwd", "etc/group", "etc/resolv.conf",
+           "etc/gai.conf", "etc/ssl/openssl.cnf", "usr/share/zoneinfo/UTC",
+           "usr/lib/locale/locale-archive", "proc/sys/vm/overcommit_memory",
+           "lib/libgcc_s.so.1", "lib64/libgcc_s.so.1",
+           "lib/x86_64-linux-gnu/libgcc_s.so.1", "usr/lib/gconv/gconv-modules")
+
+
+@needs_root
+def test_d08_files_planted_in_the_archive_are_not_consulted(serve, archive):
+    """The archive is the worker's root, where a library finds its files."""
+    for name in PLANTED:
+        path = archive / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"planted\n")
+    libc = ctypes.CDLL(None, use_errno=True)
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    try:
+        for name in PLANTED:
+            assert libc.inotify_add_watch(
+                watch, bytes(archive / name), 0x21) > 0	# OPEN, ACCESS
+        server = serve({"worker.count": 2})
+        for _ in range(4):
+            with server.login() as c:
+                assert c.fetch("RETR pub/crlf.txt")
+                assert c.fetch("LIST pub") and c.fetch("MLSD pub/data")
+                assert c.cmd("MDTM pub/crlf.txt").code == 213
+                assert c.cmd("RETR none").code in (425, 550)
+        assert server.stop() == 0
+        try:
+            assert os.read(watch, 1 << 16) == b""
+        except BlockingIOError:
+            pass
+        # And it would have been seen.
+        (archive / PLANTED[0]).read_bytes()
+        assert os.read(watch, 1 << 16)
+    finally:
+        os.close(watch)

@@ -16,7 +16,9 @@
  * Prints one line and exits with
  *	0  it went as the table says:
  *		killed			by SIGSYS; the process is gone
- *		ret=-1 EPERM		the call's error
+ *		ret=-1 EPERM		the call's error; ENOENT for what lies
+ *					outside: the process is expected to
+ *					have the archive as root directory
  *		ret=7			the call's result
  *		skipped ...		the row cannot be tried this way
  *	1  it went otherwise: the same forms; what was expected on stderr.
@@ -378,7 +380,7 @@ list(void)
 	for (size_t i = 0; i < probe_count; i++) {
 		if ((probes[i].flags & PROBE_LOCAL) != 0)
 			continue;
-		probe_format_expected(&probes[i], expected);
+		probe_format_expected(&probes[i], true, expected);
 		printf("%s %s |", probes[i].name, expected);
 		for (size_t j = 0; j < HELD_COUNT; j++)
 			if (probe_uses(&probes[i], (enum held)j))
@@ -423,9 +425,9 @@ inject(const struct probe *p, pid_t pid, const struct probe_env *env)
 		target_resume(&t);
 	outcome_format(&o, text);
 	printf("%s\n", text);
-	if (probe_is_expected(p, &o))
+	if (probe_is_expected(p, true, &o))
 		return 0;
-	probe_format_expected(p, expected);
+	probe_format_expected(p, true, expected);
 	fprintf(stderr, "inject: %s: expected %s\n", p->name, expected);
 	return 1;
 }

@@ -3,9 +3,11 @@
  * its own that holds what a worker holds, and what it must never hold, and
  * that has entered the sandbox.
  *
- *	sandbox_probe [--user] [--bare | --through INJECT]
+ *	sandbox_probe [--user] [--no-chroot] [--bare | --through INJECT]
  *
  *	--user     as an ordinary user, if it is started by root
+ *	--no-chroot  where the system permits neither chroot nor a user
+ *	           namespace: Landlock alone stands before what lies outside
  *	--bare     without the sandbox: every refused row must now go
  *	           otherwise, or it would notice nothing.  Rows that only
  *	           root could carry out are skipped for others
@@ -21,6 +23,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
+#include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +56,7 @@ struct report {
 static struct report *report;
 static char root_path[64];
 static int planned, failed;
+static bool no_chroot;
 
 static _Noreturn void
 give_up(const char *what)
@@ -231,9 +236,32 @@ scratch_new(void)
 	return s;
 }
 
+/* As the filter of a container does. */
+static void
+forbid_chroot(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+
+	if (ctx == NULL ||
+	    seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW) ||
+	    seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(chroot), 0) ||
+	    seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(unshare), 0) ||
+	    seccomp_load(ctx) != 0)
+		give_up("seccomp");
+	seccomp_release(ctx);
+}
+
+static bool
+has_own_root(void)
+{
+	return (report->walls >> WALL_own_root & 1) != 0;
+}
+
 static void
 enter(void)
 {
+	if (no_chroot)
+		forbid_chroot();
 	report->walls = sandbox_enter(report->env.fd[HELD_root]);
 	report->entered = true;
 }
@@ -307,12 +335,13 @@ say_row(const struct probe *p, const struct outcome *o)
 	char note[OUTCOME_MAX + 32] = "";
 
 	outcome_format(o, result);
-	if (!probe_is_expected(p, o)) {
-		probe_format_expected(p, expected);
+	if (!probe_is_expected(p, has_own_root(), o)) {
+		probe_format_expected(p, has_own_root(), expected);
 		snprintf(note, sizeof(note), ", expected %s%s", expected,
 		    report->entered ? "" : ", sandbox not entered");
 	}
-	say(probe_is_expected(p, o) && report->entered, p->name, result, note);
+	say(probe_is_expected(p, has_own_root(), o) && report->entered,
+	    p->name, result, note);
 }
 
 static void
@@ -344,7 +373,9 @@ run_row_bare(const struct probe *p)
 	struct outcome o;
 	pid_t pid;
 
-	if (p->verdict == WORKS || p->error == EAGAIN || p->error == EBADF)
+	bool outside = (p->flags & PROBE_OUTSIDE) != 0;
+
+	if (!outside && (p->verdict == WORKS || p->error == EAGAIN))
 		return;
 	if ((p->flags & PROBE_SHARES) != 0 || (privileged && geteuid() != 0)) {
 		say_skipped(p->name, "not to be tried here");
@@ -354,7 +385,7 @@ run_row_bare(const struct probe *p)
 		try_row(p, true);
 	o = outcome_of(pid);
 	outcome_format(&o, result);
-	say(!probe_is_expected(p, &o), p->name, result, "");
+	say(!probe_is_expected(p, outside, &o), p->name, result, "");
 }
 
 /* ---- what is more than one call ---- */
@@ -362,7 +393,7 @@ run_row_bare(const struct probe *p)
 static void *
 thread_main(void *arg)
 {
-	const struct probe *p = probe_find("open_absolute");
+	const struct probe *p = probe_find("open_to_write");
 	struct scratch *s = scratch_new();
 
 	scratch_fill(s, (uintptr_t)s, p, &report->env);
@@ -513,6 +544,26 @@ file_says(pid_t pid, const char *file, const char *line)
 	return strstr(text, line) != NULL;
 }
 
+/* What this system permits us. */
+static bool
+can_chroot(void)
+{
+	int status;
+	pid_t pid = fork_child();
+
+	if (pid == 0) {
+		if (no_chroot)
+			forbid_chroot();
+		if (chroot("/") != 0 && (unshare(CLONE_NEWUSER) != 0 ||
+		    chroot("/") != 0))
+			_exit(1);
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		give_up("waitpid");
+	return status == 0;
+}
+
 static unsigned
 walls_expected(void)
 {
@@ -522,18 +573,28 @@ walls_expected(void)
 	    1u << WALL_seccomp | (unsigned)(abi >= 1) << WALL_landlock_files |
 	    (unsigned)(abi >= 4) << WALL_landlock_tcp |
 	    (unsigned)(abi >= 6) << WALL_landlock_scope |
-	    (unsigned)(geteuid() != 0) << WALL_own_user;
+	    (unsigned)(geteuid() != 0) << WALL_own_user |
+	    (unsigned)can_chroot() << WALL_own_root;
 }
 
 static void
 run_walls(void)
 {
+	unsigned expected = walls_expected();
 	struct waiter w = waiter_start(false);
 	char path[64], walls[32];
 	struct stat st;
 
 	snprintf(walls, sizeof(walls), "%#x", report->walls);
-	say(report->walls == walls_expected(), "walls_reported", walls, "");
+	say(report->walls == expected, "walls_reported", walls, "");
+	say(file_says(w.pid, "status", "CapInh:\t0000000000000000\n"
+	    "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n") &&
+	    file_says(w.pid, "status", "CapAmb:\t0000000000000000\n"),
+	    "no_capabilities", "", "");
+	/* Emptied where it can be: root, or a namespace, has CAP_SETPCAP. */
+	say(!has_own_root() ||
+	    file_says(w.pid, "status", "CapBnd:\t0000000000000000\n"),
+	    "no_bounding_set", "", "");
 	say(file_says(w.pid, "status", "NoNewPrivs:\t1\n"), "no_new_privs",
 	    "", "");
 	say(file_says(w.pid, "status", "Seccomp:\t2\n"), "seccomp", "", "");
@@ -642,6 +703,8 @@ main(int argc, char **argv)
 			become_user();
 		else if (strcmp(argv[i], "--bare") == 0)
 			bare = true;
+		else if (strcmp(argv[i], "--no-chroot") == 0)
+			no_chroot = true;
 		else if (strcmp(argv[i], "--through") == 0 && i + 1 < argc)
 			inject = realpath(argv[++i], NULL);
 		else

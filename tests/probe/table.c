@@ -48,8 +48,10 @@
 #define FINE_HERE(name, ...) \
 	ROW(name, WORKS, 0, PROBE_LOCAL, CALL(__VA_ARGS__))
 /* The kernel's Landlock answers, not the filter. */
-#define OUTSIDE(name, ...) \
+#define LANDLOCK(name, ...) \
 	ROW(name, FAILS, EACCES, PROBE_LANDLOCK, CALL(__VA_ARGS__))
+/* What neither of the two would refuse: there is no such name. */
+#define UNSEEN(name, ...) ROW(name, WORKS, 0, PROBE_OUTSIDE, CALL(__VA_ARGS__))
 
 /* Two calls; the second may use what the first returned. */
 #define AFTER(name, verdict, error, flags, call, first) \
@@ -60,6 +62,8 @@
 #define OPEN_ROOT CALL(openat2, FD(root), TEXT("."), AT(directory), \
     SIZE(directory))
 #define NAME_ETC CALL(openat2, FD(root), TEXT("/etc"), AT(name), SIZE(name))
+#define NAME_ABOVE CALL(openat2, FD(root), TEXT(ABOVE), AT(name), SIZE(name))
+#define ABOVE "../../../../../../../.."
 
 #define SOCKET(name, family, type, protocol) \
 	KILL("socket_" name, socket, NUM(family), NUM(type), NUM(protocol))
@@ -75,8 +79,16 @@
 	ROW("setsockopt_" name, FAILS, EPERM, PROBE_PRIVILEGED, \
 	    CALL(setsockopt, FD(tcp), NUM(level), NUM(option), AT(member), \
 	    SIZE(member)))
-#define OPENAT2(name, path, how) \
-	OUTSIDE(name, openat2, FD(root), TEXT(path), AT(how), SIZE(how))
+#define OPEN_INSIDE(name, path, how) \
+	LANDLOCK(name, openat2, FD(root), TEXT(path), AT(how), SIZE(how))
+#define OPEN_OUTSIDE(name, path, how) \
+	ROW(name, FAILS, EACCES, PROBE_LANDLOCK | PROBE_OUTSIDE, \
+	    CALL(openat2, FD(root), TEXT(path), AT(how), SIZE(how)))
+#define NAME_OUTSIDE(row, path) \
+	UNSEEN(row, openat2, FD(root), TEXT(path), AT(name), SIZE(name))
+#define STAT_OUTSIDE(name, fd, path) \
+	UNSEEN(name, newfstatat, fd, TEXT(path), AT(out), \
+	    NUM(AT_SYMLINK_NOFOLLOW))
 
 /* Sockets made, connected, accepted (invariant 1, A18). */
 #define ROWS_NETWORK \
@@ -247,26 +259,44 @@
 /* Files outside, and changes inside (C07, D08). */
 #define ROWS_FILES \
 	EPERMS("openat", openat, FD(root), TEXT(PROBE_FILE), NONE, NONE) \
-	OPENAT2("open_absolute", "/etc/passwd", read) \
-	OPENAT2("open_dotdot", "../../../../../../../../etc/passwd", read) \
-	OPENAT2("open_self_mem", "/proc/self/mem", write) \
-	OPENAT2("open_self_maps", "/proc/self/maps", read) \
-	OPENAT2("open_device", "/dev/null", read) \
-	OPENAT2("list_outside", "/", directory) \
-	OPENAT2("open_to_write", PROBE_FILE, write) \
-	OPENAT2("open_to_create", "probe.new", create) \
-	OPENAT2("open_tmpfile", ".", tmpfile) \
-	/* Names and sizes outside are not walled off, bytes are. */ \
-	FINE("name_outside", openat2, FD(root), TEXT("/etc/passwd"), \
-	    AT(name), SIZE(name)) \
-	FINE("stat_outside", newfstatat, HERE, TEXT("/etc/passwd"), AT(out), \
-	    NONE) \
-	AFTER("read_by_name", FAILS, EBADF, 0, CALL(read, FIRST, AT(out), \
-	    NUM(16)), NAME_ETC) \
-	AFTER("open_by_name", FAILS, EACCES, PROBE_LANDLOCK, CALL(openat2, \
-	    FIRST, TEXT("passwd"), AT(read), SIZE(read)), NAME_ETC) \
-	AFTER("list_by_name", FAILS, EACCES, PROBE_LANDLOCK, CALL(openat2, \
-	    FIRST, TEXT("."), AT(directory), SIZE(directory)), NAME_ETC) \
+	OPEN_OUTSIDE("open_absolute", "/etc/passwd", read) \
+	OPEN_OUTSIDE("open_dotdot", ABOVE "/etc/passwd", read) \
+	OPEN_OUTSIDE("open_self_mem", "/proc/self/mem", write) \
+	OPEN_OUTSIDE("open_self_maps", "/proc/self/maps", read) \
+	OPEN_OUTSIDE("open_device", "/dev/null", read) \
+	OPEN_OUTSIDE("list_outside", "/etc", directory) \
+	OPEN_INSIDE("open_to_write", PROBE_FILE, write) \
+	OPEN_INSIDE("open_to_create", "probe.new", create) \
+	OPEN_INSIDE("open_tmpfile", ".", tmpfile) \
+	/* Names, sizes, times (invariant 6): a root of its own has none. */ \
+	NAME_OUTSIDE("name_absolute", "/etc/passwd") \
+	NAME_OUTSIDE("name_dotdot", ABOVE "/etc/passwd") \
+	NAME_OUTSIDE("name_above_slash", "/../etc") \
+	NAME_OUTSIDE("name_proc", "/proc/self/status") \
+	NAME_OUTSIDE("name_root_link", "/proc/self/root/etc") \
+	STAT_OUTSIDE("stat_absolute", HERE, "/etc/passwd") \
+	STAT_OUTSIDE("stat_dotdot", FD(root), ABOVE "/etc/passwd") \
+	STAT_OUTSIDE("stat_above_slash", HERE, "/../etc") \
+	STAT_OUTSIDE("stat_above_cwd", HERE, ABOVE "/etc") \
+	STAT_OUTSIDE("stat_proc", HERE, "/proc/self/status") \
+	UNSEEN("statx_outside", statx, HERE, TEXT("/proc/self/status"), NONE, \
+	    NUM(0x7ff), AT(out)) \
+	UNSEEN("statx_dotdot", statx, FD(root), TEXT(ABOVE "/etc/passwd"), \
+	    NONE, NUM(0x7ff), AT(out)) \
+	UNSEEN("readlink_outside", readlinkat, HERE, TEXT("/proc/self/exe"), \
+	    AT(out), SIZE(out)) \
+	AFTER("stat_from_above", WORKS, 0, PROBE_OUTSIDE, CALL(newfstatat, \
+	    FIRST, TEXT("etc/passwd"), AT(out), NONE), NAME_ABOVE) \
+	AFTER("name_from_above", WORKS, 0, PROBE_OUTSIDE, CALL(openat2, \
+	    FIRST, TEXT("../etc/passwd"), AT(name), SIZE(name)), NAME_ABOVE) \
+	AFTER("read_by_name", FAILS, EBADF, PROBE_OUTSIDE, CALL(read, FIRST, \
+	    AT(out), NUM(16)), NAME_ETC) \
+	AFTER("open_by_name", FAILS, EACCES, PROBE_LANDLOCK | PROBE_OUTSIDE, \
+	    CALL(openat2, FIRST, TEXT("passwd"), AT(read), SIZE(read)), \
+	    NAME_ETC) \
+	AFTER("list_by_name", FAILS, EACCES, PROBE_LANDLOCK | PROBE_OUTSIDE, \
+	    CALL(openat2, FIRST, TEXT("."), AT(directory), SIZE(directory)), \
+	    NAME_ETC) \
 	ROW("open_by_handle", FAILS, EPERM, PROBE_PRIVILEGED, \
 	    CALL(open_by_handle_at, MINUS_1, NONE, NONE)) \
 	EPERMS("mkdirat", mkdirat, FD(root), TEXT("probe.new"), NUM(0700)) \
@@ -582,10 +612,19 @@ outcome_format(const struct outcome *o, char out[OUTCOME_MAX])
 		snprintf(out, OUTCOME_MAX, "ret=%ld", o->result);
 }
 
-void
-probe_format_expected(const struct probe *p, char out[OUTCOME_MAX])
+static bool
+is_unseen(const struct probe *p, bool own_root)
 {
-	if (p->verdict == KILLED)
+	return own_root && (p->flags & PROBE_OUTSIDE) != 0;
+}
+
+void
+probe_format_expected(const struct probe *p, bool own_root,
+    char out[OUTCOME_MAX])
+{
+	if (is_unseen(p, own_root))
+		format_errno(ENOENT, out);
+	else if (p->verdict == KILLED)
 		snprintf(out, OUTCOME_MAX, "killed");
 	else if (p->verdict == FAILS)
 		format_errno(p->error, out);
@@ -594,8 +633,11 @@ probe_format_expected(const struct probe *p, char out[OUTCOME_MAX])
 }
 
 bool
-probe_is_expected(const struct probe *p, const struct outcome *o)
+probe_is_expected(const struct probe *p, bool own_root,
+    const struct outcome *o)
 {
+	if (is_unseen(p, own_root))
+		return o->signal == 0 && o->result == -ENOENT;
 	if (p->verdict == KILLED)
 		return o->signal == SIGSYS;
 	if (o->signal != 0)

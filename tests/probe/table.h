@@ -66,7 +66,7 @@ struct probe_call {
 enum verdict {
 	KILLED,		/* by SIGSYS, the whole process */
 	FAILS,		/* with `error` */
-	WORKS,		/* what a worker lives from, and known gaps */
+	WORKS,		/* what a worker lives from, and PROBE_OUTSIDE */
 };
 
 enum {
@@ -77,6 +77,9 @@ enum {
 	PROBE_LANDLOCK = 1 << 3, /* a wall that the kernel may lack */
 	PROBE_SHARES = 1 << 4,	/* a child that would share our memory: not
 				   to be tried without the sandbox */
+	PROBE_OUTSIDE = 1 << 5,	/* names what lies outside the archive: with
+				   a root of its own (WALL_own_root) ENOENT,
+				   without it as the row says */
 };
 
 struct probe {
@@ -149,6 +152,11 @@ struct outcome {
 
 /* "killed", "ret=-1 EPERM", "ret=7", "signal=11" */
 void outcome_format(const struct outcome *o, char out[OUTCOME_MAX]);
-/* The same of what is expected: "killed", "ret=-1 EPERM", "ret>=0". */
-void probe_format_expected(const struct probe *p, char out[OUTCOME_MAX]);
-bool probe_is_expected(const struct probe *p, const struct outcome *o);
+/*
+ * The same of what is expected: "killed", "ret=-1 EPERM", "ret>=0".
+ * own_root  whether that wall stands
+ */
+void probe_format_expected(const struct probe *p, bool own_root,
+    char out[OUTCOME_MAX]);
+bool probe_is_expected(const struct probe *p, bool own_root,
+    const struct outcome *o);
