@@ -290,6 +290,17 @@ read_eprt(struct readings *r, struct sv arg)
 	add(r, &a);
 }
 
+/* "0" in front of a digit: octal to some. */
+static bool
+has_leading_zero(struct sv arg)
+{
+	for (size_t i = 0; i + 1 < arg.len; i++)
+		if (arg.ptr[i] == '0' && sv_digit(arg.ptr[i + 1]) &&
+		    (i == 0 || !sv_digit(arg.ptr[i - 1])))
+			return true;
+	return false;
+}
+
 size_t
 lenient_addresses(enum hostport_form form, struct sv arg,
     struct addr out[LENIENT_READINGS])
@@ -297,8 +308,12 @@ lenient_addresses(enum hostport_form form, struct sv arg,
 	struct readings r = { out, 0 };
 	struct addr strict;
 
-	if (hostport_parse_form(form, arg, &strict, NULL) == FTP_OK)
+	if (hostport_parse_form(form, arg, &strict, NULL) == FTP_OK) {
 		add(&r, &strict);
+		/* Everybody reads plain decimal bytes alike. */
+		if (form == HOSTPORT_PORT && !has_leading_zero(arg))
+			return r.n;
+	}
 	if (form == HOSTPORT_PORT)
 		read_port(&r, arg);
 	else if (form == HOSTPORT_LPRT)

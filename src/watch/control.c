@@ -114,7 +114,7 @@ await(struct watch *w, struct control *c, const struct pending *p)
 		return;
 	}
 	if (c->pending == NULL &&
-	    (c->pending = calloc(PENDING_MOST, sizeof(*p))) == NULL) {
+	    (c->pending = malloc(PENDING_MOST * sizeof(*p))) == NULL) {
 		w->counters.no_memory++;
 		return;
 	}

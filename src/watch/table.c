@@ -225,18 +225,25 @@ table_newer(const struct table *t, const void *p)
 	return item_at(t, ((const struct table_link *)p)->newer);
 }
 
+static uint64_t
+mix(uint64_t h, uint64_t word)
+{
+	h = (h ^ word) * 0xbf58476d1ce4e5b9u;
+	return h ^ h >> 31;
+}
+
 uint64_t
 table_hash(uint64_t seed, const void *bytes, size_t n)
 {
 	const unsigned char *p = bytes;
 	uint64_t h = seed ^ n * 0x9e3779b97f4a7c15u, word;
 
-	for (; n > 0; n -= n < 8 ? n : 8, p += 8) {
-		word = 0;
-		memcpy(&word, p, n < 8 ? n : 8);
-		h = (h ^ word) * 0xbf58476d1ce4e5b9u;
-		h ^= h >> 31;
+	for (; n >= sizeof(word); n -= sizeof(word), p += sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		h = mix(h, word);
 	}
-	h *= 0x94d049bb133111ebu;
-	return h ^ h >> 32;
+	word = 0;
+	for (size_t i = 0; i < n; i++)
+		word = word << 8 | p[i];
+	return mix(h, word) * 0x94d049bb133111ebu >> 16 ^ h;
 }

@@ -24,7 +24,7 @@
 #include "watch/table.h"
 
 #define LINE_MOST 1024		/* of a control connection; rest is cut */
-#define PENDING_MOST 16		/* commands whose replies are waited for */
+#define PENDING_MOST 8		/* commands whose replies are waited for */
 #define EARLY_MOST 16		/* segments that wait for a gap to close */
 #define EARLY_BYTES 65536	/* and their bytes, for one connection */
 #define HISTORY_BYTES 512	/* of the client's latest, to compare with */
