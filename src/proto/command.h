@@ -43,7 +43,7 @@ enum ftp_arg {
 	X(FEAT, feat, ARG_NONE,     AT_GREETED | AT_LOGGED_IN,  "RFC 2389 3") \
 	X(HELP, help, ARG_MAYBE,    AT_GREETED | AT_LOGGED_IN,  "RFC 959 4.1.3") \
 	X(LIST, list, ARG_MAYBE,    AT_LOGGED_IN,               "RFC 959 4.1.3") \
-	X(LPRT, absent, ARG_TEXT,   AT_LOGGED_IN,               "RFC 1639 2") \
+	X(LPRT, lprt, ARG_TEXT,     AT_LOGGED_IN,               "RFC 1639 2") \
 	X(LPSV, absent, ARG_MAYBE,  AT_LOGGED_IN,               "RFC 1639 3") \
 	X(MDTM, mdtm, ARG_TEXT,     AT_LOGGED_IN,               "RFC 3659 3") \
 	X(MKD,  write, ARG_TEXT,    AT_LOGGED_IN,               "RFC 959 4.1.3") \

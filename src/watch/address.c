@@ -23,19 +23,6 @@
 
 static const struct addr nowhere = { .family = ADDR_NONE };
 
-static enum hostport_form
-form_of(enum ftp_verb verb)
-{
-	switch ((int)verb) {
-	case V_EPRT:
-		return HOSTPORT_EPRT;
-	case V_LPRT:
-		return HOSTPORT_LPRT;
-	default:
-		return HOSTPORT_PORT;
-	}
-}
-
 static enum bounce_kind
 verdict(const struct control *c, const struct addr *asked)
 {
@@ -45,59 +32,14 @@ verdict(const struct control *c, const struct addr *asked)
 	return bounce_judge(&q);
 }
 
-/* What was understood of one command. */
-struct named {
-	struct addr reading[LENIENT_READINGS];
-	size_t n;
-	bool strict;		/* reading[0] is what the grammar says */
-	enum bounce_kind kind;
-	struct addr asked;	/* the reading that kind is about */
-};
-
-/* The reading that a server would rather act on than on the others. */
-static bool
-is_likelier(enum bounce_kind than, enum bounce_kind kind)
-{
-	if (than == KIND_none || than == KIND_malformed)
-		return kind != KIND_none && kind != KIND_malformed;
-	return than == KIND_invalid_target && kind != KIND_none;
-}
-
-/* The kind by the address alone. */
-static void
-judge(const struct control *c, struct named *m)
-{
-	enum bounce_kind best = KIND_none;
-
-	m->kind = KIND_malformed;
-	m->asked = m->n > 0 ? m->reading[0] : nowhere;
-	if (m->strict) {
-		m->kind = verdict(c, &m->asked);
-		return;
-	}
-	for (size_t i = 0; i < m->n; i++) {
-		enum bounce_kind kind = verdict(c, &m->reading[i]);
-
-		if (!is_likelier(best, kind))
-			continue;
-		best = kind;
-		m->kind = KIND_evasion;
-		m->asked = m->reading[i];
-	}
-}
-
 static struct named
 understand(const struct control *c, enum ftp_verb verb, struct sv arg,
     bool strict)
 {
-	struct named m = { .kind = KIND_none };
-	struct addr first;
+	struct bounce_question who = { .peer = c->flow->end[CLIENT],
+		.local = c->flow->end[SERVER] };
 
-	m.n = lenient_addresses(form_of(verb), arg, m.reading);
-	m.strict = strict && hostport_parse_form(form_of(verb), arg, &first,
-	    NULL) == FTP_OK;
-	judge(c, &m);
-	return m;
+	return named_judge(verb, arg, strict, &who);
 }
 
 static bool

@@ -336,12 +336,6 @@ other_command(struct watch *w, struct control *c, enum ftp_verb verb,
 }
 
 static bool
-names_address(enum ftp_verb verb)
-{
-	return verb == V_PORT || verb == V_EPRT || verb == V_LPRT;
-}
-
-static bool
 asks_for_port(enum ftp_verb verb)
 {
 	return verb == V_PASV || verb == V_EPSV || verb == V_LPSV ||
@@ -369,7 +363,7 @@ carry_out(struct watch *w, struct control *c, enum ftp_verb verb,
 {
 	struct pending p = { .verb = (uint8_t)verb, .asked_ns = w->now_ns };
 
-	if (names_address(verb)) {
+	if (named_is_asked(verb)) {
 		p.await = AWAIT_ADDRESS;
 		address_named(w, c, verb, arg, strict, &p);
 	} else if (asks_for_port(verb)) {
@@ -379,7 +373,7 @@ carry_out(struct watch *w, struct control *c, enum ftp_verb verb,
 	} else {
 		other_command(w, c, verb, arg, &p);
 	}
-	c->named_last = names_address(verb);
+	c->named_last = named_is_asked(verb);
 	address_doubted(w, c, &p);
 	await(w, c, &p);
 }
@@ -392,7 +386,7 @@ second_command(struct watch *w, struct control *c, struct sv line)
 	enum ftp_verb verb;
 	struct sv arg;
 	bool strict = command_parse(line, &verb, &arg) == FTP_OK &&
-	    names_address(verb);
+	    named_is_asked(verb);
 
 	if (strict || lenient_command(line, room, &verb, &arg))
 		address_second(w, c, verb, arg, strict);

@@ -16,6 +16,7 @@
 #pragma once
 
 #include "policy/bounce.h"
+#include "policy/named.h"
 #include "proto/command.h"
 #include "proto/lenient.h"
 #include "proto/telnet.h"

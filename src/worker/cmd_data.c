@@ -10,8 +10,7 @@
  */
 #include <unistd.h>
 
-#include "policy/bounce.h"
-#include "proto/hostport.h"
+#include "policy/named.h"
 #include "worker/worker.h"
 
 #define UNUSED_MOST 100	/* endpoints in a row without a transfer */
@@ -59,11 +58,11 @@ count_unused(struct sess *s)
 }
 
 static bool
-refused_after_epsv_all(struct sess *s, struct sv arg)
+refused_after_epsv_all(struct sess *s, const struct addr *asked, struct sv arg)
 {
 	if (!s->epsv_all)
 		return false;
-	alert(s, KIND_epsv_all, &(struct addr) { 0 }, arg);
+	alert(s, KIND_epsv_all, asked, arg);
 	reply(s, 504, "Only EPSV is allowed after EPSV ALL.");
 	endpoint_count_refusal(s);
 	return true;
@@ -82,10 +81,62 @@ refuse_family(struct sess *s)
 	    family_number(s));
 }
 
-static void
-refuse_malformed(struct sess *s, enum ftp_err err, struct sv arg)
+static struct bounce_question
+question_of(const struct sess *s)
 {
-	alert(s, KIND_malformed, &(struct addr) { 0 }, arg);
+	return (struct bounce_question) { .peer = s->who.client,
+		.local = s->who.server, .deny = s->w->conf.active_deny.at,
+		.deny_count = s->w->conf.active_deny.count };
+}
+
+/* What another server may have made of it is what somebody wanted. */
+static void
+alert_misspelt(struct sess *s, enum ftp_verb verb, struct sv arg)
+{
+	struct bounce_question who = question_of(s);
+	struct named m = named_judge(verb, arg, false, &who);
+	enum bounce_kind kind = m.kind;
+
+	if (!s->logged_in)
+		kind = KIND_preauth;
+	else if (s->epsv_all)
+		kind = KIND_epsv_all;
+	alert(s, kind, &m.asked, arg);
+}
+
+void
+endpoint_note_hidden(struct sess *s, struct sv line)
+{
+	char room[LENIENT_LINE_MAX];
+	enum ftp_verb verb;
+	struct sv arg;
+
+	if (!lenient_command(line, room, &verb, &arg))
+		return;
+	endpoint_void(s);
+	alert_misspelt(s, verb, arg);
+	endpoint_count_refusal(s);
+}
+
+void
+endpoint_note_preauth(struct sess *s, enum ftp_verb verb, struct sv arg)
+{
+	struct bounce_question who = question_of(s);
+	struct named m = { 0 };
+
+	if (named_is_asked(verb))
+		m = named_judge(verb, arg, true, &who);
+	else if (verb != V_PASV && verb != V_EPSV)
+		return;
+	alert(s, KIND_preauth, &m.asked, arg);
+	endpoint_count_refusal(s);
+}
+
+static void
+refuse_malformed(struct sess *s, enum ftp_verb verb, enum ftp_err err,
+    struct sv arg)
+{
+	alert_misspelt(s, verb, arg);
 	if (err == FTP_FAMILY)
 		refuse_family(s);
 	else
@@ -97,11 +148,11 @@ refuse_malformed(struct sess *s, enum ftp_err err, struct sv arg)
 static void
 judge_address(struct sess *s, const struct addr *asked, struct sv arg)
 {
-	struct bounce_question q = { .asked = *asked, .peer = s->who.client,
-		.local = s->who.server, .deny = s->w->conf.active_deny.at,
-		.deny_count = s->w->conf.active_deny.count };
-	enum bounce_kind kind = bounce_judge(&q);
+	struct bounce_question q = question_of(s);
+	enum bounce_kind kind;
 
+	q.asked = *asked;
+	kind = bounce_judge(&q);
 	if (kind == KIND_none) {
 		s->endpoint = ENDPOINT_ACTIVE;
 		s->data_port = asked->port;
@@ -117,14 +168,14 @@ judge_address(struct sess *s, const struct addr *asked, struct sv arg)
 }
 
 static void
-set_address(struct sess *s, enum ftp_err err, const struct addr *asked,
-    struct sv arg)
+set_address(struct sess *s, enum ftp_verb verb, enum ftp_err err,
+    const struct addr *asked, struct sv arg)
 {
 	endpoint_void(s);
-	if (refused_after_epsv_all(s, arg) || !count_unused(s))
+	if (refused_after_epsv_all(s, asked, arg) || !count_unused(s))
 		return;
 	if (err != FTP_OK)
-		refuse_malformed(s, err, arg);
+		refuse_malformed(s, verb, err, arg);
 	else
 		judge_address(s, asked, arg);
 }
@@ -134,7 +185,7 @@ cmd_port(struct sess *s, struct sv arg)
 {
 	struct addr asked = { 0 };
 
-	set_address(s, hostport_parse(arg, &asked), &asked, arg);
+	set_address(s, V_PORT, hostport_parse(arg, &asked), &asked, arg);
 }
 
 void
@@ -142,7 +193,24 @@ cmd_eprt(struct sess *s, struct sv arg)
 {
 	struct addr asked = { 0 };
 
-	set_address(s, eprt_parse(arg, &asked), &asked, arg);
+	set_address(s, V_EPRT, eprt_parse(arg, &asked), &asked, arg);
+}
+
+/* Not offered, and a way to ask for the same. */
+void
+cmd_lprt(struct sess *s, struct sv arg)
+{
+	struct bounce_question who = question_of(s);
+	struct named m = named_judge(V_LPRT, arg, true, &who);
+
+	endpoint_void(s);
+	if (s->epsv_all)
+		m.kind = KIND_epsv_all;
+	reply(s, 502, "LPRT is not offered; EPRT is.");
+	if (m.kind == KIND_none)
+		return;
+	alert(s, m.kind, &m.asked, arg);
+	endpoint_count_refusal(s);
 }
 
 static void
@@ -211,7 +279,7 @@ void
 cmd_pasv(struct sess *s, struct sv arg)
 {
 	endpoint_void(s);
-	if (refused_after_epsv_all(s, arg))
+	if (refused_after_epsv_all(s, &(struct addr) { 0 }, arg))
 		return;
 	if (addr_unmap(s->who.server).family != ADDR_V4) {
 		reply(s, 425, "PASV has no room for IPv6, use EPSV.");

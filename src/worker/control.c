@@ -84,19 +84,6 @@ in_time(struct sess *s, enum ftp_verb verb)
 	return false;
 }
 
-/* A data address before login is an attempt that someone may want to see. */
-static void
-note_preauth(struct sess *s, enum ftp_verb verb, struct sv arg)
-{
-	if (s->logged_in || (verb != V_PORT && verb != V_EPRT &&
-	    verb != V_LPRT && verb != V_PASV && verb != V_EPSV))
-		return;
-	event_alert(&s->w->events, &s->who, KIND_preauth,
-	    &(struct addr) { 0 }, "blocked", arg);
-	/* Bounded like any refusal: each alert costs the log a line. */
-	endpoint_count_refusal(s);
-}
-
 /* Runs one line; false when it has to wait for the command before it. */
 static bool
 run_line(struct sess *s, struct sv line)
@@ -115,10 +102,13 @@ run_line(struct sess *s, struct sv line)
 	s->spoken = true;
 	if (verb == V_UNKNOWN) {
 		unknown(s, err);
+		endpoint_note_hidden(s, line);
 	} else if (!in_time(s, verb)) {
-		note_preauth(s, verb, arg);
+		if (!s->logged_in)
+			endpoint_note_preauth(s, verb, arg);
 	} else if (err != FTP_OK) {
 		malformed(s, verb);
+		endpoint_note_hidden(s, line);
 	} else {
 		if (s->wait == WAIT_NOTHING)
 			s->verb = verb;

@@ -315,6 +315,11 @@ void worker_exit_if_empty(struct worker *w);
 
 /* Forgets the data endpoint, at the gate too. */
 void endpoint_void(struct sess *s);
+/* A PORT, EPRT or LPRT in a line that is no command as it stands. */
+void endpoint_note_hidden(struct sess *s, struct sv line);
+/* A data address before login: an attempt that someone may want to see. */
+void endpoint_note_preauth(struct sess *s, enum ftp_verb verb,
+    struct sv arg);
 /* One more refused data address; the session ends when it is one too many. */
 void endpoint_count_refusal(struct sess *s);
 void endpoint_listening(struct sess *s, uint16_t port);
@@ -326,7 +331,7 @@ typedef void sess_handler(struct sess *s, struct sv arg);
 void sess_command(struct sess *s, enum ftp_verb verb, struct sv arg);
 #define SESS_HANDLERS(X) \
 	X(abor) X(absent) X(acct) X(allo) X(cdup) X(clnt) X(cwd) X(eprt) \
-	X(epsv) X(feat) X(help) X(list) X(mdtm) X(mlsd) X(mlst) X(mode) \
+	X(epsv) X(feat) X(help) X(list) X(lprt) X(mdtm) X(mlsd) X(mlst) X(mode) \
 	X(nlst) X(noop) X(opts) X(pass) X(pasv) X(port) X(pwd) X(quit) \
 	X(rein) X(rest) X(retr) X(rnto) X(site) X(size) X(stat) X(stru) \
 	X(syst) X(type) X(user) X(write)

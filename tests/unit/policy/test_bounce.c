@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "policy/bounce.h"
+#include "policy/named.h"
 
 #include <stdio.h>
 
@@ -33,20 +33,44 @@ is_absent(enum ftp_verb verb)
 	return strcmp(handlers[verb], "absent") == 0;
 }
 
+static int
+reply_of(enum ftp_verb verb, struct sv arg, const struct bounce_question *who,
+    const struct named *m)
+{
+	struct bounce_question q = *who;
+	enum ftp_err err;
+
+	if (is_absent(verb) || verb == V_LPRT)
+		return 502;
+	err = verb == V_PORT ? hostport_parse(arg, &q.asked) :
+	    eprt_parse(arg, &q.asked);
+	return err != FTP_OK ? ftp_err_reply(err) : bounce_reply(&q, m->kind);
+}
+
 static struct answer
 answer_address(enum ftp_verb verb, struct sv arg, const struct addr *peer,
     const struct addr *server)
 {
-	struct bounce_question q = { .peer = *peer, .local = *server };
-	enum ftp_err err = verb == V_PORT ? hostport_parse(arg, &q.asked) :
-	    eprt_parse(arg, &q.asked);
-	enum bounce_kind kind;
+	struct bounce_question who = { .peer = *peer, .local = *server };
+	struct named m = named_judge(verb, arg, true, &who);
 
-	if (err != FTP_OK)
-		return (struct answer) { ftp_err_reply(err), "-" };
-	kind = bounce_judge(&q);
-	return (struct answer) { bounce_reply(&q, kind),
-		bounce_kind_name(kind) };
+	return (struct answer) { reply_of(verb, arg, &who, &m),
+		bounce_kind_name(m.kind) };
+}
+
+/* What is no command as it stands may be one to a careless server. */
+static const char *
+hidden_kind(struct sv line, const struct addr *peer,
+    const struct addr *server)
+{
+	struct bounce_question who = { .peer = *peer, .local = *server };
+	char room[LENIENT_LINE_MAX];
+	enum ftp_verb verb;
+	struct sv arg;
+
+	if (!lenient_command(line, room, &verb, &arg))
+		return "-";
+	return bounce_kind_name(named_judge(verb, arg, false, &who).kind);
 }
 
 static struct answer
@@ -58,7 +82,8 @@ answer_line(struct sv line, struct sv when, const struct addr *peer,
 	enum ftp_err err = command_parse(line, &verb, &arg);
 
 	if (err != FTP_OK)
-		return (struct answer) { ftp_err_reply(err), "-" };
+		return (struct answer) { ftp_err_reply(err),
+			hidden_kind(line, peer, server) };
 	if (is_absent(verb))
 		return (struct answer) { 502, "-" };
 	if (sv_eq(when, SV("greeted")) &&
@@ -69,7 +94,7 @@ answer_line(struct sv line, struct sv when, const struct addr *peer,
 	    (verb == V_PORT || verb == V_EPRT || verb == V_PASV))
 		return (struct answer) { 504,
 			bounce_kind_name(KIND_epsv_all) };
-	if (verb == V_PORT || verb == V_EPRT)
+	if (named_is_asked(verb))
 		return answer_address(verb, arg, peer, server);
 	return (struct answer) { 200, "-" };
 }
