@@ -474,9 +474,9 @@ finding_tell(struct watch *w, struct finding *f)
 	if (f->told)
 		f->updates++;
 	f->told = true;
-	f->told_kind = f->kind;
-	f->told_stage = f->stage;
-	f->told_level = f->level;
+	f->told_kind = (uint8_t)f->kind;
+	f->told_stage = (uint8_t)f->stage;
+	f->told_level = (uint8_t)f->level;
 	f->dirty = false;
 	if (w->report.finding != NULL)
 		w->report.finding(w->report.arg, w, f);
