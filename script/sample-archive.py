@@ -440,12 +440,12 @@ DATASETS = [
 		None, None, None),	# LISEZ-MOI.txt instead
 ]
 
+# To files alone: wget's mirror leaves out links to directories.
 LINKS = {
-	"t2m": "reanalysis/t2m",
-	"reanalysis/t2m/latest": "2023",
-	"reanalysis/pressure levels/latest": "2023",
-	"obs/stations/latest": "2023",
-	"ocean/sst/latest": "2023",
+	"reanalysis/t2m/latest.grib2": "2023/t2m_2023-12.grib2",
+	"reanalysis/pressure levels/latest.grib2": "2023/pl_2023-07-10.grib2",
+	"obs/stations/latest.csv": "2023/synop_2023-12-31.csv",
+	"ocean/sst/latest.nc": "2023/sst_2023.nc",
 	"ocean/sea ice/latest.nc": "ice concentration 2023.nc",
 	"forecast/latest.grib2": "2023/fc_2023-09-15_00.grib2",
 }
