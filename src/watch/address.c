@@ -7,7 +7,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "watch/watch.h"
@@ -201,26 +200,27 @@ static void
 doubt_add(struct watch *w, struct control *c, const struct named *m,
     const struct finding *f)
 {
-	if (c->doubt == NULL &&
-	    (c->doubt = calloc(1, sizeof(*c->doubt))) == NULL) {
-		w->counters.no_memory++;
+	struct talk *t = talk_begin(w, c);
+
+	if (t == NULL)
 		return;
-	}
-	*c->doubt = (struct doubt) { .set = true, .reading = m->asked,
+	t->doubt = (struct doubt) { .set = true, .reading = m->asked,
 		.since_ns = w->now_ns };
 	if (f != NULL) {
-		c->doubt->finding = f->link.self;
-		c->doubt->serial = f->serial;
+		t->doubt.finding = f->link.self;
+		t->doubt.serial = f->serial;
 	}
 }
 
 static struct doubt *
 doubt_of(const struct watch *w, const struct control *c)
 {
-	struct doubt *d = c->doubt;
+	struct doubt *d = c->talk == NULL ? NULL : &c->talk->doubt;
 
-	return d != NULL && d->set && w->now_ns - d->since_ns < DOUBT_NS ? d :
-	    NULL;
+	if (d == NULL || !d->set)
+		return NULL;
+	d->set = w->now_ns - d->since_ns < DOUBT_NS;
+	return d->set ? d : NULL;
 }
 
 void

@@ -7,7 +7,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "proto/reply.h"
@@ -39,16 +38,15 @@ is_hello(const struct watch *w)
 struct control *
 control_new(struct watch *w, struct flow *f)
 {
-	struct control *c = calloc(1, sizeof(*c));
+	struct control *c = blocks_get(&w->controls);
 	uint16_t port = f->end[SERVER].port;
 
 	if (c == NULL)
 		return NULL;
-	c->flow = f;
+	*c = (struct control) { .flow = f };
 	c->from_start = f->syn;
 	c->logged_in = !f->syn;
 	c->server_is_ftp = port == FTP_PORT || port == FTPS_PORT;
-	c->tls = is_hello(w);
 	telnet_init(&c->half[CLIENT].telnet, NULL, LINE_MOST);
 	telnet_init(&c->half[SERVER].telnet, NULL, LINE_MOST);
 	c->pair = peers_pair(w, &f->end[CLIENT], &f->end[SERVER], true);
@@ -62,16 +60,27 @@ control_new(struct watch *w, struct flow *f)
 	w->counters.control++;
 	if (!f->syn)
 		w->counters.control_midstream++;
-	if (c->tls)
-		w->counters.control_encrypted++;
+	if (is_hello(w))
+		control_encrypts(w, c);
 	return c;
+}
+
+/* Counted once, also when it is clear again in between (CCC). */
+void
+control_encrypts(struct watch *w, struct control *c)
+{
+	if (!c->was_tls)
+		w->counters.control_encrypted++;
+	c->tls = c->was_tls = true;
 }
 
 static void
 tell_waiting(struct watch *w, struct control *c)
 {
-	for (unsigned i = 0; i < c->pending_count; i++) {
-		struct pending *p = &c->pending[(c->pending_first + i) %
+	const struct talk *t = c->talk;
+
+	for (unsigned i = 0; t != NULL && i < t->pending_count; i++) {
+		const struct pending *p = &t->pending[(t->pending_first + i) %
 		    PENDING_MOST];
 		struct finding *f = finding_get(w, p->finding, p->serial);
 
@@ -96,29 +105,39 @@ control_end(struct watch *w, struct control *c)
 		expect_drop(w, c->passive);
 	if (c->pair != NULL)
 		peers_release_pair(w, c->pair);
-	stream_free(c);
-	free(c->pending);
-	free(c->doubt);
-	free(c);
+	stream_free(w, c);
+	talk_end(w, c);
+	blocks_put(&w->controls, c);
 	f->control = NULL;
 }
 
 /* ---- what waits for its reply */
 
+/* Its reply will not be known for its own: what is known is told now. */
+static void
+await_nothing(struct watch *w, struct control *c, const struct pending *p)
+{
+	struct finding *f = finding_get(w, p->finding, p->serial);
+
+	if (c->pending_lost < UINT16_MAX)
+		c->pending_lost++; /* and all behind it, or they would shift */
+	w->counters.pending_cut++;
+	if (f != NULL)
+		finding_tell(w, f);
+}
+
 static void
 await(struct watch *w, struct control *c, const struct pending *p)
 {
-	if (c->pending_lost > 0 || c->pending_count == PENDING_MOST) {
-		c->pending_lost++; /* and all behind it, or they would shift */
-		w->counters.pending_cut++;
+	struct talk *t = NULL;
+
+	if (c->pending_lost == 0)
+		t = talk_begin(w, c);
+	if (t == NULL || t->pending_count == PENDING_MOST) {
+		await_nothing(w, c, p);
 		return;
 	}
-	if (c->pending == NULL &&
-	    (c->pending = malloc(PENDING_MOST * sizeof(*p))) == NULL) {
-		w->counters.no_memory++;
-		return;
-	}
-	c->pending[(c->pending_first + c->pending_count++) % PENDING_MOST] =
+	t->pending[(t->pending_first + t->pending_count++) % PENDING_MOST] =
 	    *p;
 }
 
@@ -127,33 +146,36 @@ static struct pending
 answered(struct control *c)
 {
 	struct pending p = { .await = AWAIT_OTHER, .verb = V_UNKNOWN };
+	struct talk *t = c->talk;
 
-	if (c->pending_count == 0) {
+	if (t == NULL || t->pending_count == 0) {
 		if (c->pending_lost > 0)
 			c->pending_lost--;
 		return p;
 	}
-	p = c->pending[c->pending_first];
-	c->pending_first = (uint8_t)((c->pending_first + 1) % PENDING_MOST);
-	if (--c->pending_count == 0) {
-		free(c->pending);
-		c->pending = NULL;
-		c->pending_first = 0;
-	}
+	p = t->pending[t->pending_first];
+	t->pending_first = (uint8_t)((t->pending_first + 1) % PENDING_MOST);
+	t->pending_count--;
 	return p;
 }
 
 struct pending *
 control_latest(const struct control *c)
 {
-	return c->pending_count == 0 ? NULL : &c->pending[(c->pending_first +
-	    c->pending_count - 1) % PENDING_MOST];
+	struct talk *t = c->talk;
+
+	return t == NULL || t->pending_count == 0 ? NULL :
+	    &t->pending[(t->pending_first + t->pending_count - 1u) %
+	    PENDING_MOST];
 }
 
 static struct pending *
 front(const struct control *c)
 {
-	return c->pending_count == 0 ? NULL : &c->pending[c->pending_first];
+	struct talk *t = c->talk;
+
+	return t == NULL || t->pending_count == 0 ? NULL :
+	    &t->pending[t->pending_first];
 }
 
 /* ---- commands */
@@ -426,9 +448,7 @@ control_command(struct watch *w, struct control *c, struct sv line,
 static void
 tls_begins(struct watch *w, struct control *c)
 {
-	if (!c->tls)
-		w->counters.control_encrypted++;
-	c->tls = true;
+	control_encrypts(w, c);
 	if (c->server != NULL)
 		c->server->tls_ns = w->now_ns;
 }
@@ -553,6 +573,7 @@ control_reply(struct watch *w, struct control *c, struct sv line)
 		return;
 	}
 	final_reply(w, c, reply.code, reply.text);
+	talk_rest(w, c);
 }
 
 void

@@ -48,8 +48,10 @@ find(const struct watch *w, uint64_t hash, uint64_t id)
 }
 
 static void
-scan_free(struct finding *f)
+scan_free(struct watch *w, struct finding *f)
 {
+	if (f->scan != NULL)
+		w->scans--;
 	free(f->scan);
 	f->scan = NULL;
 }
@@ -60,7 +62,7 @@ finding_shed(void *arg, struct table_link *item)
 	struct finding *f = (struct finding *)(void *)item;
 
 	finding_tell(arg, f);
-	scan_free(f);
+	scan_free(arg, f);
 	f->serial = 0; /* for finding_get */
 }
 
@@ -161,15 +163,17 @@ map_add(struct scan *scan, uint16_t port, enum port_state state)
 	scan->told++;
 }
 
-/* From here on every port counts. */
+/* From here on every port counts, while there is room to count them. */
 static void
 becomes_scan(struct watch *w, struct finding *f)
 {
-	if ((f->scan = calloc(1, sizeof(*f->scan))) == NULL) {
-		w->counters.no_memory++;
-		return;
-	}
-	for (unsigned i = 0; i < f->ports; i++)
+	if (w->scans < w->scans_most)
+		f->scan = calloc(1, sizeof(*f->scan));
+	if (f->scan != NULL)
+		w->scans++;
+	else if (!is_scan(f))
+		w->counters.scan_maps_dropped++;
+	for (unsigned i = 0; f->scan != NULL && i < f->ports; i++)
 		map_add(f->scan, f->port[i], (enum port_state)f->state[i]);
 	finding_turns(w, f, is_slow(f) ? KIND_scan_slow : KIND_scan_vertical);
 }
@@ -188,7 +192,7 @@ note_port(struct watch *w, struct finding *f, uint16_t port)
 		f->port[f->ports] = port;
 		f->state[f->ports++] = PORT_ASKED;
 	}
-	if (f->ports == SCAN_PORTS && may_be_scan(f))
+	if (f->ports == SCAN_PORTS && (may_be_scan(f) || is_scan(f)))
 		becomes_scan(w, f);
 }
 

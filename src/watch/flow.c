@@ -19,15 +19,20 @@
 #define RESET_NS (30 * WATCH_S)	/* an honest connection is over by then */
 
 /* What the tables may have of the memory, in 64ths. */
-#define SHARE_FLOWS 30
-#define SHARE_EXPECTS 8
-#define SHARE_FINDINGS 12
+#define SHARE_FLOWS 28
+#define SHARE_EXPECTS 6
+#define SHARE_FINDINGS 10
 #define SHARE_PAIRS 4
 #define SHARE_CLIENTS 2
 #define SHARE_SERVERS 2
 #define SHARE_UPLOADS 1
+/* And what is outside of them. */
+#define SHARE_TALKS 6
+#define SHARE_EARLY 2
+#define SHARE_SCANS 3
 /* A flow may be a control connection, with a struct of its own. */
 #define FLOW_BYTES (sizeof(struct flow) + sizeof(struct control))
+#define BUCKET_BYTES 8		/* of an item; half of it before they double */
 
 uint64_t
 watch_hash_ip(const struct watch *w, const struct addr *a)
@@ -326,13 +331,15 @@ watch_segment(struct watch *w, const struct segment *s)
 		forget(w, f);
 }
 
+#define SHARE_LEAST 64		/* items, however small the memory */
+
 static uint32_t
 share(size_t memory, unsigned parts, size_t item_bytes)
 {
-	size_t n = memory / 64 * parts / (item_bytes + sizeof(uint32_t));
+	size_t n = memory / 64 * parts / (item_bytes + BUCKET_BYTES);
 
-	if (n < 64)
-		n = 64;
+	if (n < SHARE_LEAST)
+		n = SHARE_LEAST;
 	return n < UINT32_MAX / 2 ? (uint32_t)n : UINT32_MAX / 2;
 }
 
@@ -356,6 +363,12 @@ watch_init(struct watch *w, size_t memory, uint64_t seed)
 	    !INIT(uploads, SHARE_UPLOADS, sizeof(struct upload),
 	    struct upload))
 		return false;
+	if (!blocks_init(&w->controls, sizeof(struct control), w->flows.most) ||
+	    !blocks_init(&w->talks, TALK_BYTES,
+	    share(memory, SHARE_TALKS, TALK_BYTES)))
+		return false;
+	w->early_most = memory / 64 * SHARE_EARLY;
+	w->scans_most = share(memory, SHARE_SCANS, sizeof(struct scan));
 	w->flows.shed = flow_shed;
 	w->flows.arg = w;
 	w->pairs.keeps = true; /* control connections point to them */
@@ -389,6 +402,8 @@ watch_free(struct watch *w)
 	for (x = table_oldest(&w->findings); x != NULL;
 	    x = table_newer(&w->findings, x))
 		free(x->scan);
+	blocks_free(&w->controls);
+	blocks_free(&w->talks);
 	table_free(&w->flows);
 	table_free(&w->expects);
 	table_free(&w->findings);

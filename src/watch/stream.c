@@ -23,6 +23,7 @@
 #define WINDOW (1 << 20)	/* nothing honest is so far from its place */
 #define TTL_SLACK 8		/* routes change; an attack's TTL is tiny */
 #define READING_MOST (2 * HISTORY_BYTES + LINE_MOST)
+#define MALLOC_BYTES 16		/* that malloc keeps beside a block */
 
 static void
 deliver(struct watch *w, struct control *c, enum end from, struct sv line)
@@ -39,8 +40,8 @@ keep_partial(struct watch *w, struct half *h)
 {
 	if (h->line != NULL || h->telnet.len == 0 || h->telnet.ended)
 		return;
-	if ((h->line = malloc(LINE_MOST)) == NULL) {
-		w->counters.no_memory++;
+	if ((h->line = blocks_get(&w->talks)) == NULL) {
+		w->counters.no_room++;
 		telnet_init(&h->telnet, NULL, LINE_MOST);
 		h->resync = true;
 		return;
@@ -49,9 +50,9 @@ keep_partial(struct watch *w, struct half *h)
 }
 
 static void
-release_partial(struct half *h)
+release_partial(struct watch *w, struct half *h)
 {
-	free(h->line);
+	blocks_put(&w->talks, h->line);
 	h->line = NULL;
 }
 
@@ -73,7 +74,7 @@ begins_line(enum end from, struct sv in)
 
 /* After a gap, what stands before the next LF may be no whole line. */
 static struct sv
-skip_to_line(struct half *h, enum end from, struct sv in)
+skip_to_line(struct watch *w, struct half *h, enum end from, struct sv in)
 {
 	const char *lf;
 
@@ -81,7 +82,7 @@ skip_to_line(struct half *h, enum end from, struct sv in)
 		return in;
 	if (begins_line(from, in)) {
 		h->resync = false;
-		release_partial(h);
+		release_partial(w, h);
 		telnet_init(&h->telnet, NULL, LINE_MOST);
 		return in;
 	}
@@ -89,7 +90,7 @@ skip_to_line(struct half *h, enum end from, struct sv in)
 	if (lf == NULL)
 		return (struct sv) { in.ptr, 0 };
 	h->resync = false;
-	release_partial(h);
+	release_partial(w, h);
 	telnet_init(&h->telnet, NULL, LINE_MOST);
 	return sv_drop(in, (size_t)(lf - in.ptr) + 1);
 }
@@ -100,17 +101,17 @@ feed(struct watch *w, struct control *c, enum end from, struct sv in)
 	static char room[LINE_MOST];
 	struct half *h = &c->half[from];
 
-	in = skip_to_line(h, from, in);
+	in = skip_to_line(w, h, from, in);
 	while (in.len > 0 && c->flow->kind == FLOW_CONTROL) {
 		h->telnet.buf = h->line != NULL ? h->line : room;
 		switch (telnet_feed(&h->telnet, &in)) {
 		case TELNET_LINE:
 			deliver(w, c, from, telnet_line(&h->telnet));
-			release_partial(h);
+			release_partial(w, h);
 			break;
 		case TELNET_OVERLONG:
 			w->counters.lines_cut++;
-			release_partial(h);
+			release_partial(w, h);
 			break;
 		case TELNET_MORE:
 		case TELNET_OPTION:
@@ -123,41 +124,51 @@ feed(struct watch *w, struct control *c, enum end from, struct sv in)
 /* ---- what the client has said lately */
 
 static void
-history_release(struct control *c)
+history_release(struct watch *w, struct control *c)
 {
-	free(c->history);
-	c->history = NULL;
-	c->history_len = 0;
+	if (c->talk == NULL)
+		return;
+	c->talk->history_len = 0;
+	talk_rest(w, c);
 }
 
 static void
 history_add(struct watch *w, struct control *c, struct sv bytes, uint32_t end)
 {
+	struct talk *t = talk_begin(w, c);
+
+	if (t == NULL)
+		return;
 	if (bytes.len > HISTORY_BYTES)
 		bytes = sv_drop(bytes, bytes.len - HISTORY_BYTES);
-	if (c->history == NULL &&
-	    (c->history = malloc(HISTORY_BYTES)) == NULL) {
-		w->counters.no_memory++;
-		return;
-	}
-	if (c->history_len + bytes.len > HISTORY_BYTES) {
+	if (t->history_len + bytes.len > HISTORY_BYTES) {
 		size_t keep = HISTORY_BYTES - bytes.len;
 
-		memmove(c->history, c->history + (c->history_len - keep),
+		memmove(t->history, t->history + (t->history_len - keep),
 		    keep);
-		c->history_len = (uint32_t)keep;
+		t->history_len = (uint32_t)keep;
 	}
-	memcpy(c->history + c->history_len, bytes.ptr, bytes.len);
-	c->history_len += (uint32_t)bytes.len;
-	c->history_end = end;
+	memcpy(t->history + t->history_len, bytes.ptr, bytes.len);
+	t->history_len += (uint32_t)bytes.len;
+	t->history_end = end;
 }
 
-/* Where seq stands in the history; negative: before it. */
+static struct sv
+history_of(const struct control *c)
+{
+	if (c->talk == NULL)
+		return SV("");
+	return (struct sv) { c->talk->history, c->talk->history_len };
+}
+
+/* Where seq stands in the history, if there is one; negative: before it. */
 static int64_t
 history_at(const struct control *c, uint32_t seq)
 {
-	return (int64_t)c->history_len -
-	    (int32_t)(c->history_end - seq);
+	if (c->talk == NULL || c->talk->history_len == 0)
+		return 0;
+	return (int64_t)c->talk->history_len -
+	    (int32_t)(c->talk->history_end - seq);
 }
 
 /*
@@ -169,26 +180,27 @@ second_reading(struct watch *w, struct control *c, uint32_t seq,
     struct sv copy)
 {
 	char text[READING_MOST], line[LINE_MOST];
-	int64_t at = c->history == NULL ? 0 : history_at(c, seq);
+	struct sv history = history_of(c);
+	int64_t at = history_at(c, seq), most = (int64_t)history.len;
 	int64_t behind = at + (int64_t)copy.len, start = at;
 	struct telnet telnet;
 	struct sv in = { text, 0 };
 
-	if (at < 0 || at > c->history_len || copy.len > LINE_MOST) {
+	if (at < 0 || at > most || copy.len > LINE_MOST) {
 		w->counters.overlaps_unchecked++;
 		return;
 	}
-	while (start > 0 && c->history[start - 1] != '\n')
+	while (start > 0 && history.ptr[start - 1] != '\n')
 		start--;
 	if (at > start)
-		memcpy(text, c->history + start, (size_t)(at - start));
+		memcpy(text, history.ptr + start, (size_t)(at - start));
 	in.len = (size_t)(at - start);
 	memcpy(text + in.len, copy.ptr, copy.len);
 	in.len += copy.len;
-	if (behind < c->history_len) {
-		memcpy(text + in.len, c->history + behind,
-		    (size_t)(c->history_len - behind));
-		in.len += (size_t)(c->history_len - behind);
+	if (behind < most) {
+		memcpy(text + in.len, history.ptr + behind,
+		    (size_t)(most - behind));
+		in.len += (size_t)(most - behind);
 	}
 	telnet_init(&telnet, line, LINE_MOST);
 	while (in.len > 0)
@@ -200,16 +212,16 @@ second_reading(struct watch *w, struct control *c, uint32_t seq,
 static void
 compare(struct watch *w, struct control *c, uint32_t seq, struct sv copy)
 {
-	int64_t at;
+	struct sv history = history_of(c);
+	int64_t at = history_at(c, seq);
 
-	if (c->history == NULL)
+	if (history.len == 0)
 		return; /* acknowledged, or never kept */
-	at = history_at(c, seq);
-	if (at < 0 || at + (int64_t)copy.len > c->history_len) {
+	if (at < 0 || at + (int64_t)copy.len > (int64_t)history.len) {
 		w->counters.overlaps_unchecked++;
 		return;
 	}
-	if (memcmp(c->history + at, copy.ptr, copy.len) == 0)
+	if (memcmp(history.ptr + at, copy.ptr, copy.len) == 0)
 		return;
 	w->counters.overlaps++;
 	second_reading(w, c, seq, copy);
@@ -217,17 +229,29 @@ compare(struct watch *w, struct control *c, uint32_t seq, struct sv copy)
 
 /* ---- segments out of their place */
 
-static void
-early_free(struct half *h)
+static size_t
+early_cost(size_t len)
 {
-	struct early *e;
+	return sizeof(struct early) + MALLOC_BYTES + len;
+}
 
-	while ((e = h->early) != NULL) {
-		h->early = e->next;
-		free(e);
-	}
-	h->early_bytes = 0;
-	h->early_count = 0;
+static void
+early_drop(struct watch *w, struct half *h)
+{
+	struct early *e = h->early;
+
+	h->early = e->next;
+	h->early_bytes -= e->len;
+	h->early_count--;
+	w->early_bytes -= early_cost(e->len);
+	free(e);
+}
+
+static void
+early_free(struct watch *w, struct half *h)
+{
+	while (h->early != NULL)
+		early_drop(w, h);
 }
 
 static void
@@ -237,6 +261,7 @@ early_add(struct watch *w, struct half *h, uint32_t seq, struct sv bytes)
 
 	if (h->early_count >= EARLY_MOST ||
 	    h->early_bytes + bytes.len > EARLY_BYTES ||
+	    w->early_bytes + early_cost(bytes.len) > w->early_most ||
 	    (e = malloc(sizeof(*e) + bytes.len)) == NULL) {
 		w->counters.early_dropped++;
 		return;
@@ -250,6 +275,7 @@ early_add(struct watch *w, struct half *h, uint32_t seq, struct sv bytes)
 	*link = e;
 	h->early_bytes += e->len;
 	h->early_count++;
+	w->early_bytes += early_cost(e->len);
 }
 
 static void
@@ -268,6 +294,7 @@ early_take(struct watch *w, struct control *c, enum end from)
 		h->early = e->next;
 		h->early_bytes -= e->len;
 		h->early_count--;
+		w->early_bytes -= early_cost(e->len);
 		take(w, c, from, e->seq, (struct sv) { e->data, e->len });
 		free(e);
 	}
@@ -283,7 +310,7 @@ skip_gap(struct watch *w, struct control *c, enum end from, uint32_t seq)
 	h->resync = true;
 	c->flow->next_seq[from] = seq;
 	if (from == CLIENT)
-		history_release(c);
+		history_release(w, c);
 }
 
 /* Bytes whose beginning is at or before their turn. */
@@ -360,10 +387,10 @@ acknowledged(struct watch *w, struct control *c, enum end of, uint32_t ack)
 		skip_gap(w, c, of, h->early->seq);
 		early_take(w, c, of);
 	}
-	if (of == CLIENT && c->history != NULL &&
+	if (of == CLIENT && c->talk != NULL &&
 	    (int32_t)(h->acked - f->next_seq[of]) >= 0 &&
 	    h->line == NULL)
-		history_release(c);
+		history_release(w, c);
 }
 
 /* ---- readings that a receiver may or may not have */
@@ -476,8 +503,7 @@ is_encrypted(struct watch *w, struct control *c, enum end from, struct sv in)
 
 	if (!c->tls && from == CLIENT && !c->client_spoke && in.len > 2 &&
 	    type == 22 && in.ptr[1] == 3) {
-		c->tls = true; /* at once, without AUTH */
-		w->counters.control_encrypted++;
+		control_encrypts(w, c); /* at once, without AUTH */
 	}
 	if (!c->tls)
 		return false;
@@ -494,14 +520,15 @@ is_encrypted(struct watch *w, struct control *c, enum end from, struct sv in)
 }
 
 static void
-skip_encrypted(struct control *c, enum end from, uint32_t end)
+skip_encrypted(struct watch *w, struct control *c, enum end from,
+    uint32_t end)
 {
 	if ((int32_t)(end - c->flow->next_seq[from]) > 0)
 		c->flow->next_seq[from] = end;
-	early_free(&c->half[from]);
-	release_partial(&c->half[from]);
+	early_free(w, &c->half[from]);
+	release_partial(w, &c->half[from]);
 	telnet_init(&c->half[from].telnet, NULL, LINE_MOST);
-	history_release(c);
+	history_release(w, c);
 }
 
 void
@@ -537,7 +564,7 @@ stream_segment(struct watch *w, struct control *c, enum end from)
 	if (f->reset)
 		w->counters.after_reset++;
 	if (is_encrypted(w, c, from, payload(s))) {
-		skip_encrypted(c, from, seq + s->len);
+		skip_encrypted(w, c, from, seq + s->len);
 		return;
 	}
 	if (from == SERVER && ahead == 0)
@@ -550,11 +577,10 @@ stream_segment(struct watch *w, struct control *c, enum end from)
 }
 
 void
-stream_free(struct control *c)
+stream_free(struct watch *w, struct control *c)
 {
 	for (int e = CLIENT; e <= SERVER; e++) {
-		early_free(&c->half[e]);
-		release_partial(&c->half[e]);
+		early_free(w, &c->half[e]);
+		release_partial(w, &c->half[e]);
 	}
-	history_release(c);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define CHUNK 1024		/* items */
+#define CACHE_LINE ((size_t)64)
 #define BUCKETS_LEAST 1024
 
 static struct table_link *
@@ -129,7 +130,8 @@ static bool
 make_chunk(struct table *t)
 {
 	uint32_t n = t->most - t->made < CHUNK ? t->most - t->made : CHUNK;
-	char *chunk = n == 0 ? NULL : malloc((size_t)n * t->item_bytes);
+	size_t bytes = (n * t->item_bytes + CACHE_LINE - 1) & ~(CACHE_LINE - 1);
+	char *chunk = n == 0 ? NULL : aligned_alloc(CACHE_LINE, bytes);
 
 	if (chunk == NULL)
 		return false;

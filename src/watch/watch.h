@@ -15,12 +15,15 @@
  */
 #pragma once
 
+#include <assert.h>
+
 #include "policy/bounce.h"
 #include "policy/named.h"
 #include "proto/command.h"
 #include "proto/lenient.h"
 #include "proto/telnet.h"
 #include "proto/value.h"
+#include "watch/blocks.h"
 #include "watch/packet.h"
 #include "watch/table.h"
 
@@ -28,7 +31,8 @@
 #define PENDING_MOST 8		/* commands whose replies are waited for */
 #define EARLY_MOST 16		/* segments that wait for a gap to close */
 #define EARLY_BYTES 65536	/* and their bytes, for one connection */
-#define HISTORY_BYTES 512	/* of the client's latest, to compare with */
+#define TALK_BYTES 1024		/* of struct talk, and of a line */
+#define HISTORY_BYTES 640	/* of the client's latest, to compare with */
 #define SCAN_PORTS 4		/* different ones: a scan */
 #define COMMAND_TEXT 96		/* of a command, kept with a finding */
 #define EXPECT_NS (60 * WATCH_S)
@@ -48,24 +52,25 @@ enum flow_kind {
 	FLOW_OTHER,
 };
 
-/* A TCP connection. */
+/* A TCP connection.  What finds it lies in one cache line. */
 struct flow {
 	struct table_link link;
 	struct addr end[2];	/* who began it, as far as is known */
+	uint32_t finding;	/* that it is part of: finding_get */
+	uint32_t next_seq[2];
 	int64_t last_ns;
 	uint64_t bytes[2];	/* payload sent by each end */
-	uint32_t next_seq[2];
+	struct control *control;
+	uint64_t first_packet;
+	uint32_t serial;	/* of the finding */
 	uint8_t kind;		/* enum flow_kind */
 	uint8_t ttl[2];		/* usual ones */
 	bool synced[2];		/* next_seq is known */
 	bool syn, syn_ack;	/* seen */
 	bool fin[2];
 	bool reset;
-	struct control *control;
-	uint32_t finding, serial; /* that it is part of: finding_get */
 	uint8_t role;		/* enum expect_kind, of a data connection */
 	bool told;		/* that its bytes flow */
-	uint64_t first_packet;
 };
 
 /* A segment that came before the one in front of it. */
@@ -79,7 +84,7 @@ struct early {
 /* One direction of a control connection. */
 struct half {
 	struct telnet telnet;
-	char *line;		/* LINE_MOST bytes while a line is partial */
+	char *line;		/* a block while a line is partial */
 	struct early *early;	/* by seq */
 	uint32_t early_bytes;
 	uint32_t acked;		/* by the other end, up to here */
@@ -122,28 +127,41 @@ struct doubt {
 	int64_t since_ns;
 };
 
+/*
+ * What a control connection needs while something is under way on it: a
+ * command that was not answered, or bytes that were not acknowledged.
+ */
+struct talk {
+	struct doubt doubt;
+	uint32_t history_len, history_end; /* bytes; seq behind the last */
+	uint8_t pending_count, pending_first;
+	struct pending pending[PENDING_MOST];
+	char history[HISTORY_BYTES]; /* the client's latest bytes */
+};
+
+static_assert(sizeof(struct talk) <= TALK_BYTES && LINE_MOST <= TALK_BYTES,
+    "one size of blocks is for both");
+
 struct client;
 struct pair;
 struct server;
 
-/* A control connection: at most 400 bytes, and no buffer, while it is idle. */
+/* A control connection: no more than this while it is idle. */
 struct control {
 	struct flow *flow;
 	struct server *server;
 	struct pair *pair;
 	struct half half[2];
-	struct pending *pending; /* PENDING_MOST; NULL when none waits */
-	char *history;		/* the client's latest bytes; or NULL */
+	struct talk *talk;	/* NULL: nothing is under way */
 	struct expect *active;	/* where the server was told to connect */
 	struct expect *stale;	/* what should be void by now */
 	struct expect *passive;
-	struct doubt *doubt;	/* or NULL */
 	const char *label;	/* of a known scanner */
 	uint64_t rest;
-	uint32_t history_len, history_end; /* bytes; seq behind the last */
+	uint64_t last_packet;	/* of the last command */
 	uint16_t unused_active, unused_passive;
 	int16_t reply_code;	/* of a reply of several lines; 0: none */
-	uint8_t pending_count, pending_first;
+	uint16_t pending_lost;	/* commands that are not waited for */
 	bool from_start;	/* its SYN was seen */
 	bool greeted;		/* the server has spoken */
 	bool client_spoke;
@@ -152,6 +170,7 @@ struct control {
 	bool password_sent;	/* and its reply is on the way */
 	bool typed;		/* TYPE or SYST was given: no scanner does */
 	bool tls;
+	bool was_tls;		/* at some time */
 	bool epsv_all;
 	bool odd;		/* the present bytes may not be taken */
 	bool greeting_done;
@@ -160,10 +179,11 @@ struct control {
 	bool joined;		/* a path stood before it in one packet */
 	bool last_takes_text;
 	uint8_t lockstep;	/* PORT and LIST by turns */
-	uint16_t pending_lost;	/* commands that are not waited for */
-	uint64_t last_packet;	/* of the last command */
 	uint8_t nse;		/* steps of nmap's ftp-bounce seen */
 };
+
+static_assert(sizeof(struct flow) <= 128 && sizeof(struct control) <= 256,
+    "idle control connections are many");
 
 enum expect_kind {
 	EXPECT_OWN,		/* active, to the client itself */
@@ -307,6 +327,8 @@ struct upload {
 	X(bad_checksums, "segments of control connections with bad checksums") \
 	X(after_reset, "segments behind a reset") \
 	X(no_memory, "things not followed for want of memory") \
+	X(no_room, "lines and commands not kept for want of room (--memory)") \
+	X(scan_maps_dropped, "scans whose ports were not kept for want of room") \
 	X(pending_cut, "commands whose replies were not waited for")
 
 struct watch_counters {
@@ -329,6 +351,14 @@ struct watch_report {
 struct watch {
 	struct table flows, expects, findings, pairs, clients, servers,
 	    uploads;
+	/*
+	 * What is outside of the tables: each has a bound of its own, so that
+	 * none of them is a means against the others.
+	 */
+	struct blocks controls;	/* one for a flow */
+	struct blocks talks;	/* struct talk, and lines */
+	size_t early_bytes, early_most;
+	uint32_t scans, scans_most;
 	uint64_t seed;
 	int64_t now_ns, swept_ns;
 	const struct segment *segment;	/* that is being looked at */
@@ -355,7 +385,7 @@ uint64_t watch_hash_at(const struct watch *w, const struct addr *a);
 
 /* One segment of a control connection, from this end. */
 void stream_segment(struct watch *w, struct control *c, enum end from);
-void stream_free(struct control *c);
+void stream_free(struct watch *w, struct control *c);
 
 /* control.c */
 
@@ -365,10 +395,20 @@ void control_end(struct watch *w, struct control *c);
 void control_command(struct watch *w, struct control *c, struct sv line,
     bool ambiguous);
 void control_reply(struct watch *w, struct control *c, struct sv line);
+/* From here on it is encrypted. */
+void control_encrypts(struct watch *w, struct control *c);
 /* The latest command that waits for its reply; NULL: none does. */
 struct pending *control_latest(const struct control *c);
 /* The first bytes of an encrypted handshake. */
 void control_tls(struct watch *w, struct control *c, struct sv record);
+
+/* talk.c */
+
+/* What is under way; begins when nothing was.  NULL: no room, counted. */
+struct talk *talk_begin(struct watch *w, struct control *c);
+/* Gives it back when nothing is under way any more. */
+void talk_rest(struct watch *w, struct control *c);
+void talk_end(struct watch *w, struct control *c);
 
 /* address.c */
 
