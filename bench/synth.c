@@ -2,13 +2,22 @@
  * bench/synth.c: makes the captures that the sensor is measured with.
  *
  *	synth ctl|mix OUTPUT	("-" is standard output)
+ *	synth idle|syns|partial|scans N OUTPUT
  *
  * ctl  control connections and little else: every packet matters, and 8,192
  *      of 373,000 PORT commands name a third party and are carried out
  * mix  what a busy archive sends: full segments, and a few sessions that
  *      explain them
  *
- * The two are one machine with different numbers (struct profile): so many
+ * And what costs a sensor memory, N times, each time from another client:
+ *
+ * idle     a control connection that logs in and then says nothing
+ * syns     a SYN that nobody answers
+ * partial  half a line of a kilobyte, unanswered, and segments of which the
+ *          one in front is missing
+ * scans    four ports of one more target, which nobody else was asked for
+ *
+ * The first two are one machine with different numbers (struct profile): so many
  * sessions at a time, each of which sends one packet in its turn.  Nothing is
  * drawn by chance; the same bytes come out every time.
  *
@@ -33,6 +42,12 @@ enum {
 	FRAME_LEAST = 60,	/* as a switch pads it */
 	FRAME_MOST = 1514,
 };
+
+/* What needs more addresses than that has them from 10.0.0.0/8. */
+#define FLOOD_NET 0x0a000000u
+#define HALF_LINE 1000		/* bytes */
+#define EARLY_SEGMENTS 3	/* that wait, in each direction */
+#define TARGETS_MOST 65000	/* scanned over one connection */
 
 /* 198.18.0.0/15 is for benchmarks (RFC 2544), 203.0.113.0/24 for examples. */
 #define CLIENT_NET 0xc6120000u
@@ -137,6 +152,7 @@ struct synth {
 	uint64_t now_us;
 	uint16_t ident;
 	uint32_t next;		/* connection */
+	uint32_t floods;	/* how often */
 	uint64_t packets, bytes, ports, third_parties;
 	struct session slot[SLOTS_MOST];
 	char block[BLOCK_MOST];
@@ -580,6 +596,127 @@ step_slot(struct synth *s, struct session *c)
 	return true;
 }
 
+/* ---- floods: what costs a sensor memory */
+
+static void
+open_control(struct synth *s, struct tcp *t, uint32_t n)
+{
+	*t = (struct tcp) {
+		.addr = { FLOOD_NET + 1 + n, SERVER_NET },
+		.port = { (uint16_t)(1024 + n % 30000), 21 },
+		.seq = { scatter(n), scatter(n + 1000003) },
+	};
+	emit(s, t, CLIENT, SYN, NULL, 0);
+	emit(s, t, SERVER, SYN | ACK, NULL, 0);
+	emit(s, t, CLIENT, ACK, NULL, 0);
+}
+
+static void
+say_on(struct synth *s, struct tcp *t, unsigned from, const char *text)
+{
+	emit(s, t, from, PSH | ACK, text, strlen(text));
+}
+
+static void
+log_in(struct synth *s, struct tcp *t, uint32_t n)
+{
+	open_control(s, t, n);
+	for (size_t i = 0; i < 5; i++)
+		say_on(s, t, opening[i].from, opening[i].text);
+	emit(s, t, CLIENT, ACK, NULL, 0);
+}
+
+static void
+flood_idle(struct synth *s, uint32_t n)
+{
+	struct tcp t;
+
+	log_in(s, &t, n);
+}
+
+static void
+flood_syns(struct synth *s, uint32_t n)
+{
+	struct tcp t = {
+		.addr = { FLOOD_NET + 1 + n % (1u << 23), SERVER_NET },
+		.port = { (uint16_t)(1024 + n % 64000), 21 },
+		.seq = { scatter(n), 0 },
+	};
+
+	emit(s, &t, CLIENT, SYN, NULL, 0);
+}
+
+static void
+flood_partial(struct synth *s, uint32_t n)
+{
+	char half_line[HALF_LINE];
+	struct tcp t;
+
+	memset(half_line, 'x', sizeof(half_line));
+	memcpy(half_line, "CWD ", 4);
+	open_control(s, &t, n);
+	say_on(s, &t, SERVER, opening[0].text);
+	emit(s, &t, CLIENT, PSH | ACK, half_line, sizeof(half_line));
+	t.seq[CLIENT]--;	/* the server does not acknowledge the last */
+	emit(s, &t, SERVER, PSH | ACK, half_line, sizeof(half_line));
+	for (unsigned from = CLIENT; from <= SERVER; from++) {
+		t.seq[from] += 100;
+		for (int i = 0; i < EARLY_SEGMENTS; i++)
+			emit(s, &t, from, ACK, s->block, BLOCK_MOST);
+		t.seq[from] -= 100 + EARLY_SEGMENTS * BLOCK_MOST;
+	}
+}
+
+static void
+flood_scans(struct synth *s, uint32_t n)
+{
+	static struct tcp t;
+	char line[80];
+
+	if (n % TARGETS_MOST == 0)
+		log_in(s, &t, n);
+	for (uint32_t i = 0; i < 4; i++) {
+		uint32_t port = 1024 + (n * 4 + i) % 64000;
+
+		snprintf(line, sizeof(line), "PORT 203,%u,%u,%u,%u,%u\r\n",
+		    n >> 16 & 255, n >> 8 & 255, n & 255, port >> 8,
+		    port & 255);
+		say_on(s, &t, CLIENT, line);
+		say_on(s, &t, SERVER, "500 Illegal PORT command.\r\n");
+	}
+}
+
+static const struct flood {
+	const char *name;
+	void (*once)(struct synth *s, uint32_t n);
+} floods[] = {
+	{ "idle", flood_idle },
+	{ "syns", flood_syns },
+	{ "partial", flood_partial },
+	{ "scans", flood_scans },
+};
+
+static const struct profile flood_profile = { .name = "flood", .gap_us = 5 };
+
+static void
+flood(struct synth *s, const struct flood *f)
+{
+	for (uint32_t n = 0; n < s->floods; n++)
+		f->once(s, n);
+	s->next = s->floods;
+}
+
+static const struct flood *
+flood_of(const char *name)
+{
+	for (size_t i = 0; i < COUNT(floods); i++)
+		if (strcmp(floods[i].name, name) == 0)
+			return &floods[i];
+	return NULL;
+}
+
+/* ---- the whole */
+
 /* The slots begin one after the other, so that they are never in step. */
 static void
 run(struct synth *s)
@@ -620,31 +757,42 @@ profile_of(const char *name)
 	return NULL;
 }
 
+/* The last word; nothing is written when it cannot be opened. */
+static void
+open_output(struct synth *s, const char *name)
+{
+	s->out = strcmp(name, "-") == 0 ? stdout : fopen(name, "wb");
+	if (s->out == NULL)
+		fail(name);
+	setvbuf(s->out, NULL, _IOFBF, 1 << 20);
+	for (size_t i = 0; i < sizeof(s->block); i++)
+		s->block[i] = "GRIB"[i % 4];
+}
+
 int
 main(int argc, char **argv)
 {
 	static struct synth s;
+	const struct flood *f = argc == 4 ? flood_of(argv[1]) : NULL;
 
-	if (argc == 3)
-		s.profile = profile_of(argv[1]);
-	if (s.profile == NULL) {
-		fputs("usage: synth ctl|mix OUTPUT\n", stderr);
+	s.profile = argc == 3 ? profile_of(argv[1]) : &flood_profile;
+	if (argc == 4)
+		s.floods = (uint32_t)strtoul(argv[2], NULL, 10);
+	if (s.profile == NULL || (argc != 3 && (f == NULL || s.floods == 0))) {
+		fputs("usage: synth ctl|mix OUTPUT\n"
+		    "       synth idle|syns|partial|scans N OUTPUT\n", stderr);
 		return 2;
 	}
-	s.out = strcmp(argv[2], "-") == 0 ? stdout : fopen(argv[2], "wb");
-	if (s.out == NULL)
-		fail(argv[2]);
-	setvbuf(s.out, NULL, _IOFBF, 1 << 20);
-	for (size_t i = 0; i < sizeof(s.block); i++)
-		s.block[i] = "GRIB"[i % 4];
-
+	open_output(&s, argv[argc - 1]);
 	write_header(&s);
-	run(&s);
+	if (f != NULL)
+		flood(&s, f);
+	else
+		run(&s);
 	if (fclose(s.out) != 0)
 		fail("synth: writing");
 	fprintf(stderr, "%s: %" PRIu64 " packets, %" PRIu64 " bytes, %" PRIu32
 	    " connections, %" PRIu64 " PORTs, %" PRIu64 " third parties\n",
-	    s.profile->name, s.packets, s.bytes, s.next, s.ports,
-	    s.third_parties);
+	    argv[1], s.packets, s.bytes, s.next, s.ports, s.third_parties);
 	return 0;
 }
