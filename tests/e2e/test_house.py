@@ -5,6 +5,8 @@ import pathlib
 import re
 import subprocess
 
+import pytest
+
 from conftest import BUILD
 
 TOP = pathlib.Path(__file__).parents[2]
@@ -83,3 +85,13 @@ def test_the_attacks_without_a_test_are_known(capsys):
         print(f"\nattacks without a test named for them: {len(missing)}: "
               + " ".join(missing))
     assert {"A01", "A02", "A04", "A05", "A06", "A09", "A18"} <= covered
+
+
+@pytest.mark.parametrize("patch", sorted((TOP / "tests/mutants").glob(
+    "*.patch")), ids=lambda path: path.stem)
+def test_a_mutant_still_fits_the_tree(patch):
+    """One that does not would prove nothing, the next time it is needed."""
+    done = subprocess.run(["patch", "-p1", "--dry-run", "--fuzz=2"],
+                          cwd=TOP, stdin=patch.open(), capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stdout
