@@ -141,14 +141,40 @@ take(struct telnet *t, uint8_t c)
 	return TELNET_MORE;
 }
 
+/*
+ * Nearly all bytes are plain ones in the middle of a line, and are copied
+ * without a look at the state for each.
+ * Returns how many, up to the first that means something or has no room.
+ */
+static size_t
+take_plain(struct telnet *t, struct sv in)
+{
+	size_t n = 0, most = t->max - t->len;
+
+	if (t->state != AT_DATA || t->cr || t->overlong)
+		return 0;
+	if (most > in.len)
+		most = in.len;
+	for (; n < most; n++) {
+		char c = in.ptr[n];
+
+		if (c == '\n' || c == '\r' || (uint8_t)c == TELNET_IAC)
+			break;
+		t->buf[t->len + n] = c;
+	}
+	t->len += (uint32_t)n;
+	return n;
+}
+
 enum telnet_event
 telnet_feed(struct telnet *t, struct sv *in)
 {
 	enum telnet_event event = TELNET_MORE;
-	size_t n = 0;
+	size_t n;
 
 	if (in->len > 0 && t->ended)
 		start_line(t);
+	n = take_plain(t, *in);
 	while (n < in->len && event == TELNET_MORE)
 		event = take(t, (uint8_t)in->ptr[n++]);
 	if (n > 0)

@@ -28,7 +28,8 @@ add_word(uint64_t sum, const uint8_t *at)
 static uint64_t
 add(uint64_t sum, const uint8_t *bytes, size_t n)
 {
-	uint8_t rest[8] = { 0 };
+	uint32_t half;
+	uint16_t pair;
 
 	for (; n >= 32; n -= 32, bytes += 32) {
 		sum = add_word(sum, bytes);
@@ -38,9 +39,17 @@ add(uint64_t sum, const uint8_t *bytes, size_t n)
 	}
 	for (; n >= 8; n -= 8, bytes += 8)
 		sum = add_word(sum, bytes);
-	if (n > 0)
-		memcpy(rest, bytes, n);
-	return add_word(sum, rest);
+	if ((n & 4) != 0) {
+		memcpy(&half, bytes, sizeof(half));
+		sum += half;
+		bytes += 4;
+	}
+	if ((n & 2) != 0) {
+		memcpy(&pair, bytes, sizeof(pair));
+		sum += pair;
+		bytes += 2;
+	}
+	return (n & 1) != 0 ? sum + htons((uint16_t)(*bytes << 8)) : sum;
 }
 
 /* What includes its own checksum adds up to all ones. */

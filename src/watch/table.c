@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define CHUNK 1024		/* items */
-#define CACHE_LINE ((size_t)64)
+#define CACHE_LINES ((size_t)128)	/* two: the second is fetched along */
 #define BUCKETS_LEAST 1024
 
 static struct table_link *
@@ -130,8 +130,8 @@ static bool
 make_chunk(struct table *t)
 {
 	uint32_t n = t->most - t->made < CHUNK ? t->most - t->made : CHUNK;
-	size_t bytes = (n * t->item_bytes + CACHE_LINE - 1) & ~(CACHE_LINE - 1);
-	char *chunk = n == 0 ? NULL : aligned_alloc(CACHE_LINE, bytes);
+	size_t bytes = (n * t->item_bytes + CACHE_LINES - 1) & ~(CACHE_LINES - 1);
+	char *chunk = n == 0 ? NULL : aligned_alloc(CACHE_LINES, bytes);
 
 	if (chunk == NULL)
 		return false;
@@ -225,27 +225,4 @@ void *
 table_newer(const struct table *t, const void *p)
 {
 	return item_at(t, ((const struct table_link *)p)->newer);
-}
-
-static uint64_t
-mix(uint64_t h, uint64_t word)
-{
-	h = (h ^ word) * 0xbf58476d1ce4e5b9u;
-	return h ^ h >> 31;
-}
-
-uint64_t
-table_hash(uint64_t seed, const void *bytes, size_t n)
-{
-	const unsigned char *p = bytes;
-	uint64_t h = seed ^ n * 0x9e3779b97f4a7c15u, word;
-
-	for (; n >= sizeof(word); n -= sizeof(word), p += sizeof(word)) {
-		memcpy(&word, p, sizeof(word));
-		h = mix(h, word);
-	}
-	word = 0;
-	for (size_t i = 0; i < n; i++)
-		word = word << 8 | p[i];
-	return mix(h, word) * 0x94d049bb133111ebu >> 16 ^ h;
 }

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct table_link {
 	uint32_t hash;
@@ -64,8 +65,30 @@ void *table_oldest(const struct table *t);
 /* The one that was used after it. */
 void *table_newer(const struct table *t, const void *item);
 
+static inline uint64_t
+table_mix(uint64_t h, uint64_t word)
+{
+	h = (h ^ word) * 0xbf58476d1ce4e5b9u;
+	return h ^ h >> 31;
+}
+
 /*
  * Mixes n bytes into a hash.  Who chooses addresses shall not choose
  * buckets: seed is random, but for hashes that are the same in every run.
+ * Inline because n is mostly a constant, and every packet needs two.
  */
-uint64_t table_hash(uint64_t seed, const void *bytes, size_t n);
+static inline uint64_t
+table_hash(uint64_t seed, const void *bytes, size_t n)
+{
+	const unsigned char *p = bytes;
+	uint64_t h = seed ^ n * 0x9e3779b97f4a7c15u, word;
+
+	for (; n >= sizeof(word); n -= sizeof(word), p += sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		h = table_mix(h, word);
+	}
+	word = 0;
+	for (size_t i = 0; i < n; i++)
+		word = word << 8 | p[i];
+	return table_mix(h, word) * 0x94d049bb133111ebu >> 16 ^ h;
+}
