@@ -437,7 +437,7 @@ control_command(struct watch *w, struct control *c, struct sv line,
 		strict = false;
 	note_joined(w, c, verb, arg);
 	if (w->report.line != NULL)
-		w->report.line(w->report.arg, w, c, verb, arg);
+		w->report.line(w->report.line_arg, w, c, verb, arg);
 	if (c->server != NULL)
 		c->server->commands++;
 	carry_out(w, c, verb, arg, strict);
@@ -484,6 +484,9 @@ final_reply(struct watch *w, struct control *c, int code, struct sv text)
 {
 	struct pending p = answered(c);
 
+	if (w->report.answered != NULL && p.verb != V_UNKNOWN)
+		w->report.answered(w->report.line_arg, w, c, (enum ftp_verb)p.verb,
+		    code, text);
 	switch ((enum await)p.await) {
 	case AWAIT_LOGIN:
 		login_answered(w, c, code);
@@ -559,8 +562,6 @@ control_reply(struct watch *w, struct control *c, struct sv line)
 	if (!is_last_line(c, line, &reply))
 		return;
 	w->counters.replies++;
-	if (w->report.reply != NULL)
-		w->report.reply(w->report.arg, w, c, reply.code, reply.text);
 	if (reply.code / 100 == 1 && reply.code != 120) {
 		if (p != NULL && (p->await == AWAIT_TRANSFER ||
 		    p->await == AWAIT_STORE))

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #define PORTS_MOST 24		/* of one state, in a line */
+#define FINDINGS_MOST 20	/* shown, unless all are asked for */
 #define LABEL "  %-9s "
 
 static const char *const colours[LEVEL_COUNT] = {
@@ -279,8 +280,12 @@ print_findings(FILE *out, const struct summary *s)
 		return;
 	}
 	n = collect(s->w, all);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && (s->all || i < FINDINGS_MOST); i++)
 		print_finding(out, all[i], s->colour);
+	if (n > FINDINGS_MOST && !s->all)
+		fprintf(out, "and %zu more, of level %s or less (--all shows "
+		    "them)\n\n", n - FINDINGS_MOST,
+		    bounce_level_name(all[FINDINGS_MOST]->level));
 	if (n == 0)
 		fputs("No alert.\n\n", out);
 	free(all);
@@ -297,25 +302,41 @@ count_levels(const struct watch *w, const struct server *s,
 			count[f->level]++;
 }
 
+/* Of the longest name. */
+static int
+server_width(const struct watch *w)
+{
+	struct server *x = table_oldest(&w->servers);
+	char text[ADDR_TEXT_MAX];
+	size_t wide = strlen("server");
+
+	for (; x != NULL; x = table_newer(&w->servers, x))
+		if (strlen(addr_format(&x->at, text)) > wide)
+			wide = strlen(text);
+	return (int)wide;
+}
+
 static void
 print_servers(FILE *out, const struct summary *s)
 {
 	struct server *x = table_oldest(&s->w->servers);
+	int wide = server_width(s->w);
 	char text[ADDR_TEXT_MAX];
 
 	if (x == NULL) {
 		fputs("No FTP was seen.\n\n", out);
 		return;
 	}
-	fprintf(out, "%-28s %8s %8s %9s %8s %5s %6s %4s %5s\n", "server",
+	fprintf(out, "%-*s %8s %8s %9s  %8s %5s %6s %4s %5s\n", wide, "server",
 	    "sessions", "logins", "commands", "critical", "high", "medium",
 	    "low", "info");
 	for (; x != NULL; x = table_newer(&s->w->servers, x)) {
 		unsigned n[LEVEL_COUNT] = { 0 };
 
 		count_levels(s->w, x, n);
-		fprintf(out, "%-28s %8" PRIu64 " %8" PRIu64 " %9" PRIu64
-		    " %8u %5u %6u %4u %5u\n", addr_format(&x->at, text),
+		fprintf(out, "%-*s %8" PRIu64 " %8" PRIu64 " %9" PRIu64
+		    "  %8u %5u %6u %4u %5u\n", wide,
+		    addr_format(&x->at, text),
 		    x->sessions, x->logins, x->commands, n[LEVEL_CRITICAL],
 		    n[LEVEL_HIGH], n[LEVEL_MEDIUM], n[LEVEL_LOW],
 		    n[LEVEL_INFO]);

@@ -13,6 +13,7 @@
 struct summary {
 	const struct watch *w;
 	bool colour;
+	bool all;			/* the list is not cut */
 	const struct eve_count *more;	/* what was not seen, and why */
 	size_t more_count;
 	int64_t first_ns;		/* of the first packet */

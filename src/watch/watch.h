@@ -343,9 +343,12 @@ struct watch_report {
 	    const struct finding *f);
 	void (*line)(void *arg, const struct watch *w,
 	    const struct control *c, enum ftp_verb verb, struct sv argument);
-	void (*reply)(void *arg, const struct watch *w,
-	    const struct control *c, int code, struct sv text);
+	/* The last line of what was said to a command of this verb. */
+	void (*answered)(void *arg, const struct watch *w,
+	    const struct control *c, enum ftp_verb verb, int code,
+	    struct sv text);
 	void *arg;
+	void *line_arg;		/* of line and answered */
 };
 
 struct watch {
