@@ -9,6 +9,14 @@
 #include <string.h>
 
 void
+digest_prepare(void)
+{
+	unsigned char ignored[DIGEST_SHA1];
+
+	digest_sha1("", 0, ignored);
+}
+
+void
 digest_sha1(const void *bytes, size_t n, unsigned char out[DIGEST_SHA1])
 {
 	/* Without it (a strict FIPS setting) the name is of zeros. */

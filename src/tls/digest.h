@@ -9,6 +9,9 @@
 
 #define DIGEST_SHA1 20
 
+/* Has the library read its configuration while files can be opened. */
+void digest_prepare(void);
+
 /* Only where a format asks for it: SHA-1 protects nothing any more. */
 void digest_sha1(const void *bytes, size_t n,
     unsigned char out[DIGEST_SHA1]);
