@@ -241,7 +241,7 @@ take_field(struct sv *in, char delimiter)
 	return field;
 }
 
-/* Blanks around it and a zone behind it are cut off. */
+/* Blanks around it are cut off, and a zone behind it, which is noted. */
 static bool
 read_host(struct sv text, struct addr *a)
 {
@@ -253,7 +253,10 @@ read_host(struct sv text, struct addr *a)
 	zone = text.len > 0 ? memchr(text.ptr, '%', text.len) : NULL;
 	if (zone != NULL)
 		text.len = (size_t)(zone - text.ptr);
-	return addr_parse_ip(text, a);
+	if (!addr_parse_ip(text, a))
+		return false;
+	a->zoned = zone != NULL;
+	return true;
 }
 
 /* An address of any family, a port of any size: EPRT says each by itself. */
