@@ -11,7 +11,6 @@
 
 #define ID_SEED 0x9d5c1f0e2b7a4863u	/* the same in every run */
 #define SLOW_NS (600 * WATCH_S)
-#define SLOW_CONNECTIONS 3
 #define LOW_PORT 1024
 
 /* What makes two attempts one matter. */
@@ -139,7 +138,7 @@ may_be_scan(const struct finding *f)
 static bool
 is_slow(const struct finding *f)
 {
-	return f->connections >= SLOW_CONNECTIONS ||
+	return f->connections >= SCAN_SLOW_FLOWS ||
 	    f->last_ns - f->first_ns > SLOW_NS;
 }
 
@@ -268,14 +267,25 @@ finding_quote(struct finding *f, struct sv command)
 	f->command_len = (uint8_t)n;
 }
 
+/* The first few are told apart; later ones count when they come. */
+static bool
+is_known_flow(const struct finding *f, uint64_t flow)
+{
+	for (unsigned i = 0; i < f->connections && i < SCAN_SLOW_FLOWS; i++)
+		if (f->flow[i] == flow)
+			return true;
+	return false;
+}
+
 static void
 note_connection(struct finding *f, const struct control *c)
 {
 	uint64_t flow = c->flow->first_packet;
 
-	if (f->last_flow != flow || f->connections == 0) {
+	if (!is_known_flow(f, flow)) {
+		if (f->connections < SCAN_SLOW_FLOWS)
+			f->flow[f->connections] = flow;
 		f->connections++;
-		f->last_flow = flow;
 	}
 	if (!addr_same_ip(&f->last_server, &c->flow->end[SERVER])) {
 		f->servers++;
@@ -365,6 +375,8 @@ finding_answered(struct watch *w, struct finding *f, int code)
 {
 	f->reply_code = (uint16_t)code;
 	f->dirty = true;
+	if (w->segment != NULL)
+		f->last_packet = w->segment->number;
 	if (w->segment != NULL && f->reply_packet == 0)
 		f->reply_packet = w->segment->number;
 	if (wide_of(w, f) != NULL)
@@ -459,6 +471,18 @@ level_of(const struct finding *f)
 	return level < f->cap ? level : f->cap;
 }
 
+/* It has risen, or is asked for again and again; numbers wait for the end. */
+static bool
+is_news(const struct watch *w, const struct finding *f)
+{
+	if (!f->told || f->told_kind != f->kind || f->told_stage != f->stage ||
+	    f->told_level != f->level)
+		return true;
+	return (f->attempts > f->told_attempts &&
+	    f->attempts / 4 >= f->told_attempts) ||
+	    (w->segment == NULL && f->dirty);
+}
+
 void
 finding_tell(struct watch *w, struct finding *f)
 {
@@ -472,15 +496,15 @@ finding_tell(struct watch *w, struct finding *f)
 		return;
 	if (level > f->level || !f->told)
 		f->level = level;
-	if (f->told && f->told_kind == f->kind && f->told_stage == f->stage &&
-	    f->told_level == f->level && (w->segment != NULL || !f->dirty))
-		return; /* numbers alone wait for the end */
+	if (!is_news(w, f))
+		return;
 	if (f->told)
 		f->updates++;
 	f->told = true;
 	f->told_kind = (uint8_t)f->kind;
 	f->told_stage = (uint8_t)f->stage;
 	f->told_level = (uint8_t)f->level;
+	f->told_attempts = f->attempts;
 	f->dirty = false;
 	if (w->report.finding != NULL)
 		w->report.finding(w->report.arg, w, f);

@@ -34,6 +34,7 @@
 #define TALK_BYTES 1024		/* of struct talk, and of a line */
 #define HISTORY_BYTES 640	/* of the client's latest, to compare with */
 #define SCAN_PORTS 4		/* different ones: a scan */
+#define SCAN_SLOW_FLOWS 3	/* control connections of a slow one */
 #define COMMAND_TEXT 96		/* of a command, kept with a finding */
 #define EXPECT_NS (60 * WATCH_S)
 #define WATCH_S INT64_C(1000000000)
@@ -248,7 +249,8 @@ struct finding {
 	uint32_t attempts, accepted, denied, executed, updates;
 	uint32_t connections;	/* control connections it came over */
 	uint32_t servers;
-	uint64_t last_flow;
+	uint64_t flow[SCAN_SLOW_FLOWS]; /* the first different ones */
+	uint32_t told_attempts;
 	struct addr last_server;
 	uint64_t first_packet, last_packet, reply_packet, syn_packet,
 	    data_packet;
