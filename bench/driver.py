@@ -203,13 +203,13 @@ def measure_all(opts: argparse.Namespace, chosen: list[Server],
     return results
 
 
-def _git(*words: str) -> str:
+def git(*words: str) -> str:
     done = subprocess.run(["git", "-C", str(REPO), *words],
                           capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
@@ -228,10 +228,10 @@ def about(opts: argparse.Namespace, even: bool) -> dict:
     return {
         "date": now.strftime("%Y-%m-%d"),
         "time": now.strftime("%H:%M:%SZ"),
-        "commit": _git("rev-parse", "--short", "HEAD") or "nothing",
-        "changed": bool(_git("status", "--porcelain", "--", "src")),
+        "commit": git("rev-parse", "--short", "HEAD") or "nothing",
+        "changed": bool(git("status", "--porcelain", "--", "src")),
         "kernel": platform.release(),
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "cpus": os.cpu_count(),
         "memory_gib": round(memory / 2**30),
         "quick": opts.quick,

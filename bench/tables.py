@@ -131,7 +131,7 @@ class Comparison:
                 for value in values]
 
 
-def _table(heads: list[str], rows: list[list[str]]) -> str:
+def table(heads: list[str], rows: list[list[str]]) -> str:
     """A table that reads well in a terminal and in Markdown alike."""
     widths = [max(len(line[i]) for line in [heads, *rows])
               for i in range(len(heads))]
@@ -173,7 +173,7 @@ def _variant(variant: Variant, by_server: dict[str, list[dict]],
         others = row.get("others")
         lines.append([name + mark, *cells, *compared.ratios(name),
                       "-" if others is None else f"{others:.0%}"])
-    parts = [f"## {variant.title}", _table(heads, lines)]
+    parts = [f"## {variant.title}", table(heads, lines)]
     parts += _complaints(by_server)
     return "\n\n".join(parts)
 
@@ -191,7 +191,7 @@ def _summary(wanted: list[Variant], results: Results, kinds: dict[str, str]
                       compared.word, *cells, *["-"] * (4 - len(cells))])
     return ("Portcullis in ratios (cost: less than 1 is cheaper than the "
             "best peer; rate: more than 1 is faster):\n\n"
-            + _table(["scenario", "cost in", "cost / best peer",
+            + table(["scenario", "cost in", "cost / best peer",
                       "cost / limit", "rate / best peer", "rate / limit"],
                      lines))
 
