@@ -1,0 +1,354 @@
+# tests/e2e/test_watch_output.py: what the sensor says, to whom, and how.
+# SPDX-License-Identifier: Apache-2.0
+"""Summary, JSON, ftp.log, metrics, syslog, fail2ban; and what it says of
+captures that are none."""
+
+import gzip
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from conftest import BUILD, ENVIRONMENT, IS_ROOT
+
+TOP = pathlib.Path(__file__).parents[2]
+sys.path.insert(0, str(TOP / "tests"))
+from captures import rows  # noqa: E402
+
+CAPTURES = {row.file: row for row in rows.CAPTURES}
+
+
+def watch(*args, **kw):
+    return subprocess.run([str(BUILD / "portcullis"), "watch", *map(str, args)],
+                          capture_output=True, text=True, timeout=60,
+                          env=ENVIRONMENT, **kw)
+
+
+@pytest.fixture
+def capture(tmp_path):
+    """capture(name): a file of that row's packets."""
+    def make(name):
+        path = tmp_path / name
+        path.write_bytes(CAPTURES[name].make())
+        return path
+    return make
+
+
+# ---- the summary
+
+def test_summary_of_a_scan(capture):
+    out = watch("-r", capture("BO14-replies.pcap")).stdout
+    first, table, coverage = out.split("\n\n")[1:4]
+    assert re.sub(r"id [0-9a-f]{16}", "id ID", first) == """\
+high      scan_vertical, accepted   id ID
+  198.51.100.7 asked 192.0.2.21:21 to reach 6 ports of 203.0.113.99
+  how far   the server agreed; no connection was seen (reply 200); 6 attempts, 0 refused
+  learned   open: 21 22 443
+  learned   closed: 23 25
+  learned   no answer: 80
+  said      203,0,113,99,0,21
+  evidence  packets 18 (first), 19 (reply), 53 (last)"""
+    assert table.splitlines()[1].split() == \
+        ["192.0.2.21:21", "1", "1", "17", "0", "1", "0", "0", "0"]
+    assert "6  data addresses that the policy forbids" in coverage
+
+
+def test_summary_of_a_theft_names_all_three(capture):
+    out = watch("-r", capture("PT01-stolen.pcap")).stdout
+    assert "203.0.113.99:41000 came to a passive port of 192.0.2.21:21 that " \
+        "was told to 198.51.100.7" in out
+    assert out.count("critical") == 2  # the finding, and the table's heading
+
+
+def test_columns_hold_long_addresses(capture):
+    lines = watch("-r", capture("BO08-refused.pcap")).stdout.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("server"))
+    assert lines[at].index("sessions") + len("sessions") == \
+        re.search(r"\S\s+\d+", lines[at + 1]).end()
+
+
+def test_colours_are_for_terminals(capture):
+    path = capture("BO01-refused.pcap")
+    assert "\033" not in watch("-r", path).stdout
+    assert "\033[36mlow" in watch("-r", path, "--color", "always").stdout
+
+
+def test_a_capture_without_ftp_says_so(tmp_path):
+    path = tmp_path / "none.pcap"
+    path.write_bytes(CAPTURES["BO00.pcap"].make()[:24])
+    done = watch("-r", path)
+    assert done.returncode == 0
+    assert "No alert." in done.stdout
+    assert "No FTP was seen." in done.stdout
+
+
+def test_a_long_list_is_cut_and_says_so(capture, tmp_path):
+    some = [capture(f.file) for f in rows.CAPTURES
+            if f.id in ("BO01", "BO03", "BO04", "BO05", "BO06", "BO12",
+                        "PT01", "PT03", "PT07", "FW04", "BO08", "EV05")]
+    short = watch("-r", *some).stdout
+    whole = watch("-r", *some, "--all").stdout
+    more = int(re.search(r"and (\d+) more, of level", short).group(1))
+    assert whole.count("  evidence ") == short.count("  evidence ") + more
+
+
+# ---- JSON
+
+def test_json_has_what_eve_s_readers_want(capture):
+    done = watch("-r", capture("BO17-nmap-b.pcap"), "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    alert = [e for e in events if e["event_type"] == "alert"][-1]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+0000",
+                        alert["timestamp"])
+    for key, kind in {"flow_id": int, "pcap_cnt": int, "src_ip": str,
+                      "src_port": int, "dest_ip": str, "dest_port": int,
+                      "proto": str, "app_proto": str,
+                      "community_id": str}.items():
+        assert isinstance(alert[key], kind), key
+    for key in ("action", "gid", "signature_id", "rev", "signature",
+                "category", "severity"):
+        assert key in alert["alert"]
+    assert alert["ftp_bounce"]["scanner"] == "nmap -b"
+    assert re.fullmatch("1:[A-Za-z0-9+/]{27}=", alert["community_id"])
+    assert events[-1]["event_type"] == "stats"
+
+
+def test_updates_rise_under_one_id(capture):
+    done = watch("-r", capture("BO14-executed.pcap"), "--json")
+    alerts = [json.loads(line)["ftp_bounce"] for line in
+              done.stdout.splitlines() if '"alert"' in line]
+    assert len({a["id"] for a in alerts}) == 1
+    assert [a["update"] for a in alerts] == list(range(len(alerts)))
+    stages = ["attempt", "accepted", "executed", "completed"]
+    ranks = [stages.index(a["stage"]) for a in alerts]
+    assert ranks == sorted(ranks)
+    again = watch("-r", capture("BO14-executed.pcap"), "--json")
+    assert again.stdout == done.stdout  # the same in every run
+
+
+# ---- other outputs
+
+def test_ftp_log_is_zeek_s(capture, tmp_path):
+    log = tmp_path / "ftp.log"
+    done = watch("-r", capture("BO18-completed.pcap"), "--zeek-log", log)
+    assert done.returncode == 0, done.stderr
+    lines = log.read_text().splitlines()
+    fields = next(line for line in lines
+                  if line.startswith("#fields")).split("\t")[1:]
+    types = next(line for line in lines
+                 if line.startswith("#types")).split("\t")[1:]
+    assert len(fields) == len(types) == 19
+    assert lines[-1].startswith("#close\t")
+    entries = [dict(zip(fields, line.split("\t"))) for line in lines
+               if not line.startswith("#")]
+    assert all(len(line.split("\t")) == 19 for line in lines
+               if not line.startswith("#"))
+    commands = [e["command"] for e in entries]
+    assert {"STOR", "PORT", "RETR"} <= set(commands)
+    assert {e["password"] for e in entries} == {"<hidden>"}
+    port = entries[commands.index("PORT")]
+    assert port["data_channel.passive"] == "F"
+    assert port["data_channel.resp_h"] == "203.0.113.99"
+    assert port["data_channel.resp_p"] == "25"
+    assert port["reply_code"] == "200"
+    assert len({e["uid"] for e in entries}) == 1
+
+
+def test_ftp_log_escapes_what_the_network_says(capture, tmp_path):
+    log = tmp_path / "ftp.log"
+    watch("-r", capture("EV12-end-refused.pcap"), "--zeek-log", log)
+    assert all(re.fullmatch(r"[\x20-\x7e\t]*", line)
+               for line in log.read_text("latin-1").splitlines())
+
+
+def test_metrics_are_prometheus_text(capture, tmp_path):
+    path = tmp_path / "watch.prom"
+    path.write_text("x" * 100000)  # what was longer goes
+    watch("-r", capture("BO14-executed.pcap"), "--metrics", path)
+    values = {}
+    for line in path.read_text().splitlines():
+        if line.startswith("#"):
+            assert re.match(r"# (HELP|TYPE) portcullis_watch_\w+ ", line)
+            continue
+        name, value = re.fullmatch(
+            r'(portcullis_watch_\w+(?:\{\w+="[^"]*"(?:,\w+="[^"]*")*\})?) '
+            r"(\d+)", line).groups()
+        values[name] = int(value)
+    assert values["portcullis_watch_control_total"] == 1
+    assert sum(value for name, value in values.items()
+               if "findings{" in name) == 1
+
+
+FAIL2BAN = TOP / "build-tools"     # unpacked by script/bootstrap
+
+
+def banned(path, name):
+    modules = FAIL2BAN / "usr/lib/python3/dist-packages"
+    out = subprocess.run(
+        ["/usr/bin/python3", str(FAIL2BAN / "usr/bin/fail2ban-regex"),
+         str(path), str(TOP / f"dist/fail2ban/filter.d/{name}.conf")],
+        capture_output=True, text=True, timeout=60,
+        env=dict(os.environ, PYTHONPATH=str(modules),
+                 PYTHONDONTWRITEBYTECODE="1")).stdout
+    return int(re.search(r"(\d+) matched", out).group(1)) > 0
+
+
+@pytest.mark.skipif(not FAIL2BAN.exists(), reason="no fail2ban here")
+@pytest.mark.parametrize("name, executed, repeated", [
+    ("BO14-executed.pcap", True, False),
+    ("BO01-completed.pcap", True, False),
+    ("EV05-octal-taken.pcap", True, False),
+    ("BO14-refused.pcap", False, True),
+    ("BO01-refused.pcap", False, False),    # once
+    ("BO28.pcap", False, False),
+    ("BE01-once.pcap", False, False),
+    ("BE01-every-time.pcap", False, False),
+    ("BE02.pcap", False, False),
+    ("BO00.pcap", False, False),
+    ("PT01-stolen.pcap", False, False),     # the client is the victim
+    ("BO23-refused.pcap", False, False),
+])
+def test_fail2ban_bans_who_bounces_and_no_one_else(capture, tmp_path, name,
+                                                   executed, repeated):
+    log = tmp_path / "watch.log"
+    watch("-r", capture(name), "--syslog-file", log)
+    assert banned(log, "portcullis") == executed
+    assert banned(log, "portcullis-attempt") == repeated
+
+
+def test_syslog_lines_hold_nothing_of_the_network_s(capture, tmp_path):
+    log = tmp_path / "watch.log"
+    watch("-r", *[capture(n) for n in list(CAPTURES)[:60]],
+          "--syslog-file", log)
+    for line in log.read_text().splitlines():
+        assert re.fullmatch(
+            r"\S+ \S+ portcullis-watch: finding=[0-9a-f]{16} variant=\w+ "
+            r"stage=\w+ level=\w+ client=[\da-f.:]+ server=\S+ asked=\S+ "
+            r"attempts=\d+", line), line
+
+
+def test_fail_on_is_for_scripts(capture):
+    path = capture("BO01-refused.pcap")  # low
+    assert watch("-r", path, "--fail-on", "low").returncode == 1
+    assert watch("-r", path, "--fail-on", "medium").returncode == 0
+    assert watch("-r", capture("BO00.pcap"), "--fail-on",
+                 "info").returncode == 0
+
+
+# ---- explain
+
+def variants():
+    text = (TOP / "src/policy/kinds.h").read_text()
+    return re.findall(r"^\tX\((\w+), +[A-Z]+, +[A-Z]+,", text, re.M)[1:]
+
+
+@pytest.mark.parametrize("name", [*variants(), "BO14", "pt01", "FW02", "EV16",
+                                  "BE01"])
+def test_every_variant_is_explained(name):
+    done = watch("--explain", name)
+    assert done.returncode == 0
+    for label in ("what", "why", "server", "harmless", "level", "source"):
+        assert re.search(rf"^  {label} +\S", done.stdout, re.M), label
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_what_does_not_exist_is_not_explained():
+    done = watch("--explain", "bo99")
+    assert done.returncode == 2
+    assert all(name in done.stderr for name in variants())
+
+
+# ---- bad input
+
+def damaged(capture):
+    whole = capture("BO14-executed.pcap").read_bytes()
+    yield "cut.pcap", whole[:-7], "packet"
+    yield "noise.pcap", os.urandom(4096), ""
+    yield "empty.pcap", b"", ""
+    yield "cut.pcap.gz", gzip.compress(whole)[:-20], ""
+    yield "text.txt", b"PORT 1,2,3,4,5,6\r\n" * 100, ""
+
+
+def test_what_is_no_capture_is_said(capture, tmp_path):
+    good = capture("PT07-data.pcap")
+    for name, body, words in damaged(capture):
+        path = tmp_path / name
+        path.write_bytes(body)
+        done = watch("-r", path, good)
+        assert done.returncode == 1, name
+        assert name in done.stderr and words in done.stderr, done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+        found = done.stdout.count("  evidence ")
+        assert found == (2 if name.startswith("cut") else 1)  # the rest counts
+
+
+def test_a_cut_capture_says_how_far_it_got(capture, tmp_path):
+    whole = capture("BO14-executed.pcap").read_bytes()
+    path = tmp_path / "cut.pcap"
+    path.write_bytes(whole[:-7])
+    done = watch("-r", path)
+    assert done.returncode == 1
+    seen = int(re.match(r"(\d+) packets", done.stdout).group(1))
+    assert re.search(rf"\b{seen}\b", done.stderr), done.stderr
+    assert "scan_vertical" in done.stdout
+
+
+@pytest.mark.parametrize("name, words", [
+    ("missing.pcap", "No such file"), (".", "directory"),
+])
+def test_what_cannot_be_opened_is_said(tmp_path, name, words):
+    done = watch("-r", tmp_path / name)
+    assert done.returncode == 1
+    assert words.lower() in done.stderr.lower()
+
+
+def test_an_unreadable_file_is_said(capture):
+    path = capture("BO01-refused.pcap")
+    path.chmod(0)
+    nobody = ["setpriv", "--reuid=65534", "--clear-groups"] if IS_ROOT else []
+    done = subprocess.run([*nobody, str(BUILD / "portcullis"), "watch", "-r",
+                           str(path)], capture_output=True, text=True,
+                          env=ENVIRONMENT)
+    assert done.returncode == 1
+    assert "ermission" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["-o", "--zeek-log", "--metrics",
+                                    "--syslog-file"])
+def test_an_output_that_cannot_be_written_is_said(capture, option, tmp_path):
+    path = capture("BO14-executed.pcap")
+    done = watch("-r", path, option, tmp_path / "no" / "such")
+    assert done.returncode == 1
+    assert "No such file" in done.stderr
+    assert done.stdout == ""  # nothing half-started
+    done = watch("-r", path, option, "/dev/full")
+    assert done.returncode == 1, option
+    assert "/dev/full: " in done.stderr
+
+
+@pytest.mark.parametrize("args", [
+    [], ["-r"], ["--fail-on", "worse", "-r", "x"], ["--memory", "0", "-r",
+    "x"], ["--group", "all", "-r", "x"], ["-i", "lo", "-r", "x"],
+    ["--json", "-o", "x", "-r", "y"], ["--nonsense"], ["-f", "tcp", "-r",
+    "x"],
+])
+def test_wrong_usage_is_told_and_ends_with_2(args):
+    done = watch(*args)
+    assert done.returncode == 2
+    assert "portcullis watch" in done.stderr
+    assert done.stdout == ""
+
+
+def test_standard_input_and_gzip(capture):
+    path = capture("BO14-executed.pcap")
+    plain = watch("-r", path, "--json").stdout
+    body = gzip.compress(path.read_bytes())
+    done = subprocess.run([str(BUILD / "portcullis"), "watch", "--json", "-r",
+                           "-"], input=body, capture_output=True, timeout=60,
+                          env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode() == plain
