@@ -44,7 +44,7 @@ published_vectors_come_out_from_both_ends(void **state)
 	}
 }
 
-/* Of one host with itself, the ports order the ends. */
+/* Of one host with itself, the smaller port stands first. */
 static void
 one_host_is_ordered_by_ports(void **state)
 {
@@ -52,8 +52,8 @@ one_host_is_ordered_by_ports(void **state)
 	char one[COMMUNITY_MAX], other[COMMUNITY_MAX];
 
 	(void)state;
-	assert_string_equal(community_id(&a, &b, one),
-	    community_id(&b, &a, other));
+	assert_string_equal(community_id(&a, &b, one), "1:rpfBtJU21Pt0/QkmTD7q0Jc2n/8=");
+	assert_string_equal(community_id(&b, &a, other), one);
 }
 
 int
