@@ -352,3 +352,12 @@ def test_standard_input_and_gzip(capture):
                           env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.decode() == plain
+
+
+def test_the_manual_knows_every_option():
+    usage = watch("--help").stdout
+    page = (TOP / "docs/man/portcullis-watch.1").read_text()
+    options = re.findall(r"--([a-z-]+)", usage)
+    assert len(options) > 15
+    for option in options:
+        assert re.search(rf"\bFl -{option}\b", page), option
