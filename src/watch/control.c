@@ -52,10 +52,14 @@ control_new(struct watch *w, struct flow *f)
 	c->pair = peers_pair(w, &f->end[CLIENT], &f->end[SERVER], true);
 	if (c->pair != NULL)
 		c->pair->open++;
+	else
+		w->counters.not_followed++;
 	c->server = peers_server(w, &f->end[SERVER]);
 	if (c->server != NULL) {
 		c->server->sessions++;
 		c->server->last_client = f->end[CLIENT];
+	} else {
+		w->counters.not_followed++;
 	}
 	w->counters.control++;
 	if (!f->syn)

@@ -24,7 +24,7 @@ expect_add(struct watch *w, struct control *c, enum expect_kind kind,
 	plain.zoned = 0;
 	x = table_add(&w->expects, watch_hash_at(w, &plain));
 	if (x == NULL) {
-		w->counters.no_memory++;
+		w->counters.not_followed++;
 		return NULL;
 	}
 	x->at = plain;

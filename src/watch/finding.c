@@ -86,7 +86,7 @@ finding_of(struct watch *w, enum bounce_kind kind, const struct addr *client,
 		table_touch(&w->findings, f);
 	} else {
 		if ((f = table_add(&w->findings, hash)) == NULL) {
-			w->counters.no_memory++;
+			w->counters.not_followed++;
 			return NULL;
 		}
 		f->serial = ++w->serial;

@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,10 +20,10 @@
 #define RESET_NS (30 * WATCH_S)	/* an honest connection is over by then */
 
 /* What the tables may have of the memory, in 64ths. */
-#define SHARE_FLOWS 28
+#define SHARE_FLOWS 27
 #define SHARE_EXPECTS 6
 #define SHARE_FINDINGS 10
-#define SHARE_PAIRS 4
+#define SHARE_PAIRS 5		/* no fewer than flows: each may need one */
 #define SHARE_CLIENTS 2
 #define SHARE_SERVERS 2
 #define SHARE_UPLOADS 1
@@ -146,7 +147,7 @@ begin(struct watch *w, const struct segment *s, enum end *from)
 		return NULL; /* the end of one that is forgotten */
 	f = table_add(&w->flows, hash_both(w, &s->src, &s->dst));
 	if (f == NULL) {
-		w->counters.no_memory++;
+		w->counters.not_followed++;
 		return NULL;
 	}
 	*from = comes_from_client(s) ? CLIENT : SERVER;
@@ -206,7 +207,7 @@ classify(struct watch *w, struct flow *f, enum end from)
 		return;
 	}
 	if ((f->control = control_new(w, f)) == NULL) {
-		w->counters.no_memory++;
+		w->counters.not_followed++;
 		f->kind = FLOW_OTHER;
 		return;
 	}
@@ -378,6 +379,7 @@ watch_init(struct watch *w, size_t memory, uint64_t seed)
 		return false;
 	w->early_most = memory / 64 * SHARE_EARLY;
 	w->scans_most = share(memory, SHARE_SCANS, sizeof(struct scan));
+	assert(w->pairs.most >= w->flows.most);
 	w->flows.shed = flow_shed;
 	w->flows.arg = w;
 	w->pairs.keeps = true; /* control connections point to them */

@@ -328,7 +328,7 @@ struct upload {
 	X(overlaps_unchecked, "repeated segments that could not be compared") \
 	X(bad_checksums, "segments of control connections with bad checksums") \
 	X(after_reset, "segments behind a reset") \
-	X(no_memory, "things not followed for want of memory") \
+	X(not_followed, "things not followed for want of memory") \
 	X(no_room, "lines and commands not kept for want of room (--memory)") \
 	X(scan_maps_dropped, "scans whose ports were not kept for want of room") \
 	X(pending_cut, "commands whose replies were not waited for")

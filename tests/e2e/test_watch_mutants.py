@@ -156,6 +156,13 @@ def run(path):
                 used.ru_utime + used.ru_stime, used.ru_maxrss)
 
 
+def without_doubles(pairs):
+    """JSON may have a key twice; then readers differ on which one counts."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError(f"a key twice: {[key for key, _ in pairs]}")
+    return dict(pairs)
+
+
 def trouble(status, out, err, seconds, kib):
     """What is wrong with a run, or None."""
     if status not in (0, 1):
@@ -167,7 +174,8 @@ def trouble(status, out, err, seconds, kib):
     if kib > MEMORY_KIB:
         return f"{kib} KiB"
     try:
-        last = [json.loads(line) for line in out.decode().splitlines()][-1]
+        last = [json.loads(line, object_pairs_hook=without_doubles)
+                for line in out.decode().splitlines()][-1]
     except (ValueError, IndexError) as error:
         return f"not JSON lines: {error!r}"
     if last["event_type"] != "stats":
