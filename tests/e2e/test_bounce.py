@@ -261,6 +261,33 @@ def test_vector(shared, when, sent, peer, server, kind, code):
     assert shared.net.packets("victim") == 0
 
 
+def misspelt(verb, file):
+    """Arguments that the grammar refuses, and the code for each."""
+    codes = {"SYNTAX": 501, "RANGE": 501, "FAMILY": 522}
+    for line in (ROWS.parent / file).read_text().splitlines():
+        columns = line.split("\t")
+        if line.startswith("#") or len(columns) < 4 or columns[2] == "OK" or \
+                columns[1] == '""':
+            continue
+        argument = ast.literal_eval("b'" + columns[1].replace("'", "\\'") + "'")
+        yield verb + b" " + argument + b"\r\n", codes[columns[2]]
+
+
+def test_a03_no_spelling_but_the_grammar_s_is_taken(wired):
+    wire = wired({"abuse.refusals": 1000})
+    asked = 0
+    with wire.nobody_is_dialled(), wire.login() as c:
+        for line, code in [*misspelt(b"PORT", "hostport.tsv"),
+                           *misspelt(b"EPRT", "eprt.tsv")]:
+            if b"\r" in line[:-2] or b"\n" in line[:-2] or b"\xff" in line:
+                continue  # another line, or Telnet's
+            c.send(line)
+            assert c.read().code == code, line
+            assert c.cmd("LIST").code == 425, line
+            asked += 1
+    assert asked > 40
+
+
 # ---- sequences
 
 def test_bo14_a_port_scan_is_refused_and_shown_out(wire):
