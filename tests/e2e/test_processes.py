@@ -326,7 +326,7 @@ def greeting(server):
         return control.read()
 
 
-def test_sighup_changes_the_banner_for_new_sessions(serve):
+def test_f17_sighup_changes_the_banner_for_new_sessions(serve):
     server = serve({"banner": "The old house."})
     old = server.login()
     workers = server.children("portcullis-worker")
@@ -407,7 +407,7 @@ def test_sighup_changes_where_it_listens(serve):
     assert "cannot listen" not in server.stderr
 
 
-def test_many_sighups_end_with_the_last_configuration(serve):
+def test_b14_many_sighups_end_with_the_last_configuration(serve):
     server = serve()
     for number in range(6):
         reload(server, {"banner": f"House {number}."})
@@ -451,7 +451,7 @@ def test_log_files_are_not_for_everyone(serve):
         assert file.stat().st_mode & 0o777 == 0o640
 
 
-def test_a_sleeping_reader_of_the_events_holds_nobody_up(place, serve):
+def test_f12_a_sleeping_reader_of_the_events_holds_nobody_up(place, serve):
     fifo = place / "events.fifo"
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
@@ -466,7 +466,7 @@ def test_a_sleeping_reader_of_the_events_holds_nobody_up(place, serve):
     os.close(reader)
 
 
-def test_a_full_disk_loses_whole_lines_and_says_so_once(serve):
+def test_f12_a_full_disk_loses_whole_lines_and_says_so_once(serve):
     if not pathlib.Path("/dev/full").exists():
         pytest.skip("no /dev/full")
     server = serve({"events": "/dev/full"})
@@ -598,7 +598,7 @@ def capabilities(status):
 
 
 @needs_root
-def test_gate_and_workers_have_no_power(serve, archive):
+def test_c07_c08_gate_and_workers_have_no_power(serve, archive):
     server = serve({"worker.count": 2})
     warden = status_of(server.process.pid)
     own = status_of("self")
@@ -888,7 +888,7 @@ def test_systemd_is_told(place, serve, monkeypatch):
         assert manager.recv(100) == b"STOPPING=1"
 
 
-def test_sessions_are_served_while_everything_dies(serve):
+def test_f20_sessions_are_served_while_everything_dies(serve):
     """Workers and gates are killed under load; whoever comes is served."""
     server = serve({"worker.count": 2, "sessions.per_address": 1000})
     stop = threading.Event()

@@ -46,7 +46,7 @@ def descriptors(pid):
 
 
 @needs_root
-def test_a18_no_call_of_a_captured_worker_reaches_anyone(serve, archive):
+def test_a18_d07_no_call_of_a_captured_worker_reaches_anyone(serve, archive):
     rows = table()
     assert len(rows) > 150
     killed = [row for row in rows if row[1] == "killed"]
