@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every capture of tests/captures against its line of truth."""
 
+import ast
 import json
 import pathlib
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from conftest import BUILD
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
-from captures import rows  # noqa: E402
+from captures import rows, talk, wire  # noqa: E402
 
 
 def watch(*args, **kw):
@@ -76,3 +77,57 @@ def test_row(row, tmp_path):
         assert row.offset in [b.get("offset") for b in bounces]
     for name in row.counters:
         assert stats[name] > 0, name
+
+
+# ---- the rows that the server's own tests run from
+
+VECTORS = pathlib.Path(__file__).parents[1] / "vectors" / "bounce.tsv"
+
+
+def vector_rows():
+    """Lines that a client sends, and what the server says of them."""
+    for number, line in enumerate(VECTORS.read_text().splitlines(), 1):
+        if not line or line.startswith("#"):
+            continue
+        name, when, sent, peer, server, kind, reply = line.split("\t")
+        if when in ("accepting", "reading") or "ffff" in peer:
+            continue
+        sent = ast.literal_eval("b'" + sent.replace("'", "\\'") + "'")
+        yield pytest.param(when, sent, peer, server, kind, reply,
+                           id=f"{name}-line{number}")
+
+
+def spoken(when, sent, peer, server, reply):
+    net = wire.Net(1)
+    session = talk.FtpSession(net, wire.Host(peer, 60, 20000),
+                              wire.Host(server)).greet()
+    if when != "greeted":
+        session.login().settle()
+    if when == "epsv_all":
+        session.cmd("EPSV ALL", "200 Done.")
+    lines = sent.count(b"\n")
+    session.cmd(sent, *["200 Done."] * (lines - 1), f"{reply} As it is.")
+    session.quit()
+    return wire.pcap(net.frames, net.link.number)
+
+
+@pytest.mark.parametrize("when, sent, peer, server, kind, reply",
+                         vector_rows())
+def test_the_sensor_judges_as_the_server_does(tmp_path, when, sent, peer,
+                                              server, kind, reply):
+    path = tmp_path / "row.pcap"
+    path.write_bytes(spoken(when, sent, peer, server, reply))
+    done = watch("-r", path, "--json")
+    assert done.returncode == 0, done.stderr
+    found, _ = final(events(done.stdout))
+    variants = {e["ftp_bounce"]["variant"] for e in found}
+    if b"HTTP" in sent:
+        kind = "cross_protocol"
+    elif sent[:4] in (b"CPSV", b"SSCN", b"SPSV"):
+        kind = "fxp"  # the server answers 502, and that is all
+    wanted = {kind} - {"none", "-"}
+    if sent.count(b"\n") > 1:  # the kind is the last line's
+        assert wanted <= variants
+    else:
+        assert variants == wanted
+    assert {e["ftp_bounce"]["stage"] for e in found} <= {"attempt"}
