@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -188,9 +189,11 @@ FAIL2BAN = TOP / "build-tools"     # unpacked by script/bootstrap
 
 def banned(path, name):
     modules = FAIL2BAN / "usr/lib/python3/dist-packages"
+    filter_file = path.with_name(f"{name}.conf")  # it takes no path with blanks
+    shutil.copy(TOP / f"dist/fail2ban/filter.d/{name}.conf", filter_file)
     out = subprocess.run(
         ["/usr/bin/python3", str(FAIL2BAN / "usr/bin/fail2ban-regex"),
-         str(path), str(TOP / f"dist/fail2ban/filter.d/{name}.conf")],
+         str(path), str(filter_file)],
         capture_output=True, text=True, timeout=60,
         env=dict(os.environ, PYTHONPATH=str(modules),
                  PYTHONDONTWRITEBYTECODE="1")).stdout
