@@ -202,7 +202,7 @@ def check(number, originals, directory):
     result = run(path)
     wrong = trouble(*result)
     if wrong is None and ONLY is None:
-        for name in (path, f"{path}.out", f"{path}.err"):
+        for name in (path, f"{path}.out", f"{path}.err", f"{path}.took"):
             os.unlink(name)
     return wrong and f"mutant {number}: {wrong} ({path})\n" + \
         result[2].decode(errors="replace")[:2000]
