@@ -118,7 +118,7 @@ keep_readings(struct watch *w, struct finding *f, const struct named *m)
 		return;
 	w->counters.ambiguous++;
 	for (size_t i = 0; i < m->n; i++)
-		finding_read(w, f, &m->reading[i]);
+		finding_read(f, &m->reading[i]);
 }
 
 static struct finding *
@@ -248,7 +248,7 @@ doubtful(struct watch *w, struct control *c, const struct named *m,
 	if (f == NULL)
 		return NULL;
 	f->detail = packets_differ;
-	finding_read(w, f, &m->asked);
+	finding_read(f, &m->asked);
 	let_go(expect_readings(w, c, m, f));
 	return f;
 }
@@ -272,8 +272,8 @@ second_after(struct watch *w, struct control *c, const struct named *m,
 	p->finding = f->link.self;
 	p->serial = f->serial;
 	if (c->active != NULL)
-		finding_read(w, f, &c->active->at);
-	finding_read(w, f, &m->asked);
+		finding_read(f, &c->active->at);
+	finding_read(f, &m->asked);
 }
 
 void
@@ -306,12 +306,12 @@ settle_doubt(struct watch *w, struct control *c, struct finding *f,
 	d->set = false;
 	other = finding_get(w, d->finding, d->serial);
 	if (f != NULL) {
-		finding_read(w, f, &d->reading);
-		finding_read(w, f, &m->asked);
+		finding_read(f, &d->reading);
+		finding_read(f, &m->asked);
 		f->detail = packets_differ;
 		w->counters.ambiguous++;
 	} else if (other != NULL) {
-		finding_read(w, other, &m->asked);
+		finding_read(other, &m->asked);
 		p->finding = other->link.self;
 		p->serial = other->serial;
 	}
@@ -429,9 +429,9 @@ address_transfer_answered(struct watch *w, struct control *c,
 	if (f == NULL)
 		return;
 	if (code / 100 == 1 || code / 100 == 2)
-		finding_port(w, f, p->port, PORT_OPEN);
+		finding_port(f, p->port, PORT_OPEN);
 	else if (code == 425 || code == 426)
-		finding_port(w, f, p->port,
+		finding_port(f, p->port,
 		    quick ? PORT_CLOSED : PORT_FILTERED);
 }
 

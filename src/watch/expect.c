@@ -181,7 +181,7 @@ unthought(struct watch *w, const struct expect *x)
 	f->attempts++;
 	f->refused = false;
 	for (const struct expect *o = c->active; o != NULL; o = o->other)
-		finding_read(w, f, &o->at);
+		finding_read(f, &o->at);
 	w->counters.ambiguous++;
 	return f;
 }
@@ -397,7 +397,7 @@ static void
 synack_came(struct watch *w, struct flow *f, struct finding *of)
 {
 	if (is_by_server(f)) {
-		finding_port(w, of, f->end[SERVER].port, PORT_OPEN);
+		finding_port(of, f->end[SERVER].port, PORT_OPEN);
 		return;
 	}
 	/* A stranger is let in, or a client by the wrong host. */
@@ -417,7 +417,7 @@ expect_data(struct watch *w, struct flow *f, enum end from)
 		synack_came(w, f, of);
 	if (from == SERVER && (s->flags & SEGMENT_RST) != 0 && !f->syn_ack &&
 	    is_by_server(f))
-		finding_port(w, of, f->end[SERVER].port, PORT_CLOSED);
+		finding_port(of, f->end[SERVER].port, PORT_CLOSED);
 	if (s->wire_len == 0)
 		return;
 	if (f->role == EXPECT_FOREIGN && from == CLIENT &&
@@ -440,5 +440,5 @@ expect_end(struct watch *w, struct flow *f)
 	of->bytes_out += f->bytes[CLIENT];
 	of->bytes_in += f->bytes[SERVER];
 	if (is_by_server(f) && !f->syn_ack && !f->reset)
-		finding_port(w, of, f->end[SERVER].port, PORT_FILTERED);
+		finding_port(of, f->end[SERVER].port, PORT_FILTERED);
 }

@@ -174,7 +174,7 @@ becomes_scan(struct watch *w, struct finding *f)
 		w->counters.scan_maps_dropped++;
 	for (unsigned i = 0; f->scan != NULL && i < f->ports; i++)
 		map_add(f->scan, f->port[i], (enum port_state)f->state[i]);
-	finding_turns(w, f, is_slow(f) ? KIND_scan_slow : KIND_scan_vertical);
+	finding_turns(f, is_slow(f) ? KIND_scan_slow : KIND_scan_vertical);
 }
 
 static void
@@ -196,12 +196,11 @@ note_port(struct watch *w, struct finding *f, uint16_t port)
 }
 
 void
-finding_port(struct watch *w, struct finding *f, uint16_t port,
+finding_port(struct finding *f, uint16_t port,
     enum port_state state)
 {
 	struct scan *scan = f->scan;
 
-	(void)w;
 	f->dirty = true;
 	for (unsigned i = 0; scan == NULL && i < f->ports; i++)
 		if (f->port[i] == port && f->state[i] != PORT_OPEN)
@@ -345,11 +344,10 @@ finding_relay(struct watch *w, struct finding *f, enum bounce_kind kind,
 }
 
 void
-finding_read(struct watch *w, struct finding *f, const struct addr *reading)
+finding_read(struct finding *f, const struct addr *reading)
 {
 	struct addr plain = addr_unmap(*reading);
 
-	(void)w;
 	for (unsigned i = 0; i < f->readings; i++)
 		if (memcmp(&f->reading[i], &plain, sizeof(plain)) == 0)
 			return;
@@ -433,9 +431,8 @@ weight(enum bounce_kind kind)
 }
 
 void
-finding_turns(struct watch *w, struct finding *f, enum bounce_kind kind)
+finding_turns(struct finding *f, enum bounce_kind kind)
 {
-	(void)w;
 	if (weight(kind) > weight(f->kind))
 		f->kind = kind;
 }

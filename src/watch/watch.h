@@ -487,13 +487,13 @@ struct finding *finding_count_port(struct watch *w, struct control *c,
 /* A graver matter beside it, that rises with it. */
 struct finding *finding_relay(struct watch *w, struct finding *f,
     enum bounce_kind kind, const char *detail);
-void finding_read(struct watch *w, struct finding *f,
+void finding_read(struct finding *f,
     const struct addr *reading);
 void finding_answered(struct watch *w, struct finding *f, int code);
 void finding_rise(struct watch *w, struct finding *f, enum bounce_stage stage);
 /* It is about something graver than was thought. */
-void finding_turns(struct watch *w, struct finding *f, enum bounce_kind kind);
-void finding_port(struct watch *w, struct finding *f, uint16_t port,
+void finding_turns(struct finding *f, enum bounce_kind kind);
+void finding_port(struct finding *f, uint16_t port,
     enum port_state state);
 /* The command, for people; passwords never. */
 void finding_quote(struct finding *f, struct sv command);
