@@ -28,10 +28,24 @@ BUILD = pathlib.Path(os.environ.get(
 IS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="needs root")
 SANITIZED = "asan" in BUILD.name
+# About a build that users get: with sanitizers there is nothing to ask.
+plain_build = pytest.mark.plain_build
 # The search for leaks wants to trace the process, which its walls forbid; and
 # memory that is kept after it was freed is not memory that a session holds.
 ENVIRONMENT = dict(os.environ,
                    ASAN_OPTIONS="detect_leaks=0:quarantine_size_mb=8")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "plain_build: not with sanitizers")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not SANITIZED:
+        return
+    left_out = [i for i in items if i.get_closest_marker("plain_build")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [i for i in items if i not in left_out]
 
 
 # ---- control connections

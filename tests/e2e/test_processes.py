@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from conftest import (BUILD, ENVIRONMENT, IS_ROOT, SANITIZED, free_port,
+from conftest import (BUILD, ENVIRONMENT, IS_ROOT, free_port, plain_build,
                       needs_root, steady_bytes)
 
 BIG = "pub/large.nc"
@@ -794,7 +794,7 @@ def test_warden_and_gate_hold_no_ftp_parser_and_no_tls(program):
                 if re.match(r"(SSL|TLS|EVP|X509|BIO|OPENSSL)_", s)]
 
 
-@pytest.mark.skipif(SANITIZED, reason="sanitizers are libraries, too")
+@plain_build
 def test_the_gate_links_libc_alone():
     out = subprocess.run(["readelf", "-d", BUILD / "portcullis-gate"],
                          check=True, capture_output=True, text=True).stdout

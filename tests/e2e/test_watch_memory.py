@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from conftest import BUILD, SANITIZED
+from conftest import BUILD, plain_build
 
 TOP = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(TOP / "tests"))
@@ -22,7 +22,7 @@ CC = os.environ.get("CC", "cc")
 BESIDE_KIB = 16 << 10  # program, libraries, fragments, buffers
 
 pytestmark = [
-    pytest.mark.skipif(SANITIZED, reason="a sanitizer's memory is not ours"),
+    plain_build,
     pytest.mark.skipif(shutil.which(CC) is None, reason="no C compiler")]
 
 

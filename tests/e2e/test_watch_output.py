@@ -18,7 +18,8 @@ from conftest import BUILD, ENVIRONMENT, IS_ROOT
 
 TOP = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(TOP / "tests"))
-from captures import rows  # noqa: E402
+from captures import rows, wire  # noqa: E402
+from captures.talk import FtpSession  # noqa: E402
 
 CAPTURES = {row.file: row for row in rows.CAPTURES}
 
@@ -157,6 +158,56 @@ def test_ftp_log_is_zeek_s(capture, tmp_path):
     assert port["data_channel.resp_p"] == "25"
     assert port["reply_code"] == "200"
     assert len({e["uid"] for e in entries}) == 1
+
+
+def ftp_log(path, place):
+    """The lines of the ftp.log of a capture, each by its fields' names."""
+    log = place / "some-ftp.log"
+    assert watch("-r", path, "--zeek-log", log).returncode == 0
+    lines = log.read_text().splitlines()
+    fields = next(line for line in lines
+                  if line.startswith("#fields")).split("\t")[1:]
+    return [dict(zip(fields, line.split("\t"))) for line in lines
+            if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("name", ["BO01-unanswered.pcap",
+                                  "EV23-one-sided.pcap"])
+def test_ftp_log_has_commands_that_nobody_answered(capture, tmp_path, name):
+    port = ftp_log(capture(name), tmp_path)[-1]
+    assert port["command"] == "PORT"
+    assert port["arg"] == "203,0,113,99,195,80"
+    assert (port["reply_code"], port["reply_msg"]) == ("-", "-")
+    assert port["data_channel.resp_h"] == "203.0.113.99"
+
+
+def dialogue(*lines):
+    """A capture of a session that is logged in: commands and replies."""
+    net = wire.Net(1)
+    session = FtpSession(net).ready()
+    for command, reply in lines:
+        session.cmd(command, reply)
+    session.quit()
+    return wire.pcap(net.frames, wire.Ethernet.number)
+
+
+def test_ftp_log_names_files_by_url(tmp_path):
+    path = tmp_path / "walk.pcap"
+    path.write_bytes(dialogue(
+        ("DELE a", "550 No."),
+        ("CWD /pub/x", "250 OK."), ("DELE b", "550 No."),
+        ("CWD y/../z", "250 OK."), ("DELE c", "550 No."),
+        ("CWD q", "550 No."), ("DELE /top", "550 No."),
+        ("CDUP", "250 OK."), ("CDUP", "250 OK."), ("CDUP", "250 OK."),
+        ("CDUP", "250 OK."), ("DELE d", "550 No."),
+        ("PWD", '257 "/home" is here.'), ("DELE e//f/./g", "550 No."),
+        ("ACCT secret", "202 No."),
+    ))
+    log = ftp_log(path, tmp_path)
+    top = "ftp://192.0.2.21"
+    assert [e["arg"] for e in log] == [
+        f"{top}/./a", f"{top}/pub/x/b", f"{top}/pub/x/z/c", f"{top}/top",
+        f"{top}/d", f"{top}/home/e/f/g", "<hidden>"]
 
 
 def test_ftp_log_escapes_what_the_network_says(capture, tmp_path):
