@@ -101,6 +101,8 @@ control_end(struct watch *w, struct control *c)
 	if (f->bytes[CLIENT] == 0 || f->bytes[SERVER] == 0)
 		w->counters.control_one_sided++;
 	tell_waiting(w, c);
+	if (w->report.ended != NULL)
+		w->report.ended(w->report.line_arg, c);
 	if (c->active != NULL)
 		expect_drop(w, c->active);
 	if (c->stale != NULL)

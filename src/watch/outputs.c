@@ -114,6 +114,12 @@ answered_hook(void *arg, const struct watch *w, const struct control *c,
 	zeek_answered(((struct outputs *)arg)->zeek, w, c, verb, code, text);
 }
 
+static void
+ended_hook(void *arg, const struct control *c)
+{
+	zeek_ended(((struct outputs *)arg)->zeek, c);
+}
+
 void
 outputs_hook(struct outputs *o, struct watch_report *report)
 {
@@ -121,6 +127,7 @@ outputs_hook(struct outputs *o, struct watch_report *report)
 		return;
 	report->line = line_hook;
 	report->answered = answered_hook;
+	report->ended = ended_hook;
 	report->line_arg = o;
 }
 

@@ -349,8 +349,10 @@ struct watch_report {
 	void (*answered)(void *arg, const struct watch *w,
 	    const struct control *c, enum ftp_verb verb, int code,
 	    struct sv text);
+	/* Of this control connection no more will come. */
+	void (*ended)(void *arg, const struct control *c);
 	void *arg;
-	void *line_arg;		/* of line and answered */
+	void *line_arg;		/* of line, answered and ended */
 };
 
 struct watch {

@@ -21,3 +21,4 @@ void zeek_line(struct zeek *z, const struct watch *w,
     const struct control *c, enum ftp_verb verb, struct sv argument);
 void zeek_answered(struct zeek *z, const struct watch *w,
     const struct control *c, enum ftp_verb verb, int code, struct sv text);
+void zeek_ended(struct zeek *z, const struct control *c);
