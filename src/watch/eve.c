@@ -13,6 +13,8 @@
 #define GID 1
 #define SID_BASE 9590000	/* as the server's own alerts */
 #define PORTS_MOST 64		/* of a scan, in one line */
+#define FLOW_SEED 3		/* the same in every run */
+#define FLOW_SHIFT 11		/* below 2^53: exact as JSON's readers have it */
 
 static const char *const states[] = {
 	[PORT_ASKED] = "asked",
@@ -153,15 +155,27 @@ put_bounce(struct event *e, const struct finding *f)
 	event_close(e);
 }
 
+/* Of the control connection, whatever is said about it. */
+static uint64_t
+flow_id(const struct addr *client, const struct addr *server)
+{
+	const struct addr end[2] = { *client, *server };
+
+	return table_hash(FLOW_SEED, end, sizeof(end)) >> FLOW_SHIFT;
+}
+
 void
 eve_finding(FILE *out, const struct watch *w, const struct finding *f)
 {
 	struct event_session who = { .client = f->client,
-		.server = f->server, .flow = f->id >> 13 };
+		.server = f->server,
+		.flow = flow_id(&f->client, &f->server) };
 	char community[COMMUNITY_MAX];
 	struct event e;
 
 	event_begin_at(&e, w->now_ns, "alert", &who);
+	if (w->interface != NULL)
+		event_text(&e, "in_iface", sv_of(w->interface));
 	event_text(&e, "app_proto", SV("ftp"));
 	event_number(&e, "pcap_cnt", f->last_packet);
 	event_text(&e, "community_id",

@@ -166,6 +166,7 @@ prepare_watch(struct job *job)
 	job->watch.report.finding = finding_told;
 	job->watch.report.arg = job;
 	outputs_hook(job->outputs, &job->watch.report);
+	job->watch.interface = o->interface;
 	job->watch.groups = o->group;
 	job->watch.group_count = o->groups;
 	return true;
@@ -196,7 +197,7 @@ read_files(struct job *job)
 {
 	struct packet p;
 
-	progress_begin(&job->progress);
+	progress_begin(&job->progress, job->options.outputs.json);
 	for (;;)
 		switch (source_next(job->source, &p)) {
 		case SOURCE_PACKET:

@@ -37,6 +37,15 @@ complain(struct outputs *o, const char *name)
 	o->failed = true;
 }
 
+/* openlog(3) does not say when nobody listens, and then all is lost. */
+static void
+open_syslog(struct outputs *o)
+{
+	if (access(_PATH_LOG, W_OK) != 0)
+		complain(o, "syslog: " _PATH_LOG);
+	openlog("portcullis-watch", LOG_NDELAY, LOG_AUTHPRIV);
+}
+
 static FILE *
 open_file(struct outputs *o, const char *name)
 {
@@ -93,7 +102,7 @@ outputs_open(const struct outputs_wanted *wanted)
 	if (wanted->syslog_file != NULL)
 		o->syslog_file = open_file(o, wanted->syslog_file);
 	if (wanted->syslog)
-		openlog("portcullis-watch", LOG_NDELAY, LOG_AUTHPRIV);
+		open_syslog(o);
 	if (!o->failed)
 		return o;
 	outputs_close(o, NULL);

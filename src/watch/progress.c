@@ -25,9 +25,12 @@ clock_ms(void)
 }
 
 void
-progress_begin(struct progress *p)
+progress_begin(struct progress *p, bool lines)
 {
-	*p = (struct progress) { .wanted = isatty(STDERR_FILENO) == 1,
+	bool in_the_way = lines && isatty(STDOUT_FILENO) == 1;
+
+	*p = (struct progress) {
+		.wanted = isatty(STDERR_FILENO) == 1 && !in_the_way,
 		.next_ms = clock_ms() + FIRST_MS };
 }
 

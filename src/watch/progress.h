@@ -13,7 +13,8 @@ struct progress {
 	int64_t next_ms;
 };
 
-void progress_begin(struct progress *p);
+/* lines: standard output gets lines meanwhile; no bar may stand among them. */
+void progress_begin(struct progress *p, bool lines);
 /* To be called for each packet: looks at the clock now and then. */
 void progress_show(struct progress *p, const struct source *s,
     uint64_t packets);

@@ -229,7 +229,6 @@ struct finding {
 	enum bounce_stage stage;
 	enum bounce_level level;
 	struct addr client, server, asked;
-	uint64_t flow_id;
 	struct addr reading[LENIENT_READINGS];
 	uint8_t readings;
 	bool held;		/* not told yet: it may turn out harmless */
@@ -370,6 +369,7 @@ struct watch {
 	int64_t now_ns, swept_ns;
 	const struct segment *segment;	/* that is being looked at */
 	uint32_t serial;
+	const char *interface;	/* that is listened to; NULL: files */
 	const struct addr_net *groups;	/* --group: one organisation each */
 	size_t group_count;
 	struct watch_report report;

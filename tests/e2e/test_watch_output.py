@@ -3,18 +3,21 @@
 """Summary, JSON, ftp.log, metrics, syslog, fail2ban; and what it says of
 captures that are none."""
 
+import contextlib
 import gzip
 import json
 import os
 import pathlib
+import pty
 import re
 import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from conftest import BUILD, ENVIRONMENT, IS_ROOT
+from conftest import BUILD, ENVIRONMENT, IS_ROOT, SANITIZED
 
 TOP = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(TOP / "tests"))
@@ -98,6 +101,75 @@ def test_a_long_list_is_cut_and_says_so(capture, tmp_path):
     assert whole.count("  evidence ") == short.count("  evidence ") + more
 
 
+# ---- on a terminal
+
+def on_terminal(*args, out_too=False, env=ENVIRONMENT):
+    """What standard error said to a terminal, and what standard output did;
+    with out_too, both to the terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [str(BUILD / "portcullis"), "watch", *map(str, args)], env=env,
+        stdout=theirs if out_too else subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    out = [b""]
+    if not out_too:
+        reader = threading.Thread(
+            target=lambda: out.__setitem__(0, process.stdout.read()))
+        reader.start()
+    seen = b""
+    with contextlib.suppress(OSError):  # EIO: nobody is there any more
+        while more := os.read(ours, 65536):
+            seen += more
+    os.close(ours)
+    assert process.wait(60) == 0
+    if not out_too:
+        reader.join()
+    return seen.decode(), out[0].decode()
+
+
+@pytest.fixture(scope="module")
+def long_capture(tmp_path_factory):
+    """Some seconds of reading in a small file: one gzip member, repeated."""
+    whole = CAPTURES["BO01-refused.pcap"].make()
+    at, packet = 24, whole[24:]
+    length = int.from_bytes(packet[8:12], "little")
+    many = packet[:16 + length] * 65536
+    path = tmp_path_factory.mktemp("long") / "long.pcap.gz"
+    with path.open("wb") as f:
+        f.write(gzip.compress(whole[:at]))
+        f.write(gzip.compress(many) * (60 if SANITIZED else 300))
+        f.write(gzip.compress(packet))
+    return path
+
+
+def test_a_long_reading_shows_how_far_it_is(long_capture):
+    said, out = on_terminal("-r", long_capture)
+    drawn = re.findall(r"\r\[[#.]{32}\] +(\d+)%  \d+ packets", said)
+    assert drawn, "slower than a second, and nothing was shown"
+    assert list(map(int, drawn)) == sorted(map(int, drawn))
+    assert said.endswith("\r\033[K")    # and leaves nothing behind
+    assert "third_party" in out and "\r" not in out
+
+
+def test_no_bar_stands_among_events(long_capture):
+    said, _ = on_terminal("-r", long_capture, "--json", out_too=True)
+    for line in said.splitlines():
+        json.loads(line)
+
+
+def test_no_bar_where_nobody_looks(long_capture):
+    assert watch("-r", long_capture).stderr == ""
+
+
+def test_colours_are_asked_of_the_terminal(capture):
+    path = capture("BO01-refused.pcap")
+    plain = {k: v for k, v in ENVIRONMENT.items() if k != "NO_COLOR"}
+    assert "\033[36m" in on_terminal("-r", path, out_too=True, env=plain)[0]
+    for no in ("1", "yes"):
+        assert "\033" not in on_terminal("-r", path, out_too=True,
+                                         env=dict(plain, NO_COLOR=no))[0]
+
+
 # ---- JSON
 
 def test_json_has_what_eve_s_readers_want(capture):
@@ -130,6 +202,19 @@ def test_updates_rise_under_one_id(capture):
     assert ranks == sorted(ranks)
     again = watch("-r", capture("BO14-executed.pcap"), "--json")
     assert again.stdout == done.stdout  # the same in every run
+
+
+def test_findings_of_one_connection_share_its_flow(capture):
+    done = watch("-r", capture("BO18-completed.pcap"), "--json")
+    alerts = [e for e in map(json.loads, done.stdout.splitlines())
+              if e["event_type"] == "alert"]
+    assert {a["ftp_bounce"]["variant"] for a in alerts} == \
+        {"third_party", "payload_relay"}
+    assert len({a["flow_id"] for a in alerts}) == 1
+    assert 0 < alerts[0]["flow_id"] < 2**53
+    other = watch("-r", capture("BO01-refused.pcap"), "--json").stdout
+    assert json.loads(other.splitlines()[0])["flow_id"] != \
+        alerts[0]["flow_id"]
 
 
 # ---- other outputs
@@ -283,6 +368,62 @@ def test_syslog_lines_hold_nothing_of_the_network_s(capture, tmp_path):
             r"\S+ \S+ portcullis-watch: finding=[0-9a-f]{16} variant=\w+ "
             r"stage=\w+ level=\w+ client=[\da-f.:]+ server=\S+ asked=\S+ "
             r"attempts=\d+", line), line
+
+
+def test_syslog_without_a_listener_is_said(capture):
+    if os.path.exists("/dev/log"):
+        pytest.skip("somebody listens here")
+    done = watch("-r", capture("BO01-refused.pcap"), "--syslog")
+    assert done.returncode == 1
+    assert "/dev/log: No such file" in done.stderr
+
+
+# A /dev of our own, with a listener that is no service.
+OWN_DEV = """
+import os, socket, subprocess, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("/dev/log")
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+s.settimeout(1)
+try:
+    while True:
+        sys.stdout.write(s.recv(4096).decode() + "\\n")
+except TimeoutError:
+    pass
+"""
+IN_OWN_DEV = """
+set -e
+mkdir "$1/dev"
+mount --rbind /dev "$1/dev"
+mount -t tmpfs none /dev
+for n in null full random urandom; do
+    : >/dev/$n
+    mount --bind "$1/dev/$n" /dev/$n
+done
+shift
+exec "$@"
+"""
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="needs a /dev of its own")
+def test_syslog_gets_the_same_lines(capture, tmp_path):
+    log = tmp_path / "watch.log"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", IN_OWN_DEV, "sh", str(tmp_path),
+         "/usr/bin/python3", "-c", OWN_DEV, str(BUILD / "portcullis"),
+         "watch", "-r", str(capture("BO14-executed.pcap")), "--syslog",
+         "--syslog-file", str(log)],
+        capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    filed = log.read_text().splitlines()
+    assert len(said) == len(filed) > 1
+    for line, twin in zip(said, filed):
+        # authpriv is 10; warning 4, notice 5
+        assert re.match(r"<8[45]>\w{3} [ \d]\d [\d:]{8} portcullis-watch: ",
+                        line), line
+        assert line.split("portcullis-watch: ")[1] == \
+            twin.split("portcullis-watch: ")[1]
 
 
 def test_fail_on_is_for_scripts(capture):
