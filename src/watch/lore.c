@@ -102,7 +102,7 @@ static const struct lore all[KIND_COUNT] = {
 		"the upload", "take data connections from the client's address "
 		"alone, and go on waiting\nwhen another comes",
 		"clients with several addresses; carrier NAT",
-		"RFC 2577 section 5; CVE-1999-0351" },
+		"RFC 2577 section 8; CVE-1999-0351" },
 	[KIND_pasv_race] = {
 		"a stranger and the owner both came to a passive port; the "
 		"stranger got nothing", "it is the theft, lost", "as for the "
@@ -121,7 +121,7 @@ static const struct lore all[KIND_COUNT] = {
 	[KIND_pasv_predictable] = {
 		"the passive ports rise by steps, or are few", "a thief knows "
 		"where to wait", "draw them at random from a wide range",
-		"a narrow range by configuration", "RFC 2577 section 5" },
+		"a narrow range by configuration", "RFC 2577 section 8" },
 	[KIND_pasv_exhaustion] = {
 		"many passive ports asked for, and none used", "ports are "
 		"finite: others get none", "one a session, for a short time",
@@ -131,7 +131,7 @@ static const struct lore all[KIND_COUNT] = {
 		"somebody else than the server connected to where the client "
 		"waited", "he gives the client a false file, or takes its "
 		"upload", "nothing: the client must look who comes",
-		"servers with several addresses", "RFC 2577" },
+		"servers with several addresses", "RFC 2577 section 8" },
 	[KIND_alg_holepunch] = {
 		"PORT to a server that has not spoken", "a firewall that "
 		"reads FTP opens the named port to the outside: a web page "
@@ -173,53 +173,141 @@ static const struct lore all[KIND_COUNT] = {
 		"fuzzers", "RFC 2577" },
 };
 
-/* Rows of the list of variants, and what they are reported as. */
-static const struct {
-	const char *first, *last;	/* of a run of rows */
-	enum bounce_kind kind;
+/* Rows of the list of variants, and what each is reported as. */
+static const struct row {
+	const char *id;
+	enum bounce_kind kind;	/* none: of honest use, and not told */
+	const char *what;
 } rows[] = {
-	{ "BO01", "BO02", KIND_third_party },
-	{ "BO03", "BO03", KIND_privileged_port },
-	{ "BO04", "BO04", KIND_loopback },
-	{ "BO05", "BO05", KIND_self },
-	{ "BO06", "BO06", KIND_internal },
-	{ "BO07", "BO09", KIND_third_party },
-	{ "BO10", "BO10", KIND_loopback },
-	{ "BO11", "BO11", KIND_third_party },
-	{ "BO12", "BO12", KIND_invalid_target },
-	{ "BO13", "BO13", KIND_malformed },
-	{ "BO14", "BO14", KIND_scan_vertical },
-	{ "BO15", "BO15", KIND_scan_horizontal },
-	{ "BO16", "BO16", KIND_scan_slow },
-	{ "BO17", "BO17", KIND_scan_vertical },
-	{ "BO18", "BO19", KIND_payload_relay },
-	{ "BO20", "BO20", KIND_chained_control },
-	{ "BO21", "BO21", KIND_fxp },
-	{ "BO22", "BO22", KIND_port_flood },
-	{ "BO23", "BO23", KIND_preauth },
-	{ "BO24", "BO25", KIND_stale_address },
-	{ "BO26", "BO26", KIND_epsv_all },
-	{ "BO27", "BO28", KIND_third_party },
-	{ "PT01", "PT01", KIND_pasv_theft },
-	{ "PT02", "PT02", KIND_pasv_predictable },
-	{ "PT03", "PT03", KIND_pasv_redirect },
-	{ "PT04", "PT04", KIND_privileged_port },
-	{ "PT05", "PT05", KIND_pasv_private },
-	{ "PT06", "PT06", KIND_pasv_redirect },
-	{ "PT07", "PT07", KIND_active_hijack },
-	{ "PT08", "PT08", KIND_pasv_exhaustion },
-	{ "PT09", "PT09", KIND_fxp },
-	{ "PT10", "PT10", KIND_pasv_race },
-	{ "FW01", "FW01", KIND_alg_holepunch },
-	{ "FW02", "FW03", KIND_alg_reply_injection },
-	{ "FW04", "FW06", KIND_cross_protocol },
-	{ "FW07", "FW07", KIND_payload_relay },
-	{ "EV01", "EV23", KIND_evasion },
-	{ "EV24", "EV24", KIND_unexplained_data_syn },
-	{ "EV25", "EV31", KIND_evasion },
-	{ "BE01", "BE01", KIND_internal },
-	{ "BE02", "BE02", KIND_fxp },
+	{ "BO00", KIND_none, "honest transfers in active mode" },
+	{ "BO01", KIND_third_party, "PORT to a third party, a high port" },
+	{ "BO02", KIND_third_party,
+	    "PORT to a third party's service, below 1024" },
+	{ "BO03", KIND_privileged_port,
+	    "PORT to the client's own address, below 1024" },
+	{ "BO04", KIND_loopback, "PORT to 127.0.0.1" },
+	{ "BO05", KIND_self, "PORT to the server's own address" },
+	{ "BO06", KIND_internal,
+	    "PORT to a private address behind the server" },
+	{ "BO07", KIND_third_party, "EPRT to a third party over IPv4" },
+	{ "BO08", KIND_third_party, "EPRT to a third party over IPv6" },
+	{ "BO09", KIND_third_party,
+	    "EPRT with an IPv4 address in IPv6's clothes (::ffff:a.b.c.d)" },
+	{ "BO09b", KIND_none, "the same with the client's own address" },
+	{ "BO10", KIND_loopback,
+	    "EPRT to ::1, to link-local addresses, with a zone" },
+	{ "BO11", KIND_third_party, "LPRT to a third party" },
+	{ "BO12", KIND_invalid_target,
+	    "PORT to broadcast, multicast or no address" },
+	{ "BO13", KIND_malformed, "PORT to port 0" },
+	{ "BO14", KIND_scan_vertical,
+	    "many ports of one host, one after the other" },
+	{ "BO15", KIND_scan_horizontal, "one port of many hosts" },
+	{ "BO16", KIND_scan_slow, "a scan over hours, connections or servers" },
+	{ "BO17", KIND_scan_vertical,
+	    "nmap -b, nmap's ftp-bounce, Metasploit's scanner" },
+	{ "BO18", KIND_payload_relay,
+	    "an upload, then sent to a third party's service" },
+	{ "BO19", KIND_payload_relay, "the same, from an offset (REST)" },
+	{ "BO20", KIND_chained_control,
+	    "an upload of FTP commands, sent to another FTP server" },
+	{ "BO21", KIND_fxp,
+	    "a transfer between two servers, in whole or in part" },
+	{ "BO22", KIND_port_flood, "hundreds of PORT without a transfer" },
+	{ "BO23", KIND_preauth, "PORT before login" },
+	{ "BO24", KIND_stale_address,
+	    "a refused PORT whose address is used all the same" },
+	{ "BO25", KIND_stale_address,
+	    "an address that outlives REIN or a new USER" },
+	{ "BO26", KIND_epsv_all, "PORT, EPRT or PASV after EPSV ALL" },
+	{ "BO27", KIND_third_party,
+	    "PORT and PASV by turns: which one counts?" },
+	{ "BO28", KIND_third_party,
+	    "a refusal in other words, perhaps not meant" },
+	{ "PT00", KIND_none, "honest transfers in passive mode" },
+	{ "PT01", KIND_pasv_theft,
+	    "a stranger takes the passive data connection" },
+	{ "PT02", KIND_pasv_predictable, "passive ports that can be foretold" },
+	{ "PT03", KIND_pasv_redirect,
+	    "a 227 that sends the client to a third party" },
+	{ "PT04", KIND_privileged_port, "a 227 with a port below 1024" },
+	{ "PT05", KIND_pasv_private,
+	    "a 227 with a private address, from a public server" },
+	{ "PT06", KIND_pasv_redirect, "a 227 that names another host inside" },
+	{ "PT07", KIND_active_hijack,
+	    "a stranger connects to where the client waits" },
+	{ "PT08", KIND_pasv_exhaustion,
+	    "passive ports asked for, and never used" },
+	{ "PT09", KIND_fxp,
+	    "commands of servers' transfers: SSCN, CPSV, SPSV" },
+	{ "PT10", KIND_pasv_race,
+	    "a stranger and the owner at one passive port" },
+	{ "FW01", KIND_alg_holepunch,
+	    "PORT to a silent server, to open a firewall (NAT slipstreaming)" },
+	{ "FW02", KIND_alg_reply_injection,
+	    "a 227 that a client had the server repeat" },
+	{ "FW03", KIND_alg_reply_injection, "a 227 that somebody forged" },
+	{ "FW04", KIND_cross_protocol, "HTTP on a control connection" },
+	{ "FW05", KIND_cross_protocol,
+	    "PORT hidden behind a path, as URLs can do it" },
+	{ "FW06", KIND_cross_protocol,
+	    "a TLS hello for another protocol (ALPACA)" },
+	{ "FW07", KIND_payload_relay,
+	    "HTTP, SMTP or Redis at the front of what is sent" },
+	{ "EV01", KIND_third_party, "port in small letters" },
+	{ "EV02", KIND_evasion, "blanks before the verb" },
+	{ "EV03", KIND_evasion, "many blanks, or a tab, behind the verb" },
+	{ "EV04", KIND_evasion, "blanks between the numbers" },
+	{ "EV05", KIND_third_party, "zeros in front: decimal or octal?" },
+	{ "EV06", KIND_evasion, "hexadecimal numbers" },
+	{ "EV07", KIND_evasion, "numbers above 255, taken modulo 256" },
+	{ "EV08", KIND_evasion, "numbers of four digits" },
+	{ "EV09", KIND_evasion, "signs before the numbers" },
+	{ "EV10", KIND_evasion, "more behind the sixth number" },
+	{ "EV11", KIND_evasion, "line ends other than CRLF" },
+	{ "EV12", KIND_evasion, "a NUL in the line" },
+	{ "EV13", KIND_third_party, "Telnet commands in the line" },
+	{ "EV14", KIND_third_party, "one byte a segment" },
+	{ "EV15", KIND_third_party, "segments out of order" },
+	{ "EV16", KIND_evasion, "segments that overlap and differ" },
+	{ "EV17", KIND_third_party, "IP fragments, in any order" },
+	{ "EV18", KIND_evasion,
+	    "segments that the server does not take: bad checksum, low TTL" },
+	{ "EV19", KIND_third_party,
+	    "data in the SYN; a connection's ports used again" },
+	{ "EV20", KIND_third_party, "several commands in one segment" },
+	{ "EV21", KIND_third_party, "behind a line that is too long" },
+	{ "EV22", KIND_third_party,
+	    "a control connection on another port than 21" },
+	{ "EV23", KIND_third_party,
+	    "seen from the middle, from one side or with gaps" },
+	{ "EV24", KIND_unexplained_data_syn,
+	    "an encrypted control connection" },
+	{ "EV25", KIND_third_party, "clear again after TLS (CCC)" },
+	{ "EV26", KIND_third_party, "EPRT with another delimiter" },
+	{ "EV27", KIND_third_party,
+	    "IPv6 addresses in other spellings, NAT64" },
+	{ "EV28", KIND_third_party,
+	    "VLANs, tunnels, other link types and file forms" },
+	{ "EV29", KIND_evasion, "an urgent byte in the line" },
+	{ "EV30", KIND_third_party, "a long reply that never ends" },
+	{ "EV31", KIND_none,
+	    "100,000 idle connections, to make the sensor forget" },
+	{ "BE01", KIND_internal,
+	    "a client behind a NAT that does not know FTP" },
+	{ "BE02", KIND_fxp, "a transfer between two servers that is wanted" },
+	{ "BE03", KIND_none,
+	    "names of files and software that look like commands" },
+	{ "BE04", KIND_none, "the client's own address in another spelling" },
+	{ "BE05", KIND_privileged_port,
+	    "data connections with port 20, or tried again" },
+	{ "BE06", KIND_third_party,
+	    "a client with two addresses: one /64, or --group" },
+	{ "BE07", KIND_none, "an address that a NAT has put right" },
 };
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+#define ROWS_A_LINE 12
 
 bool
 lore_knows(enum bounce_kind kind)
@@ -228,16 +316,22 @@ lore_knows(enum bounce_kind kind)
 }
 
 static enum bounce_kind
-kind_of(const char *id)
+kind_of(const char *name)
 {
 	for (int k = KIND_none + 1; k < KIND_COUNT; k++)
-		if (strcasecmp(id, bounce_kind_name((enum bounce_kind)k)) == 0)
+		if (strcasecmp(name, bounce_kind_name((enum bounce_kind)k)) ==
+		    0)
 			return (enum bounce_kind)k;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (strlen(id) == 4 && strcasecmp(id, rows[i].first) >= 0 &&
-		    strcasecmp(id, rows[i].last) <= 0)
-			return rows[i].kind;
 	return KIND_none;
+}
+
+static const struct row *
+row_of(const char *id)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (strcasecmp(id, rows[i].id) == 0)
+			return &rows[i];
+	return NULL;
 }
 
 /* Lines after the first stand beneath it. */
@@ -260,21 +354,19 @@ list(FILE *err)
 		fprintf(err, "  %-20s %s\n",
 		    bounce_kind_name((enum bounce_kind)k),
 		    bounce_kind_signature((enum bounce_kind)k));
+	fputs("and the rows of the list of variants:\n", err);
+	for (size_t i = 0; i < ROWS; i++)
+		fprintf(err, "%s%s%s", i % ROWS_A_LINE == 0 ? "  " : " ",
+		    rows[i].id, (i + 1) % ROWS_A_LINE == 0 ||
+		    i + 1 == ROWS ? "\n" : "");
 }
 
-bool
-lore_explain(FILE *out, FILE *err, const char *id)
+static void
+explain(FILE *out, enum bounce_kind kind)
 {
-	enum bounce_kind kind = kind_of(id);
 	const struct lore *l = &all[kind];
 	enum bounce_level attempt, executed;
 
-	if (kind == KIND_none) {
-		fprintf(err, "portcullis watch: --explain %s: no such variant; "
-		    "there are:\n", id);
-		list(err);
-		return false;
-	}
 	attempt = bounce_level_of(kind, STAGE_attempt, false, false);
 	executed = bounce_level_of(kind, STAGE_executed, false, false);
 	fprintf(out, "%s: %s\n", bounce_kind_name(kind),
@@ -286,5 +378,27 @@ lore_explain(FILE *out, FILE *err, const char *id)
 	fprintf(out, "  %-9s %s when asked for, %s when carried out\n",
 	    "level", bounce_level_name(attempt), bounce_level_name(executed));
 	put(out, "source", l->source);
-	return true;
+}
+
+bool
+lore_explain(FILE *out, FILE *err, const char *id)
+{
+	const struct row *row = row_of(id);
+	enum bounce_kind kind = row != NULL ? row->kind : kind_of(id);
+
+	if (row != NULL)
+		fprintf(out, "%s: %s\n", row->id, row->what);
+	if (kind != KIND_none) {
+		explain(out, kind);
+		return true;
+	}
+	if (row != NULL) {
+		fputs("reported as nothing: no alert is told of it, and what "
+		    "is shed is counted\n", out);
+		return true;
+	}
+	fprintf(err, "portcullis watch: --explain %s: no such variant; "
+	    "there are:\n", id);
+	list(err);
+	return false;
 }

@@ -451,10 +451,25 @@ def test_every_variant_is_explained(name):
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
+@pytest.mark.parametrize("row", rows.IDS)
+def test_every_row_is_explained_as_what_it_is_reported_as(row):
+    done = watch("--explain", row.lower())
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert re.fullmatch(rf"{row}: \S.*", lines[0])
+    told = {finding.variant for c in rows.CAPTURES if c.id == row
+            for finding in c.findings}
+    if told:
+        assert lines[1].split(":")[0] in told
+    else:
+        assert "no alert" in lines[1]
+
+
 def test_what_does_not_exist_is_not_explained():
     done = watch("--explain", "bo99")
     assert done.returncode == 2
-    assert all(name in done.stderr for name in variants())
+    assert done.stdout == ""
+    assert all(name in done.stderr for name in [*variants(), *rows.IDS])
 
 
 # ---- bad input
