@@ -298,6 +298,17 @@ pool_is_crowded(const struct pool *p)
 	    p->most / 2;
 }
 
+bool
+pool_is_short(struct pool *p)
+{
+	bool is_short;
+
+	pthread_mutex_lock(&p->lock);
+	is_short = p->waiting > 0 && p->idle == 0;
+	pthread_mutex_unlock(&p->lock);
+	return is_short;
+}
+
 /* Waits for something to be done; does it here when there is no thread. */
 static void
 close_step(struct pool *p)

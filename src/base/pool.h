@@ -36,10 +36,17 @@ void pool_submit(struct pool *p, struct pool_job *job);
 size_t pool_busy(const struct pool *p);
 
 /*
- * More than half of `most` are at work: a job that only waits for a fast
- * client should give its thread back.  Safe from any thread.
+ * More than half of `most` are at work: a job should not sleep for a client
+ * on its thread.  Who asks before each sleep is among those at work, so that
+ * no more than half of them ever sleep.  Safe from any thread.
  */
 bool pool_is_crowded(const struct pool *p);
+
+/*
+ * A job waits, and no thread is idle: one that can go on later should give
+ * its thread back, and queue again.  Safe from any thread.
+ */
+bool pool_is_short(struct pool *p);
 
 /*
  * Waits for all jobs, those included that a done submits, calls done for

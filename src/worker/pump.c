@@ -4,8 +4,11 @@
  * A thread moves what the socket takes.  When it takes no more, the thread
  * sleeps in the kernel for a moment (the gate set SO_SNDTIMEO), as a process
  * of its own would: that is what makes the servers with one process a session
- * fast.  A slow client gives its thread back, and when threads are scarce it
- * is never slept for again.
+ * fast.  A client that takes nothing for so long gives its thread back.
+ *
+ * One that takes a little each time would keep it for the whole file.  So no
+ * more than half of the threads sleep for clients, and none goes on with a
+ * transfer for longer than a turn while a job waits for a thread.
  *
  * Nothing here touches a session: what it left off is in x->step.
  *
@@ -22,6 +25,7 @@
 #include "worker/worker.h"
 
 #define TURN_BYTES (4u << 20)	/* between two looks at the cancel flag */
+#define TURN_ENTRIES 4096	/* of a directory, likewise */
 #define AT_ONCE_MAX 65536	/* a file sent without a thread */
 
 static void
@@ -31,19 +35,24 @@ count_sent(struct xfer *x, size_t n)
 }
 
 /*
- * The socket is full.  A blocking send has waited for a moment already; when
- * threads are scarce, no thread waits for this client again.
+ * Before each send: when threads are scarce, none sleeps for this client any
+ * more.  It must not wait for a send that fails: one that takes a few bytes
+ * in each 100 ms never makes one fail.
  */
+static void
+sleep_only_if_many(struct xfer *x)
+{
+	if (!x->slow && pool_is_crowded(x->w->pool))
+		x->slow = fcntl(x->data_fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0;
+}
+
+/* The socket is full, or worse. */
 static enum xfer_step
-send_failed(struct xfer *x)
+send_failed(void)
 {
 	if (errno == EINTR)
 		return STEP_DONE; /* stands for "try again" */
-	if (errno != EAGAIN)
-		return STEP_PEER_GONE;
-	if (!x->slow && pool_is_crowded(x->w->pool))
-		x->slow = fcntl(x->data_fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0;
-	return STEP_BLOCKED;
+	return errno == EAGAIN ? STEP_BLOCKED : STEP_PEER_GONE;
 }
 
 static bool
@@ -53,7 +62,7 @@ is_cancelled(struct xfer *x)
 }
 
 static enum xfer_step
-sendfile_failed(struct xfer *x)
+sendfile_failed(void)
 {
 	/*
 	 * sendfile does not say which side failed.  What a client's close
@@ -62,7 +71,7 @@ sendfile_failed(struct xfer *x)
 	 */
 	if (errno == EINTR || errno == EAGAIN || errno == EPIPE ||
 	    errno == ECONNRESET)
-		return send_failed(x);
+		return send_failed();
 	return STEP_READ_FAILED;
 }
 
@@ -77,12 +86,13 @@ push_image(struct xfer *x)
 
 		if (is_cancelled(x))
 			return STEP_CANCELLED;
+		sleep_only_if_many(x);
 		n = sendfile(x->data_fd, x->fd, &at,
 		    left < TURN_BYTES ? (size_t)left : TURN_BYTES);
 		if (n == 0)
 			return STEP_SHORT;
 		if (n < 0) {
-			enum xfer_step step = sendfile_failed(x);
+			enum xfer_step step = sendfile_failed();
 
 			if (step != STEP_DONE)
 				return step;
@@ -90,6 +100,8 @@ push_image(struct xfer *x)
 		}
 		x->at += (uint64_t)n;
 		count_sent(x, (size_t)n);
+		if (x->at < x->size && pool_is_short(x->w->pool))
+			return STEP_BLOCKED; /* its next turn comes */
 	}
 	return STEP_DONE;
 }
@@ -103,10 +115,11 @@ push_buffer(struct xfer *x)
 
 		if (is_cancelled(x))
 			return STEP_CANCELLED;
+		sleep_only_if_many(x);
 		n = send(x->data_fd, x->buf + x->buf_off,
 		    x->buf_len - x->buf_off, MSG_NOSIGNAL);
 		if (n < 0) {
-			enum xfer_step step = send_failed(x);
+			enum xfer_step step = send_failed();
 
 			if (step != STEP_DONE)
 				return step;
@@ -187,7 +200,10 @@ is_wanted(const struct xfer *x, struct sv name)
 	return x->pattern == NULL || glob_match(sv_of(x->pattern), name);
 }
 
-/* The next lines of a listing, as many as fit. */
+/*
+ * The next lines of a listing, as many as fit; fewer, or none, where a pattern
+ * leaves out most of what is there.
+ */
 static enum xfer_step
 fill_listing(struct xfer *x)
 {
@@ -196,7 +212,8 @@ fill_listing(struct xfer *x)
 	enum storage_err err;
 	const size_t longest = NAME_MAX + PATH_MAX + LISTING_SLACK;
 
-	while (x->buf_len + longest <= XFER_BUF) {
+	for (unsigned i = 0; i < TURN_ENTRIES &&
+	     x->buf_len + longest <= XFER_BUF; i++) {
 		/* A pattern that nothing fits would walk on for nobody. */
 		if (is_cancelled(x))
 			return STEP_CANCELLED;
@@ -233,6 +250,8 @@ push_filled(struct xfer *x, enum xfer_step (*fill)(struct xfer *x))
 			return step;
 		if ((step = fill(x)) != STEP_DONE)
 			return step;
+		if (pool_is_short(x->w->pool))
+			return STEP_BLOCKED; /* its next turn comes */
 	}
 }
 

@@ -397,6 +397,57 @@ def test_f04_a_reader_that_stands_still_is_426(serve, archive):
         assert c.fetch("RETR pub/README") == b"One line.\nAnother.\n"
 
 
+class Trickle(threading.Thread):
+    """Clients that take a little of a large file, again and again: too much
+    for a send to them ever to fail, and for them ever to be done."""
+
+    def __init__(self, server, count):
+        super().__init__()
+        self.over = threading.Event()
+        self.clients = [self.begin(server) for _ in range(count)]
+        self.start()
+
+    @staticmethod
+    def begin(server):
+        c = server.login()
+        data = socket.socket()
+        data.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        data.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        data.connect((c.sock.getpeername()[0], c.epsv()))
+        data.setblocking(False)
+        assert c.cmd("RETR large").code == 150
+        return c, data
+
+    def run(self):
+        while not self.over.wait(0.05):
+            for _, data in self.clients:
+                with contextlib.suppress(BlockingIOError):
+                    data.recv(2048)
+
+    def end(self):
+        self.over.set()
+        self.join(10)
+        for c, data in self.clients:
+            data.close()
+            c.close()
+
+
+def test_f04_readers_that_trickle_do_not_keep_the_threads(serve, archive):
+    with open(archive / "large", "wb") as large:
+        large.truncate(1 << 30)
+        os.fchmod(large.fileno(), 0o644)
+    server = serve({"worker.threads": 8})
+    trickle = Trickle(server, 12)
+    try:
+        time.sleep(1)
+        for _ in range(3):
+            with server.login() as c:
+                assert b"small.nc" in c.fetch("LIST pub")
+                assert len(c.fetch("RETR pub/big.grib2")) == 5_000_001
+    finally:
+        trickle.end()
+
+
 def test_f05_nobody_comes_to_the_passive_port(impatient):
     with honest_client(impatient), impatient.control(timeout=20).login() as c:
         c.epsv()

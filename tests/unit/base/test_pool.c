@@ -307,6 +307,40 @@ crowded_is_more_than_half(void **state)
 	}
 }
 
+static void
+short_is_a_job_that_waits_for_the_busy(void **state)
+{
+	enum { MOST = 2 };
+
+	(void)state;
+	for (unsigned n = 0; n <= MOST + 1; n++) {
+		struct job jobs[MOST + 1] = { 0 };
+		unsigned at_work = n < MOST ? n : MOST;
+		atomic_bool hold = true;
+		pthread_barrier_t meet;
+		size_t left = n;
+		struct fixture f;
+
+		start(&f, MOST);
+		pthread_barrier_init(&meet, NULL, at_work + 1);
+		for (unsigned k = 0; k < n; k++) {
+			jobs[k].meet = k < MOST ? &meet : NULL;
+			jobs[k].hold = &hold;
+			jobs[k].left = &left;
+			submit(&f, &jobs[k]);
+		}
+		pthread_barrier_wait(&meet); /* who has a thread is at work */
+		if (pool_is_short(f.pool) != (n > MOST))
+			fail_msg("%u jobs", n);
+		atomic_store(&hold, false);
+		if (n > 0)
+			run(&f);
+		assert_false(pool_is_short(f.pool));
+		pthread_barrier_destroy(&meet);
+		finish(&f);
+	}
+}
+
 static atomic_int signals;
 
 static void
@@ -506,6 +540,7 @@ main(void)
 		cmocka_unit_test(no_job_waits_behind_another),
 		cmocka_unit_test(no_more_than_most_work_at_once),
 		cmocka_unit_test(crowded_is_more_than_half),
+		cmocka_unit_test(short_is_a_job_that_waits_for_the_busy),
 		cmocka_unit_test(signals_are_for_the_loop),
 		cmocka_unit_test(idle_threads_leave_without_a_job_lost),
 		cmocka_unit_test(free_gives_every_job_back),
