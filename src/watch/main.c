@@ -255,7 +255,9 @@ run(struct job *job)
 	failed = source_failures(job->source) > 0;
 	failed = !outputs_close(job->outputs, &job->watch) || failed;
 	job->outputs = NULL;
-	if (fflush(stdout) != 0 || ferror(stdout)) {
+	/* Of events, outputs_close has said it. */
+	if (!job->options.outputs.json &&
+	    (fflush(stdout) != 0 || ferror(stdout))) {
 		perror("portcullis watch: standard output");
 		failed = true;
 	}

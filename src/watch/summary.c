@@ -11,6 +11,7 @@
 
 #define PORTS_MOST 24		/* of one state, in a line */
 #define FINDINGS_MOST 20	/* shown, unless all are asked for */
+#define SERVERS_MOST 20
 #define LABEL "  %-9s "
 
 static const char *const colours[LEVEL_COUNT] = {
@@ -29,15 +30,29 @@ print_level(FILE *out, enum bounce_level level, bool colour)
 }
 
 static void
-print_time(FILE *out, int64_t ns)
+print_time(FILE *out, int64_t ns, bool date)
 {
 	time_t seconds = (time_t)(ns / WATCH_S);
 	char text[40];
 	struct tm tm;
 
 	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	if (date)
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	else
+		strftime(text, sizeof(text), "%H:%M:%S", &tm);
 	fputs(text, out);
+}
+
+static void
+print_span(FILE *out, int64_t from_ns, int64_t to_ns)
+{
+	const int64_t day = 86400 * WATCH_S;
+
+	print_time(out, from_ns, true);
+	fputs(" to ", out);
+	print_time(out, to_ns, from_ns / day != to_ns / day);
+	fputs(" UTC\n", out);
 }
 
 /* Bytes of the network reach no terminal as they are. */
@@ -52,6 +67,23 @@ print_safe(FILE *out, struct sv text)
 		else
 			putc(c, out);
 	}
+}
+
+/* The far end opened the data connection itself: a stranger. */
+static bool
+is_by_stranger(const struct finding *f)
+{
+	return f->kind == KIND_pasv_theft || f->kind == KIND_pasv_race ||
+	    f->kind == KIND_active_hijack;
+}
+
+/* A reply named the address, and not the client. */
+static bool
+is_told(const struct finding *f)
+{
+	return f->kind == KIND_pasv_redirect || f->kind == KIND_pasv_private ||
+	    (f->kind == KIND_privileged_port &&
+	    addr_same_ip(&f->asked, &f->server));
 }
 
 static void
@@ -72,10 +104,9 @@ print_asked(FILE *out, const struct finding *f)
 		fprintf(out, "%s connected to %s, who waited for %s",
 		    addr_format(&f->asked, asked), client, server);
 		return;
-	case KIND_pasv_redirect:
-	case KIND_pasv_private:
-		fprintf(out, "%s told %s to connect to %s", server, client,
-		    addr_format(&f->asked, asked));
+	case KIND_alg_reply_injection:
+		fprintf(out, "%s was told, as if by %s, to connect to %s",
+		    client, server, addr_format(&f->asked, asked));
 		return;
 	case KIND_unexplained_data_syn:
 		fprintf(out, "%s connected to %s", server,
@@ -91,6 +122,9 @@ print_asked(FILE *out, const struct finding *f)
 	}
 	if (f->asked.family == ADDR_NONE)
 		fprintf(out, "%s at %s", client, server);
+	else if (is_told(f))
+		fprintf(out, "%s told %s to connect to %s", server, client,
+		    addr_format(&f->asked, asked));
 	else if (f->scan != NULL)
 		fprintf(out, "%s asked %s to reach %u ports of %s", client,
 		    server, (unsigned)f->scan->ports,
@@ -100,6 +134,7 @@ print_asked(FILE *out, const struct finding *f)
 		    addr_format(&f->asked, asked));
 }
 
+/* NULL: it goes nowhere, it is. */
 static const char *
 how_far(const struct finding *f)
 {
@@ -114,26 +149,49 @@ how_far(const struct finding *f)
 	case STAGE_COUNT:
 		break;
 	}
-	return f->denied > 0 ? "the server refused" :
-	    "asked; no answer was seen";
+	if (f->denied > 0)
+		return "the server refused";
+	if (is_told(f) || f->kind == KIND_alg_reply_injection)
+		return "no connection there was seen";
+	if (is_by_stranger(f))
+		return "tried; no connection was made";
+	return f->asked.family != ADDR_NONE ? "asked; no answer was seen" :
+	    NULL;
+}
+
+static void
+print_bytes(FILE *out, const struct finding *f)
+{
+	bool stranger = is_by_stranger(f);
+	uint64_t to = stranger ? f->bytes_in : f->bytes_out;
+	uint64_t from = stranger ? f->bytes_out : f->bytes_in;
+
+	if (to + from > 0)
+		fprintf(out, LABEL "%" PRIu64 " to the %s, %" PRIu64
+		    " from there\n", "bytes", to,
+		    stranger ? "stranger" : "target", from);
 }
 
 static void
 print_progress(FILE *out, const struct finding *f)
 {
-	fprintf(out, LABEL "%s", "how far", how_far(f));
-	if (f->reply_code != 0)
-		fprintf(out, " (reply %u)", (unsigned)f->reply_code);
-	if (f->bytes_out + f->bytes_in > 0)
-		fprintf(out, ": %" PRIu64 " bytes sent, %" PRIu64
-		    " received", f->bytes_out, f->bytes_in);
-	if (f->attempts > 1)
-		fprintf(out, "; %u attempts, %u refused",
+	const char *far = how_far(f);
+
+	if (far != NULL) {
+		fprintf(out, LABEL "%s", "how far", far);
+		if (f->reply_code != 0)
+			fprintf(out, " (reply %u)", (unsigned)f->reply_code);
+		putc('\n', out);
+	}
+	if (f->attempts > 1) {
+		fprintf(out, LABEL "%u times, %u refused", "tried",
 		    (unsigned)f->attempts, (unsigned)f->denied);
-	if (f->connections > 1)
-		fprintf(out, ", over %u connections",
-		    (unsigned)f->connections);
-	putc('\n', out);
+		if (f->connections > 1)
+			fprintf(out, ", over %u connections",
+			    (unsigned)f->connections);
+		putc('\n', out);
+	}
+	print_bytes(out, f);
 }
 
 static void
@@ -174,39 +232,49 @@ print_readings(FILE *out, const struct finding *f)
 
 	if (f->readings == 0)
 		return;
-	fprintf(out, LABEL, "readings");
+	fprintf(out, LABEL, "read as");
 	for (unsigned i = 0; i < f->readings; i++)
-		fprintf(out, "%s%s", i > 0 ? ", " : "",
+		fprintf(out, "%s%s", i > 0 ? " or " : "",
 		    addr_format(&f->reading[i], text));
 	putc('\n', out);
 }
 
 static void
-print_packet(FILE *out, const char *what, uint64_t number)
-{
-	if (number != 0)
-		fprintf(out, ", %" PRIu64 " (%s)", number, what);
-}
-
-static void
 print_evidence(FILE *out, const struct finding *f)
 {
-	fprintf(out, LABEL "packets %" PRIu64 " (first)", "evidence",
-	    f->first_packet);
-	print_packet(out, "reply", f->reply_packet);
-	print_packet(out, "SYN", f->syn_packet);
-	print_packet(out, "data", f->data_packet);
-	print_packet(out, "last", f->last_packet);
-	putc('\n', out);
+	const struct {
+		const char *what;
+		uint64_t number;
+	} packets[] = {
+		{ "first", f->first_packet }, { "reply", f->reply_packet },
+		{ "SYN", f->syn_packet }, { "data", f->data_packet },
+		{ "last", f->last_packet },
+	};
+	const size_t last = sizeof(packets) / sizeof(packets[0]) - 1;
+	uint64_t before = 0;
+
+	fprintf(out, LABEL, "evidence");
+	for (size_t i = 0; i <= last; i++) {
+		uint64_t number = packets[i].number;
+
+		if (number == 0 || (i == last && number == before))
+			continue;
+		if (number == before)
+			fprintf(out, ", %s", packets[i].what);
+		else
+			fprintf(out, "%s%" PRIu64 " (%s", before == 0 ?
+			    "packets " : "), ", number, packets[i].what);
+		before = number;
+	}
+	fputs(before == 0 ? "none\n" : ")\n", out);
 }
 
 static void
 print_finding(FILE *out, const struct finding *f, bool colour)
 {
 	print_level(out, f->level, colour);
-	fprintf(out, "  %s, %s   id %016" PRIx64 "\n",
-	    bounce_kind_name(f->kind), bounce_stage_name(f->stage), f->id);
-	fputs("  ", out);
+	fprintf(out, "  %s, %s: %s\n  ", bounce_kind_name(f->kind),
+	    bounce_stage_name(f->stage), bounce_kind_signature(f->kind));
 	print_asked(out, f);
 	putc('\n', out);
 	print_progress(out, f);
@@ -223,22 +291,29 @@ print_finding(FILE *out, const struct finding *f, bool colour)
 		fprintf(out, LABEL "%s\n", "scanner", f->label);
 	if (f->low_confidence)
 		fprintf(out, LABEL "low: the connection was not seen whole\n",
-		    "confidence");
+		    "certainty");
 	print_evidence(out, f);
-	putc('\n', out);
+	fprintf(out, LABEL "%016" PRIx64 "\n\n", "id", f->id);
 }
 
 void
 summary_line(FILE *out, const struct finding *f, bool colour)
 {
-	print_time(out, f->last_ns);
+	print_time(out, f->last_ns, true);
 	fputs("  ", out);
 	print_level(out, f->level, colour);
-	fprintf(out, "  %-15s %-9s  ", bounce_kind_name(f->kind),
+	fprintf(out, "  %-20s %-9s  ", bounce_kind_name(f->kind),
 	    bounce_stage_name(f->stage));
 	print_asked(out, f);
 	putc('\n', out);
 	fflush(out);
+}
+
+/* A scan before its single attempts, a relay before the way that it took. */
+static int
+weight(const struct finding *f)
+{
+	return (int)bounce_level_of(f->kind, STAGE_attempt, false, false);
 }
 
 static int
@@ -251,6 +326,8 @@ by_gravity(const void *a, const void *b)
 		return x->level > y->level ? -1 : 1;
 	if (x->stage != y->stage)
 		return x->stage > y->stage ? -1 : 1;
+	if (weight(x) != weight(y))
+		return weight(x) > weight(y) ? -1 : 1;
 	return x->first_packet < y->first_packet ? -1 :
 	    x->first_packet > y->first_packet;
 }
@@ -268,6 +345,30 @@ collect(const struct watch *w, const struct finding **out)
 	return n;
 }
 
+/* "3 findings: 1 critical, 2 low; ..." */
+static void
+print_verdict(FILE *out, const struct finding *const *all, size_t n)
+{
+	size_t count[LEVEL_COUNT] = { 0 };
+	const char *before = ": ";
+
+	if (n == 0) {
+		fputs("No alert.\n\n", out);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		count[all[i]->level]++;
+	fprintf(out, "%zu finding%s", n, n == 1 ? "" : "s");
+	for (int l = LEVEL_COUNT - 1; l >= 0; l--) {
+		if (count[l] == 0)
+			continue;
+		fprintf(out, "%s%zu %s", before, count[l],
+		    bounce_level_name((enum bounce_level)l));
+		before = ", ";
+	}
+	fputs("; what a name means: --explain NAME\n\n", out);
+}
+
 static void
 print_findings(FILE *out, const struct summary *s)
 {
@@ -280,107 +381,193 @@ print_findings(FILE *out, const struct summary *s)
 		return;
 	}
 	n = collect(s->w, all);
+	print_verdict(out, all, n);
 	for (size_t i = 0; i < n && (s->all || i < FINDINGS_MOST); i++)
 		print_finding(out, all[i], s->colour);
 	if (n > FINDINGS_MOST && !s->all)
 		fprintf(out, "and %zu more, of level %s or less (--all shows "
 		    "them)\n\n", n - FINDINGS_MOST,
 		    bounce_level_name(all[FINDINGS_MOST]->level));
-	if (n == 0)
-		fputs("No alert.\n\n", out);
 	free(all);
 }
 
-static void
-count_levels(const struct watch *w, const struct server *s,
-    unsigned count[LEVEL_COUNT])
-{
-	struct finding *f = table_oldest(&w->findings);
+/* ---- servers */
 
+struct row {
+	const struct server *server;
+	unsigned count[LEVEL_COUNT];	/* of findings */
+};
+
+static int
+by_findings(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	for (int l = LEVEL_COUNT - 1; l >= 0; l--)
+		if (x->count[l] != y->count[l])
+			return x->count[l] > y->count[l] ? -1 : 1;
+	if (x->server->sessions != y->server->sessions)
+		return x->server->sessions > y->server->sessions ? -1 : 1;
+	return memcmp(&x->server->at, &y->server->at, sizeof(x->server->at));
+}
+
+/* One for each server, the worst first; freed by the caller. */
+static struct row *
+tabulate(const struct watch *w)
+{
+	struct row *rows = calloc((size_t)w->servers.made + 1, sizeof(*rows));
+	struct server *x = table_oldest(&w->servers);
+	struct finding *f = table_oldest(&w->findings);
+	size_t n = 0;
+
+	if (rows == NULL)
+		return NULL;
+	for (; x != NULL; x = table_newer(&w->servers, x))
+		rows[x->link.self].server = x;
 	for (; f != NULL; f = table_newer(&w->findings, f))
-		if (f->told && addr_same_ip(&f->server, &s->at))
-			count[f->level]++;
+		if (f->told &&
+		    (x = peers_find_server(w, &f->server)) != NULL)
+			rows[x->link.self].count[f->level]++;
+	for (size_t i = 0; i <= w->servers.made; i++)
+		if (rows[i].server != NULL)
+			rows[n++] = rows[i];
+	qsort(rows, n, sizeof(*rows), by_findings);
+	return rows;
 }
 
 /* Of the longest name. */
 static int
-server_width(const struct watch *w)
+server_width(const struct row *rows, size_t n)
 {
-	struct server *x = table_oldest(&w->servers);
 	char text[ADDR_TEXT_MAX];
 	size_t wide = strlen("server");
 
-	for (; x != NULL; x = table_newer(&w->servers, x))
-		if (strlen(addr_format(&x->at, text)) > wide)
+	for (size_t i = 0; i < n; i++)
+		if (strlen(addr_format(&rows[i].server->at, text)) > wide)
 			wide = strlen(text);
 	return (int)wide;
 }
 
 static void
-print_servers(FILE *out, const struct summary *s)
+print_rows(FILE *out, const struct row *rows, size_t n)
 {
-	struct server *x = table_oldest(&s->w->servers);
-	int wide = server_width(s->w);
+	int wide = server_width(rows, n);
 	char text[ADDR_TEXT_MAX];
 
-	if (x == NULL) {
-		fputs("No FTP was seen.\n\n", out);
-		return;
-	}
 	fprintf(out, "%-*s %8s %8s %9s  %8s %5s %6s %4s %5s\n", wide, "server",
 	    "sessions", "logins", "commands", "critical", "high", "medium",
 	    "low", "info");
-	for (; x != NULL; x = table_newer(&s->w->servers, x)) {
-		unsigned n[LEVEL_COUNT] = { 0 };
+	for (size_t i = 0; i < n; i++) {
+		const struct server *x = rows[i].server;
+		const unsigned *count = rows[i].count;
 
-		count_levels(s->w, x, n);
 		fprintf(out, "%-*s %8" PRIu64 " %8" PRIu64 " %9" PRIu64
 		    "  %8u %5u %6u %4u %5u\n", wide,
-		    addr_format(&x->at, text),
-		    x->sessions, x->logins, x->commands, n[LEVEL_CRITICAL],
-		    n[LEVEL_HIGH], n[LEVEL_MEDIUM], n[LEVEL_LOW],
-		    n[LEVEL_INFO]);
+		    addr_format(&x->at, text), x->sessions, x->logins,
+		    x->commands, count[LEVEL_CRITICAL], count[LEVEL_HIGH],
+		    count[LEVEL_MEDIUM], count[LEVEL_LOW], count[LEVEL_INFO]);
 	}
-	putc('\n', out);
 }
 
 static void
-print_count(FILE *out, uint64_t n, const char *text)
+print_servers(FILE *out, const struct summary *s)
 {
-	if (n > 0)
-		fprintf(out, "  %12" PRIu64 "  %s\n", n, text);
+	size_t n = s->w->servers.count;
+	struct row *rows;
+
+	if (n == 0) {
+		fputs("No FTP was seen.\n\n", out);
+		return;
+	}
+	if ((rows = tabulate(s->w)) == NULL) {
+		fputs("out of memory for the list of servers\n\n", out);
+		return;
+	}
+	print_rows(out, rows, s->all || n < SERVERS_MOST ? n : SERVERS_MOST);
+	if (n > SERVERS_MOST && !s->all)
+		fprintf(out, "and %zu more servers (--all shows them)\n",
+		    n - SERVERS_MOST);
+	putc('\n', out);
+	free(rows);
+}
+
+/* ---- coverage */
+
+enum {
+#define X(name, text) COUNTER_##name,
+	WATCH_COUNTERS(X)
+#undef X
+	COUNTERS
+};
+
+/* What tells how much was seen; all else tells what was not. */
+static const bool sights[COUNTERS] = {
+	[COUNTER_packets] = true,
+	[COUNTER_segments] = true,
+	[COUNTER_flows] = true,
+	[COUNTER_midstream] = true,
+	[COUNTER_control] = true,
+	[COUNTER_control_not_ftp] = true,
+	[COUNTER_commands] = true,
+	[COUNTER_replies] = true,
+	[COUNTER_logins] = true,
+	[COUNTER_data_active] = true,
+	[COUNTER_data_passive] = true,
+	[COUNTER_data_bytes] = true,
+	[COUNTER_attempts] = true,
+};
+
+/* The heading comes with the first line beneath it. */
+static void
+print_count(FILE *out, const char **heading, uint64_t n, const char *text)
+{
+	if (n == 0)
+		return;
+	if (*heading != NULL)
+		fprintf(out, "%s:\n", *heading);
+	*heading = NULL;
+	fprintf(out, "  %12" PRIu64 "  %s\n", n, text);
+}
+
+static void
+print_counters(FILE *out, const struct watch *w, bool sight,
+    const char **heading)
+{
+#define X(name, text) \
+	if (sights[COUNTER_##name] == sight) \
+		print_count(out, heading, w->counters.name, text);
+	WATCH_COUNTERS(X)
+#undef X
 }
 
 static void
 print_coverage(FILE *out, const struct summary *s)
 {
+	const char *seen = "Seen", *unseen = "\nNot seen, or not for certain",
+	    *unread = "\nPackets that hold no TCP segment";
 	const struct watch *w = s->w;
 
-	fputs("Seen, and not seen:\n", out);
-#define X(name, text) print_count(out, w->counters.name, text);
-	WATCH_COUNTERS(X)
-#undef X
-	print_count(out, w->flows.shed_count,
+	print_counters(out, w, true, &seen);
+	print_counters(out, w, false, &unseen);
+	print_count(out, &unseen, w->flows.shed_count,
 	    "connections forgotten for want of room (--memory)");
-	print_count(out, w->expects.shed_count,
+	print_count(out, &unseen, w->expects.shed_count,
 	    "expected data connections forgotten for want of room");
-	print_count(out, w->findings.shed_count,
+	print_count(out, &unseen, w->findings.shed_count,
 	    "findings forgotten for want of room");
 	for (size_t i = 0; i < s->more_count; i++)
-		print_count(out, s->more[i].value, s->more[i].name);
+		print_count(out, &unread, s->more[i].value, s->more[i].name);
 }
 
 void
 summary_print(FILE *out, const struct summary *s)
 {
-	if (s->first_ns != 0) {
-		fprintf(out, "%" PRIu64 " packets, ",
-		    s->w->counters.packets);
-		print_time(out, s->first_ns);
-		fputs(" to ", out);
-		print_time(out, s->w->now_ns);
-		fputs(" UTC\n\n", out);
+	if (s->w->counters.packets == 0) {
+		fputs("No packet was read.\n\nNo FTP was seen.\n", out);
+		return;
 	}
+	fprintf(out, "%" PRIu64 " packets, ", s->w->counters.packets);
+	print_span(out, s->first_ns, s->w->now_ns);
 	print_findings(out, s);
 	print_servers(out, s);
 	print_coverage(out, s);

@@ -308,10 +308,10 @@ struct upload {
 	X(flows, "TCP connections") \
 	X(midstream, "connections that were picked up in the middle") \
 	X(control, "control connections") \
-	X(control_midstream, "of them picked up in the middle") \
-	X(control_one_sided, "of them seen from one side only") \
-	X(control_encrypted, "of them encrypted") \
-	X(control_not_ftp, "taken for FTP at first, and not") \
+	X(control_midstream, "control connections picked up in the middle") \
+	X(control_one_sided, "control connections seen from one side only") \
+	X(control_encrypted, "control connections that are encrypted") \
+	X(control_not_ftp, "connections taken for FTP at first, and not") \
 	X(commands, "commands") \
 	X(replies, "replies") \
 	X(logins, "logins") \

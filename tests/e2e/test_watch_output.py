@@ -45,28 +45,104 @@ def capture(tmp_path):
 
 # ---- the summary
 
+def summary(path, *args):
+    """What it says, but for ids, which are not for people to compare."""
+    return re.sub(r"\b[0-9a-f]{16}$", "ID", watch("-r", path, *args).stdout,
+                  flags=re.M)
+
+
 def test_summary_of_a_scan(capture):
-    out = watch("-r", capture("BO14-replies.pcap")).stdout
-    first, table, coverage = out.split("\n\n")[1:4]
-    assert re.sub(r"id [0-9a-f]{16}", "id ID", first) == """\
-high      scan_vertical, accepted   id ID
+    assert summary(capture("BO14-replies.pcap")) == """\
+65 packets, 2026-11-24 00:00:00 to 00:00:20 UTC
+1 finding: 1 high; what a name means: --explain NAME
+
+high      scan_vertical, accepted: ports of one host walked through
   198.51.100.7 asked 192.0.2.21:21 to reach 6 ports of 203.0.113.99
-  how far   the server agreed; no connection was seen (reply 200); 6 attempts, 0 refused
+  how far   the server agreed; no connection was seen (reply 200)
+  tried     6 times, 0 refused
   learned   open: 21 22 443
   learned   closed: 23 25
   learned   no answer: 80
   said      203,0,113,99,0,21
-  evidence  packets 18 (first), 19 (reply), 53 (last)"""
-    assert table.splitlines()[1].split() == \
-        ["192.0.2.21:21", "1", "1", "17", "0", "1", "0", "0", "0"]
-    assert "6  data addresses that the policy forbids" in coverage
+  evidence  packets 18 (first), 19 (reply), 53 (last)
+  id        ID
+
+server        sessions   logins  commands  critical  high medium  low  info
+192.0.2.21:21        1        1        17         0     1      0    0     0
+
+Seen:
+            65  packets read
+            65  TCP segments
+             1  TCP connections
+             1  control connections
+            17  commands
+            21  replies
+             1  logins
+             6  data addresses that the policy forbids
+"""
 
 
 def test_summary_of_a_theft_names_all_three(capture):
-    out = watch("-r", capture("PT01-stolen.pcap")).stdout
-    assert "203.0.113.99:41000 came to a passive port of 192.0.2.21:21 that " \
-        "was told to 198.51.100.7" in out
-    assert out.count("critical") == 2  # the finding, and the table's heading
+    assert summary(capture("PT01-stolen.pcap")).split("\n\n")[1] == """\
+critical  pasv_theft, completed: passive data connection of a stranger
+  203.0.113.99:41000 came to a passive port of 192.0.2.21:21 that was told \
+to 198.51.100.7
+  how far   a connection was made, and data has flowed
+  bytes     6000 to the stranger, 0 from there
+  evidence  packets 21 (first), 22 (SYN), 29 (data)
+  id        ID"""
+
+
+def test_summary_of_two_readings_and_of_what_is_not_certain(capture):
+    _, finding, _, seen, unseen = \
+        summary(capture("EV05-octal-taken.pcap")).split("\n\n")
+    assert finding == """\
+high      third_party, executed: data address names a third party
+  198.51.100.7 asked 192.0.2.21:21 to reach 203.0.113.63:50040
+  how far   a connection was made (reply 200)
+  read as   203.0.113.77:50040 or 203.0.113.63:50040
+  said      203,000,113,077,195,120
+  evidence  packets 18 (first), 19 (reply), 22 (SYN)
+  id        ID"""
+    assert "reading" not in seen
+    assert unseen == """\
+Not seen, or not for certain:
+             1  commands with more than one reading
+"""
+
+
+@pytest.mark.parametrize("name, words", [
+    ("BE01-once.pcap", "asked 192.0.2.21:21 to reach 192.168.1.50:50000\n"
+     "  how far   the server refused (reply 504)\n"),
+    ("PT04-227.pcap", "192.0.2.21:21 told 198.51.100.7 to connect to "
+     "192.0.2.21:25\n  how far   no connection there was seen\n"),
+    ("PT10-too-late.pcap", "how far   tried; no connection was made\n"),
+    ("FW02-echo.pcap", "was told, as if by 192.0.2.21:21, to connect to "),
+    ("EV24-closed.pcap", "evidence  packets 29 (first, SYN)\n"),
+    ("EV23-one-sided.pcap", "  certainty low: the connection was not seen "
+     "whole\n"),
+    ("PT02-one-by-one.pcap", "198.51.100.7 at 192.0.2.21:21\n  evidence "),
+])
+def test_summary_says_who_did_what(capture, name, words):
+    assert words in summary(capture(name))
+
+
+def test_the_gravest_comes_first_and_a_scan_before_its_attempts(capture):
+    said = summary(capture("BO15-refused.pcap"))
+    assert said.splitlines()[1].startswith("4 findings: 4 medium;")
+    names = re.findall(r"^medium +(\w+),", said, re.M)
+    assert names == ["scan_horizontal"] + ["third_party"] * 3
+    said = summary(capture("BO18-completed.pcap"))
+    assert re.findall(r"^critical +(\w+),", said, re.M) == \
+        ["payload_relay", "third_party"]
+
+
+def test_what_is_honest_raises_no_alert(capture):
+    assert summary(capture("BO00.pcap")).startswith("""\
+68 packets, 2026-11-24 00:00:00 to 00:00:00 UTC
+No alert.
+
+server """)
 
 
 def test_columns_hold_long_addresses(capture):
@@ -84,11 +160,17 @@ def test_colours_are_for_terminals(capture):
 
 def test_a_capture_without_ftp_says_so(tmp_path):
     path = tmp_path / "none.pcap"
-    path.write_bytes(CAPTURES["BO00.pcap"].make()[:24])
+    frames = CAPTURES["BO00.pcap"].capture_net().frames
+    path.write_bytes(wire.pcap([], wire.Ethernet.number))
     done = watch("-r", path)
     assert done.returncode == 0
-    assert "No alert." in done.stdout
-    assert "No FTP was seen." in done.stdout
+    assert done.stdout == "No packet was read.\n\nNo FTP was seen.\n"
+    path.write_bytes(wire.pcap(frames[:2], wire.Ethernet.number))
+    done = watch("-r", path)
+    assert done.returncode == 0
+    assert done.stdout.split("\n\n")[:2] == [
+        "2 packets, 2026-11-24 00:00:00 to 00:00:00 UTC\nNo alert.",
+        "No FTP was seen."]
 
 
 def test_a_long_list_is_cut_and_says_so(capture, tmp_path):
@@ -99,6 +181,24 @@ def test_a_long_list_is_cut_and_says_so(capture, tmp_path):
     whole = watch("-r", *some, "--all").stdout
     more = int(re.search(r"and (\d+) more, of level", short).group(1))
     assert whole.count("  evidence ") == short.count("  evidence ") + more
+
+
+def test_a_long_table_of_servers_is_cut_and_says_so(tmp_path):
+    net = wire.Net(1)
+    for n in range(25):
+        server = wire.Host(f"192.0.2.{100 + n}", 63, 100)
+        session = FtpSession(net, server=server).ready()
+        if n == 17:
+            session.cmd("PORT 203,0,113,99,195,80", "504 No.")
+        session.quit()
+    path = tmp_path / "many.pcap"
+    path.write_bytes(wire.pcap(net.frames, wire.Ethernet.number))
+    table = summary(path).split("\n\n")[2].splitlines()
+    assert len(table) == 22
+    assert table[1].startswith("192.0.2.117:21 ")  # the one with a finding
+    assert table[-1] == "and 5 more servers (--all shows them)"
+    table = summary(path, "--all").split("\n\n")[2].splitlines()
+    assert len(table) == 26
 
 
 # ---- on a terminal
@@ -477,6 +577,8 @@ def test_what_does_not_exist_is_not_explained():
 def damaged(capture):
     whole = capture("BO14-executed.pcap").read_bytes()
     yield "cut.pcap", whole[:-7], "packet"
+    yield "cut.pcapng", \
+        CAPTURES["EV28-pcapng.pcapng"].make()[:-33], "packet"
     yield "noise.pcap", os.urandom(4096), ""
     yield "empty.pcap", b"", ""
     yield "cut.pcap.gz", gzip.compress(whole)[:-20], ""
@@ -494,6 +596,10 @@ def test_what_is_no_capture_is_said(capture, tmp_path):
         assert done.stderr.count("\n") == 1, done.stderr
         found = done.stdout.count("  evidence ")
         assert found == (2 if name.startswith("cut") else 1)  # the rest counts
+        alone = watch("-r", path)
+        assert alone.returncode == 1
+        if not name.startswith("cut"):
+            assert "No alert" not in alone.stdout  # nobody has looked
 
 
 def test_a_cut_capture_says_how_far_it_got(capture, tmp_path):
@@ -538,6 +644,18 @@ def test_an_output_that_cannot_be_written_is_said(capture, option, tmp_path):
     done = watch("-r", path, option, "/dev/full")
     assert done.returncode == 1, option
     assert "/dev/full: " in done.stderr
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_full_disk_is_said(capture, form):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [str(BUILD / "portcullis"), "watch", "-r",
+             str(capture("BO14-executed.pcap")), *form], stdout=full,
+            stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    assert done.returncode == 1
+    assert done.stderr == "portcullis watch: standard output: " \
+        "No space left on device\n"
 
 
 @pytest.mark.parametrize("args", [
