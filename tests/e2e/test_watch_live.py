@@ -343,7 +343,7 @@ def test_signals_stats_and_summary(net, gullible, watch, place):
     attacker.cmd(f"PORT {V4.replace('.', ',')},0,22")
     until(lambda: "third_party" in sensor.said.read_text())
     sensor.process.send_signal(signal.SIGUSR1)
-    until(lambda: "Seen, and not seen" in sensor.complaints.read_text())
+    until(lambda: "Seen:" in sensor.complaints.read_text())
     found = sensor.stop()
     assert [b["stage"] for b in found.values()] == ["accepted"]
     assert "third_party, accepted" in sensor.said.read_text()
