@@ -31,7 +31,7 @@
 	X(BAD_IP, bad_ip, "with a bad IP header") \
 	X(BAD_TCP, bad_tcp, "with a bad TCP header") \
 	X(BAD_FRAGMENT, bad_fragment, "fragments that fit nowhere") \
-	X(NO_MEMORY, fragment_no_memory, "fragments without memory to keep them") \
+	X(NO_MEMORY, fragment_no_memory, "fragments without memory for them") \
 	X(TOO_DEEP, too_deep, "with too many headers in one another") \
 	X(UNKNOWN_LINK, unknown_link, "of an unknown link type")
 
