@@ -46,13 +46,16 @@ sleep_only_if_many(struct xfer *x)
 		x->slow = fcntl(x->data_fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0;
 }
 
-/* The socket is full, or worse. */
+/* The socket is full, or worse; only the client's own close is his will. */
 static enum xfer_step
 send_failed(void)
 {
 	if (errno == EINTR)
 		return STEP_DONE; /* stands for "try again" */
-	return errno == EAGAIN ? STEP_BLOCKED : STEP_PEER_GONE;
+	if (errno == EAGAIN)
+		return STEP_BLOCKED;
+	return errno == EPIPE || errno == ECONNRESET ? STEP_PEER_GONE :
+	    STEP_CANCELLED;
 }
 
 static bool

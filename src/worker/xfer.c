@@ -122,9 +122,12 @@ finish_step(struct xfer *x)
 		 * Who fetches a part closes when he has it, and knows it.
 		 * Told 426, rclone 1.60 gives its first try up, takes the
 		 * preallocated file for a whole one in the second, and ends
-		 * with success: seen in one of twelve runs.
+		 * with success: seen in one of twelve runs.  Nobody wants a
+		 * part of a listing, and a reset may be forged: a mirror that
+		 * takes it for the whole deletes the rest.
 		 */
-		finish(x, 226, "Closed by you before the end.", "peer_closed");
+		finish(x, x->kind == XFER_FILE ? 226 : 426,
+		    "Closed by you before the end.", "peer_closed");
 		return;
 	}
 }

@@ -474,6 +474,27 @@ def test_d15_a_directory_of_20000_is_listed_whole(serve, archive):
             assert sorted(got) == names, command
 
 
+@pytest.mark.parametrize("command", ["LIST", "NLST", "MLSD"])
+def test_d15_a_listing_cut_off_is_no_226(serve, archive, command):
+    many = archive / "many"
+    many.mkdir()
+    for i in range(6000):
+        (many / f"file-{i:05}-{'x' * 200}").touch(0o644)
+    server = serve()
+    with server.login() as c:
+        with socket.socket() as data:
+            data.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            data.connect((server.host, c.epsv()))
+            assert c.cmd(f"{command} many").code == 150
+            assert data.recv(100)
+            # Closed with bytes unread: a reset, as anybody may forge.
+        assert c.read().code == 426
+        assert c.fetch("RETR pub/README") == b"One line.\nAnother.\n"
+    (event,) = server.events("ftp_data", want=2)[:1]
+    assert event["ftp_data"]["result"] == "peer_closed"
+    assert event["ftp_data"]["completion_code"] == ["426"]
+
+
 ODD = [b"\xff", b"\xff\xfe\xff\xff name", b"tab\there", b"\x1b[31mred", b"\x7f",
        b" leading", b"trailing ", b"  ", b"%s%n%x", b"back\\slash", b"-la", b"~",
        b"*", b"[a]", b"{a,b}", b"caf\xe9", "日本".encode(), b"x" * 255, b"...",
