@@ -170,6 +170,9 @@ data_came(struct sess *s, int fd, const struct ipc_port *p)
 static void
 data_failed(struct sess *s, const struct ipc_port *p)
 {
+	/* The gate gave up what no client was told yet. */
+	if (p->active == 0 && p->port == s->next_port)
+		s->next_port = 0;
 	if (xfer_waits_for(s, p))
 		xfer_not_connected(s->xfer, (enum ipc_reason)p->reason);
 	else if (sess_waits_for(s, p))

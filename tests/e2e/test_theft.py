@@ -8,6 +8,7 @@ import contextlib
 import math
 import pathlib
 import random
+import resource
 import re
 import selectors
 import socket
@@ -36,14 +37,15 @@ class Scene:
         self.net = net
         self.start = start
 
-    def serve(self, **conf):
+    def serve(self, preexec=None, **conf):
         settings = {
             "listen": f"{S4}:21 [{S6}]:21",
             "sessions.per_address": 1000,
         }
         settings.update({k.replace("__", "."): v for k, v in conf.items()})
         self.server = self.start(settings, host=S4, port=21,
-                                 prefix=self.net.inside("server"))
+                                 prefix=self.net.inside("server"),
+                                 preexec=preexec)
         return self
 
     def login(self, host="client", family=4):
@@ -287,6 +289,32 @@ def test_a09_scarce_ports_are_not_held_back(scene):
         assert len(scene.ports()) <= 9
         for c in sessions[9:]:
             assert c.cmd("EPSV").code == 229
+
+
+def test_a06_a_next_port_that_was_given_up_is_never_told(scene):
+    """Out of descriptors, the gate cannot take what comes to it."""
+    scene.serve(worker__count=2, preexec=lambda: resource.setrlimit(
+        resource.RLIMIT_NOFILE, (160, 160)))
+    with scene.login() as owner, contextlib.ExitStack() as stack:
+        port = repeating(owner, scene)
+        crowd = []
+        while True:
+            with scene.net.on("client"):
+                c = stack.enter_context(socket_control((S4, 21), C4))
+            if c.read().code == 421:
+                break
+            assert c.cmd("USER ftp").code == 331
+            assert c.cmd("PASS x").code == 230
+            crowd.append(c)
+        while crowd[0].cmd("EPSV").code == 229:
+            crowd.append(crowd.pop(0))
+        with contextlib.suppress(OSError):
+            received(scene.connect("thief", port))
+        until(lambda: port not in scene.ports())
+        stack.close()
+        until(lambda: not scene.ports())
+        with scene.net.on("client"):
+            assert owner.fetch("RETR pub/small.nc") == SMALL
 
 
 def test_a06_the_next_port_survives_no_change_of_mind(scene):
