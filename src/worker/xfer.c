@@ -330,6 +330,8 @@ xfer_start(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	if (x == NULL || endpoint == ENDPOINT_FAILED) {
 		if (x != NULL)
 			xfer_free(x);
+		free(s->pattern); /* not for the next listing */
+		s->pattern = NULL;
 		endpoint_void(s);
 		reply(s, 425, "No data connection.");
 		return;
