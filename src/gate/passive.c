@@ -4,7 +4,7 @@
  * A port is drawn at random from the configured range, is bound to the local
  * address of one control connection, belongs to one session and takes one
  * connection.  A connection from anyone but the session's peer is closed and
- * costs the owner nothing: the port goes on waiting (RFC 2577 §5; servers
+ * costs the owner nothing: the port goes on waiting (RFC 2577 §8; servers
  * that give up here let a stranger kill transfers, those that do not look
  * let him have them).
  *
