@@ -315,6 +315,16 @@ sweep(struct watch *w)
 }
 
 void
+watch_tick(struct watch *w, int64_t now_ns)
+{
+	if (now_ns <= w->now_ns)
+		return;
+	w->now_ns = now_ns;
+	if (now_ns - w->swept_ns > WATCH_S)
+		sweep(w);
+}
+
+void
 watch_segment(struct watch *w, const struct segment *s)
 {
 	enum end from = CLIENT;

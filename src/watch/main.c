@@ -74,10 +74,7 @@ tick(void *arg, int64_t now_ns)
 {
 	struct job *job = arg;
 
-	if (now_ns - LATE_NS < job->watch.now_ns)
-		return;
-	job->watch.now_ns = now_ns - LATE_NS;
-	expect_sweep(&job->watch);
+	watch_tick(&job->watch, now_ns - LATE_NS);
 }
 
 /* Why there is no segment, one count each; in words, or by name. */

@@ -382,6 +382,8 @@ struct watch {
 bool watch_init(struct watch *w, size_t memory_bytes, uint64_t seed);
 void watch_free(struct watch *w);
 void watch_segment(struct watch *w, const struct segment *s);
+/* Time has moved on without a segment; a clock that goes back does nothing. */
+void watch_tick(struct watch *w, int64_t now_ns);
 /* Everything that is held back is told. */
 void watch_finish(struct watch *w);
 /* Hash of an address without, and with its port. */
