@@ -117,14 +117,27 @@ landlock_read_only(int root_fd)
 	return enforce(fd) ? walls : -1;
 }
 
-bool
-landlock_forbid_files(void)
+static bool
+forbid(uint64_t tcp)
 {
 	int abi = landlock_abi(), fd;
 	struct ruleset r = { .files = files_of(abi),
+		.tcp = abi >= 4 ? tcp : 0,
 		.scoped = abi >= 6 ? SCOPE_BOTH : 0 };
 
 	if (abi == 0 || (fd = ruleset_new(&r, abi)) < 0)
 		return false;
 	return enforce(fd);
+}
+
+bool
+landlock_forbid_files(void)
+{
+	return forbid(0);
+}
+
+bool
+landlock_forbid_all(void)
+{
+	return forbid(TCP_BOTH);
 }

@@ -35,3 +35,6 @@ int landlock_read_only(int root_fd);
  * False when there is no Landlock, or with errno set when it refused.
  */
 bool landlock_forbid_files(void);
+
+/* The same, and no TCP socket bound or connected where version 4 is had. */
+bool landlock_forbid_all(void);

@@ -170,15 +170,19 @@ prepare_watch(struct job *job)
 }
 
 static bool
-raise_walls(const struct options *o)
+raise_walls(const struct job *job)
 {
+	const struct options *o = &job->options;
 	bool live = o->interface != NULL;
 
 	digest_prepare();
 	if (live && !sandbox_drop_privileges(o->user))
 		return false;
-	return !o->sandbox || sandbox_enter(live ? SANDBOX_LIVE :
-	    SANDBOX_FILES);
+	if (o->sandbox)
+		return sandbox_enter(live ? SANDBOX_LIVE : SANDBOX_FILES,
+		    source_fd(job->source));
+	sandbox_forgo();
+	return true;
 }
 
 static void
@@ -242,7 +246,7 @@ run(struct job *job)
 
 	job->outputs = outputs_open(&job->options.outputs);
 	if (job->outputs == NULL || !open_source(job) ||
-	    !prepare_watch(job) || !raise_walls(&job->options))
+	    !prepare_watch(job) || !raise_walls(job))
 		return EXIT_FAILED;
 	if (live)
 		read_interface(job, signal_fd);

@@ -6,6 +6,12 @@
  * library which tries something new (syslog(3) after its daemon's restart,
  * say) stays alive.
  *
+ * An interface's socket sends what is written to it, as the link layer's own:
+ * a captured sensor could speak for every host of its network.  No call of
+ * the kernel's makes it read-only, so the filter does.  It compares 64 bits
+ * where the kernel takes 32 of them: "any but this one" would let through the
+ * same number with a bit above, and only "below this one" holds.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "watch/sandbox.h"
@@ -13,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <seccomp.h>
@@ -79,6 +86,18 @@ become(const struct passwd *who)
 	return true;
 }
 
+/* While it is still root's to empty. */
+static bool
+empty_bounding_set(void)
+{
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0;
+	     cap++)
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 &&
+		    errno != EPERM) /* a container's root may not */
+			return complain("cannot empty the bounding set");
+	return true;
+}
+
 static bool
 drop_capabilities(void)
 {
@@ -91,7 +110,8 @@ drop_capabilities(void)
 	    syscall(SYS_capget, &head, caps) != 0)
 		return complain("cannot give up capabilities");
 	if ((caps[0].permitted | caps[1].permitted | caps[0].effective |
-	    caps[1].effective) == 0)
+	    caps[1].effective | caps[0].inheritable |
+	    caps[1].inheritable) == 0)
 		return true;
 	errno = EPERM;
 	return complain("still has capabilities");
@@ -113,7 +133,7 @@ sandbox_drop_privileges(const char *user)
 			    who->pw_name);
 			return false;
 		}
-		if (!become(who))
+		if (!empty_bounding_set() || !become(who))
 			return false;
 	}
 	return drop_capabilities();
@@ -148,15 +168,15 @@ __lsan_is_turned_off(void)
 
 static const struct rule rules[] = {
 	/* What is open: captures, the ring's socket, outputs. */
-	ALLOW(read) ALLOW(readv) ALLOW(pread64) ALLOW(write) ALLOW(writev)
-	ALLOW(pwrite64) ALLOW(ftruncate) ALLOW(lseek) ALLOW(close)
+	ALLOW(read) ALLOW(readv) ALLOW(pread64) ALLOW(pwrite64) ALLOW(ftruncate) ALLOW(lseek) ALLOW(close)
 	ALLOW(fstat) ALLOW(newfstatat) ALLOW(fadvise64)
 	ALLOW(poll) ALLOW(ppoll) ALLOW(recvfrom) ALLOW(recvmsg)
 	ALLOW(getsockopt)
-	/* syslog(3): a datagram to where the socket is connected already. */
-	ALLOW_IF(sendto, 2, ARG_IS(4, 0), ARG_IS(5, 0))
 	ALLOW_IF(ioctl, 1, ARG_IS(1, TCGETS))
 	ALLOW_IF(ioctl, 1, ARG_IS(1, TIOCGWINSZ))
+	/* Whether the interface is still up. */
+	ALLOW_IF(ioctl, 1, ARG_IS(1, SIOCGIFFLAGS))
+	ALLOW(getsockname)
 	ALLOW_IF(fcntl, 1, ARG_IS(1, F_GETFL))
 
 	/* Memory, none of it executable. */
@@ -205,16 +225,36 @@ add_abort(scmp_filter_ctx ctx)
 	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())) == 0;
 }
 
+/* To outputs, which are open before an interface is; see above. */
 static bool
-enter_seccomp(enum sandbox_mode mode)
+add_writing(scmp_filter_ctx ctx, int packet_fd)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	struct scmp_arg_cmp below = { 0, SCMP_CMP_LT, (scmp_datum_t)(
+	    packet_fd < 0 ? INT_MAX : packet_fd), 0 };
+	const struct rule writing[] = {
+		ALLOW_IF(write, 1, below)
+		ALLOW_IF(writev, 1, below)
+		/* syslog(3): to where the socket is connected already. */
+		ALLOW_IF(sendto, 3, below, ARG_IS(4, 0), ARG_IS(5, 0))
+	};
+
+	return add(ctx, writing, COUNT(writing));
+}
+
+static bool
+enter_seccomp(enum sandbox_mode mode, int packet_fd)
+{
+	scmp_filter_ctx ctx;
 	bool done;
 
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0)
+		return false;
+	ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	done = ctx != NULL && seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH,
 	    SCMP_ACT_KILL_PROCESS) == 0 &&
 	    seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) == 0 &&
 	    add(ctx, rules, COUNT(rules)) && add_abort(ctx) &&
+	    add_writing(ctx, packet_fd) &&
 	    (mode == SANDBOX_LIVE || add(ctx, for_files, COUNT(for_files))) &&
 	    seccomp_load(ctx) == 0;
 	if (ctx != NULL)
@@ -233,7 +273,7 @@ enter_landlock(enum sandbox_mode mode)
 		return true;
 	}
 	if (mode == SANDBOX_LIVE)
-		return landlock_forbid_files() || complain("Landlock");
+		return landlock_forbid_all() || complain("Landlock");
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	stand = root < 0 ? -1 : landlock_read_only(root);
 	if (root >= 0)
@@ -242,7 +282,7 @@ enter_landlock(enum sandbox_mode mode)
 }
 
 bool
-sandbox_enter(enum sandbox_mode mode)
+sandbox_enter(enum sandbox_mode mode, int packet_fd)
 {
 	struct rlimit no_core = { 0, 0 };
 
@@ -253,5 +293,16 @@ sandbox_enter(enum sandbox_mode mode)
 		return complain("sandbox");
 	if (!enter_landlock(mode))
 		return false;
-	return enter_seccomp(mode) || complain("seccomp");
+	if (enter_seccomp(mode, packet_fd))
+		return true;
+	fputs("portcullis watch: seccomp cannot be had on this kernel: "
+	    "--no-sandbox does without\n", stderr);
+	return false;
+}
+
+void
+sandbox_forgo(void)
+{
+	fputs("portcullis watch: --no-sandbox: neither seccomp nor Landlock "
+	    "guards what reads packets\n", stderr);
 }

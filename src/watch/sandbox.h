@@ -22,8 +22,15 @@ bool sandbox_drop_privileges(const char *user);
 
 /*
  * No new privileges, no dump; no socket, program or process; no file but
- * what mode allows, and none written that is not open.  What the kernel does
- * not have is said on standard error, once.  False, and said, when a wall
- * that it has cannot be raised.
+ * what mode allows, and none written that is not open.  A kernel without
+ * Landlock is told of on standard error.  False, and said, when a wall that
+ * it has cannot be raised, or when it has no seccomp.
+ *
+ * packet_fd  an interface's socket, opened behind all outputs; -1: none.
+ *            Frames come out of it and none go in: whoever holds such a
+ *            socket can send, with or without capabilities.
  */
-bool sandbox_enter(enum sandbox_mode mode);
+bool sandbox_enter(enum sandbox_mode mode, int packet_fd);
+
+/* Says what does not stand when sandbox_enter was not asked for. */
+void sandbox_forgo(void);
