@@ -17,10 +17,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "watch/input.h"
@@ -112,6 +114,8 @@ fail_as_pcap_says(struct source *s, struct stream *st, const char *why)
 {
 	const char *what = "is corrupt";
 
+	if (s->is_live)
+		return stream_fail(s, st, "cannot be watched any more", why);
 	if (st->input.why != NULL)
 		return stream_fail(s, st, "cannot be read", st->input.why);
 	if (begins(why, "truncated"))
@@ -434,14 +438,33 @@ open_interface(const char *interface, const char *filter, unsigned buffer_mib,
 	return NULL;
 }
 
+/*
+ * libpcap waits for it to come up again.  A sensor that sees nothing says so
+ * instead, and whoever keeps it running starts it again.  ("any" has no flags
+ * to ask for, and is never down.)
+ */
+static bool
+is_down(const struct stream *st)
+{
+	struct ifreq ask = { 0 };
+
+	snprintf(ask.ifr_name, sizeof(ask.ifr_name), "%s", st->name);
+	return ioctl(pcap_fileno(st->pcap), SIOCGIFFLAGS, &ask) == 0 &&
+	    (ask.ifr_flags & IFF_UP) == 0;
+}
+
 static enum source_result
 next_of_interface(struct source *s, struct packet *out)
 {
 	struct stream *st = &s->stream[0];
+	enum step step;
 
 	if (st->pcap == NULL)
 		return SOURCE_END;
-	switch (stream_next(s, st)) {
+	step = stream_next(s, st);
+	if (step == STEP_IDLE && is_down(st))
+		step = stream_fail(s, st, "went down", NULL);
+	switch (step) {
 	case STEP_PACKET:
 		return give(s, st, out);
 	case STEP_IDLE:
