@@ -318,7 +318,7 @@ def test_it_keeps_nothing_that_it_does_not_need(net, gullible, watch):
     fields = dict(re.findall(r"^(\w+):[ \t]*(.*)$", status, re.M))
     assert "0" not in fields["Uid"].split()
     assert fields["Groups"].strip() == ""
-    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert int(fields[name], 16) == 0, name
     assert fields["NoNewPrivs"] == "1"
     assert fields["Seccomp"] == "2"
@@ -334,6 +334,41 @@ def test_it_keeps_nothing_that_it_does_not_need(net, gullible, watch):
     calls = pathlib.Path(str(sensor.said) + ".trace").read_text()
     assert not re.search(r"\b(socket|connect|open|openat|execve|clone)\("
                          r".*\) = \d", calls), calls
+
+
+def test_a_captured_sensor_cannot_speak_on_the_wire(net, watch):
+    """Its socket would send any frame, and needs no capability for it."""
+    sensor = watch()
+    here = pathlib.Path(f"/proc/{sensor.process.pid}/fd")
+    (ring,) = [fd.name for fd in here.iterdir()
+               if fd.readlink().name.startswith("socket:")]
+    done = subprocess.run(
+        [str(BUILD / "tests" / "probe" / "inject"), str(sensor.process.pid),
+         "send_tcp", ring], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "ret=-1 EPERM\n"
+    assert sensor.stop() == {}
+
+
+def test_every_output_can_be_written_behind_the_walls(net, gullible, watch,
+                                                      place):
+    files = {name: place / name for name in ("zeek", "metrics", "syslog")}
+    sensor = watch("--zeek-log", str(files["zeek"]), "--metrics",
+                   str(files["metrics"]), "--syslog-file",
+                   str(files["syslog"]))
+    Client(net).cmd(f"PORT {V4.replace('.', ',')},0,22")
+    assert len(sensor.stop()) == 1
+    assert "PORT" in files["zeek"].read_text()
+    assert "variant=third_party" in files["syslog"].read_text()
+    assert "third_party" in files["metrics"].read_text()
+
+
+def test_without_walls_it_says_so(net, watch):
+    sensor = watch("--no-sandbox")
+    status = pathlib.Path(f"/proc/{sensor.process.pid}/status").read_text()
+    assert re.search(r"^Seccomp:\s*0$", status, re.M)
+    assert re.search(r"^CapEff:\s*0+$", status, re.M)
+    sensor.stop()
+    assert "neither seccomp nor Landlock" in sensor.complaints.read_text()
 
 
 def test_signals_stats_and_summary(net, gullible, watch, place):
@@ -366,11 +401,40 @@ def test_what_cannot_be_watched_is_said(options, words):
     assert done.stdout == ""
 
 
-def test_an_interface_that_goes_away_is_said(net, watch):
-    sensor = watch()
-    net.run("ip", "-n", net.names["server"], "link", "del", "eth0")
+def test_who_may_not_listen_is_told_so():
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+         str(BUILD / "portcullis"), "watch", "-i", "lo"],
+        capture_output=True, text=True, timeout=20, env=ENVIRONMENT)
+    assert done.returncode == 1
+    assert "lo: You don't have permission" in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize("options", [
+    ["-i", "lo", "-r", "x.pcap"], ["-f", "tcp", "-r", "x.pcap"],
+    ["--user", "nobody", "-r", "x.pcap"], ["-i"],
+    ["-i", "lo", "--buffer", "0"], ["-i", "lo", "--buffer", "2048"],
+])
+def test_wrong_usage_is_no_failure(options):
+    done = subprocess.run([str(BUILD / "portcullis"), "watch", *options],
+                          capture_output=True, text=True, timeout=20,
+                          env=ENVIRONMENT)
+    assert done.returncode == 2, done.stderr
+
+
+@pytest.mark.parametrize("change, more, words", [
+    # It is down before it is gone: whichever is seen first.
+    (["del", "eth0"], [], "eth0: (went down|cannot be watched any more)"),
+    (["set", "eth0", "down"], [], "eth0: went down"),
+    (["set", "eth0", "down"], ["--no-sandbox"], "eth0: went down"),
+])
+def test_an_interface_that_goes_away_is_said(net, watch, change, more, words):
+    sensor = watch(*more)
+    net.run("ip", "-n", net.names["server"], "link", *change)
     assert sensor.process.wait(20) == 1
     text = sensor.complaints.read_text()
-    assert "eth0" in text.splitlines()[-1], text
+    assert re.search(words, text.splitlines()[-1]), text
+    assert "corrupt" not in text and "not permitted" not in text
     assert "No FTP was seen." in sensor.said.read_text()
 
