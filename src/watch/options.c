@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "watch/lore.h"
@@ -234,9 +235,41 @@ refuse(const char *why)
 	return EXIT_USAGE;
 }
 
+static bool
+is_same_file(const char *input, const char *output)
+{
+	struct stat in, out;
+	int found;
+
+	if (output == NULL || stat(output, &out) != 0 ||
+	    !S_ISREG(out.st_mode))
+		return false;
+	found = strcmp(input, "-") == 0 ? fstat(STDIN_FILENO, &in) :
+	    stat(input, &in);
+	return found == 0 && in.st_dev == out.st_dev &&
+	    in.st_ino == out.st_ino;
+}
+
+/* Outputs are opened first: the evidence would be gone before it is read. */
+static const char *
+overwritten(const struct options *o)
+{
+	const char *const outputs[] = { o->outputs.eve, o->outputs.zeek,
+		o->outputs.metrics, o->outputs.syslog_file };
+
+	for (size_t i = 0; i < o->file_count; i++)
+		for (size_t k = 0; k < sizeof(outputs) / sizeof(outputs[0]);
+		    k++)
+			if (is_same_file(o->files[i], outputs[k]))
+				return outputs[k];
+	return NULL;
+}
+
 static int
 check(const struct options *o)
 {
+	const char *name;
+
 	if (o->interface == NULL && o->file_count == 0)
 		return refuse("nothing to read: -r FILE or -i INTERFACE");
 	if (o->interface != NULL && o->file_count > 0)
@@ -245,6 +278,11 @@ check(const struct options *o)
 		return refuse("--filter and --user are for -i");
 	if (o->outputs.json && o->outputs.eve != NULL)
 		return refuse("either --json or --output, not both");
+	if ((name = overwritten(o)) != NULL) {
+		fprintf(stderr, "portcullis watch: %s: is to be read, and "
+		    "would be overwritten\n", name);
+		return EXIT_USAGE;
+	}
 	return -1;
 }
 

@@ -671,6 +671,23 @@ def test_wrong_usage_is_told_and_ends_with_2(args):
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize("option", ["-o", "--zeek-log", "--metrics",
+                                    "--syslog-file"])
+def test_what_is_to_be_read_is_not_overwritten(capture, option, tmp_path):
+    path = capture("BO14-executed.pcap")
+    other = tmp_path / "same.pcap"
+    other.hardlink_to(path)
+    whole = path.read_bytes()
+    for name in (path, other):
+        done = watch("-r", path, option, name)
+        assert done.returncode == 2
+        assert done.stderr == f"portcullis watch: {name}: is to be read, " \
+            "and would be overwritten\n"
+        with path.open("rb") as stdin:
+            assert watch("-r", "-", option, name, stdin=stdin).returncode == 2
+    assert path.read_bytes() == whole
+
+
 def test_standard_input_and_gzip(capture):
     path = capture("BO14-executed.pcap")
     plain = watch("-r", path, "--json").stdout
