@@ -254,7 +254,7 @@ run(struct job *job)
 		read_files(job);
 	report(job);
 	failed = source_failures(job->source) > 0;
-	failed = !outputs_close(job->outputs, &job->watch) || failed;
+	failed = !outputs_close(job->outputs) || failed;
 	job->outputs = NULL;
 	/* Of events, outputs_close has said it. */
 	if (!job->options.outputs.json &&
@@ -280,7 +280,7 @@ watch_main(int argc, char **argv)
 	status = options_take(&job.options, argc, argv);
 	if (status < 0)
 		status = run(&job);
-	outputs_close(job.outputs, &job.watch);
+	outputs_close(job.outputs);
 	source_free(job.source);
 	decoder_free(job.decoder);
 	watch_free(&job.watch);

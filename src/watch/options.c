@@ -312,6 +312,6 @@ options_take(struct options *o, int argc, char **argv)
 			return status;
 	while (optind < argc)
 		o->files[o->file_count++] = argv[optind++];
-	o->outputs.flush = o->interface != NULL;
+	o->outputs.live = o->interface != NULL;
 	return check(o);
 }

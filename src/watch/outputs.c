@@ -46,10 +46,14 @@ open_syslog(struct outputs *o)
 	openlog("portcullis-watch", LOG_NDELAY, LOG_AUTHPRIV);
 }
 
+/*
+ * Live, a restart leaves what was written before; and with O_APPEND, who
+ * rotates the file by copying and truncating it finds no hole in it.
+ */
 static FILE *
 open_file(struct outputs *o, const char *name)
 {
-	FILE *f = fopen(name, "we");
+	FILE *f = fopen(name, o->wanted.live ? "ae" : "we");
 
 	if (f == NULL)
 		complain(o, name);
@@ -105,7 +109,7 @@ outputs_open(const struct outputs_wanted *wanted)
 		open_syslog(o);
 	if (!o->failed)
 		return o;
-	outputs_close(o, NULL);
+	outputs_close(o);
 	return NULL;
 }
 
@@ -169,6 +173,20 @@ write_syslog_file(const struct outputs *o, const char *line, int64_t at_ns)
 	    o->host, line);
 }
 
+static const char *
+eve_name(const struct outputs *o)
+{
+	return o->eve == stdout ? "standard output" : o->wanted.eve;
+}
+
+/* Live, the end is far: a full disk is told when it is full. */
+static void
+flush(struct outputs *o, FILE *f, const char *name)
+{
+	if (o->wanted.live && fflush(f) != 0)
+		complain(o, name);
+}
+
 void
 outputs_finding(struct outputs *o, const struct watch *w,
     const struct finding *f)
@@ -177,8 +195,7 @@ outputs_finding(struct outputs *o, const struct watch *w,
 
 	if (o->eve != NULL) {
 		eve_finding(o->eve, w, f);
-		if (o->wanted.flush)
-			fflush(o->eve);
+		flush(o, o->eve, eve_name(o));
 	}
 	if (o->syslog_file == NULL && !o->wanted.syslog)
 		return;
@@ -189,8 +206,7 @@ outputs_finding(struct outputs *o, const struct watch *w,
 	if (o->syslog_file == NULL)
 		return;
 	write_syslog_file(o, line, f->last_ns);
-	if (o->wanted.flush)
-		fflush(o->syslog_file);
+	flush(o, o->syslog_file, o->wanted.syslog_file);
 }
 
 void
@@ -201,9 +217,10 @@ outputs_stats(struct outputs *o, const struct watch *w,
 
 	if (o->eve != NULL) {
 		eve_stats(o->eve, w, more, n);
-		if (o->wanted.flush)
-			fflush(o->eve);
+		flush(o, o->eve, eve_name(o));
 	}
+	if (o->zeek != NULL && !zeek_flush(o->zeek))
+		complain(o, o->wanted.zeek);
 	if (o->metrics_fd >= 0 && !metrics_write(o->metrics_fd, w, &packets))
 		complain(o, o->wanted.metrics);
 }
@@ -218,18 +235,17 @@ close_file(struct outputs *o, FILE *f, const char *name)
 }
 
 bool
-outputs_close(struct outputs *o, const struct watch *w)
+outputs_close(struct outputs *o)
 {
 	bool good;
 
 	if (o == NULL)
 		return true;
 	if (o->eve == stdout && (fflush(stdout) != 0 || ferror(stdout)))
-		complain(o, "standard output");
+		complain(o, eve_name(o));
 	else if (o->eve != NULL && o->eve != stdout)
-		close_file(o, o->eve, o->wanted.eve);
-	if (o->zeek != NULL && !zeek_close(o->zeek, w == NULL ? 0 :
-	    w->now_ns))
+		close_file(o, o->eve, eve_name(o));
+	if (o->zeek != NULL && !zeek_close(o->zeek))
 		complain(o, o->wanted.zeek);
 	if (o->syslog_file != NULL)
 		close_file(o, o->syslog_file, o->wanted.syslog_file);

@@ -18,7 +18,7 @@ struct outputs_wanted {
 	const char *metrics;
 	const char *syslog_file;
 	bool syslog;
-	bool flush;		/* each line at once (live) */
+	bool live;		/* each line at once, behind those there */
 };
 
 struct outputs;
@@ -33,4 +33,4 @@ void outputs_finding(struct outputs *o, const struct watch *w,
 void outputs_stats(struct outputs *o, const struct watch *w,
     const struct eve_count *more, size_t n);
 /* False, and said, when something could not be written.  NULL is fine. */
-bool outputs_close(struct outputs *o, const struct watch *w);
+bool outputs_close(struct outputs *o);

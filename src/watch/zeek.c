@@ -350,14 +350,16 @@ connection_shed(void *arg, struct table_link *item)
 	    (struct connection *)(void *)item);
 }
 
+/* Of the writing, as with Zeek, and not of the packets. */
 static void
-put_date(FILE *out, const char *what, int64_t ns)
+put_date(FILE *out, const char *what)
 {
-	time_t seconds = (time_t)(ns / WATCH_S);
+	struct timespec now;
 	char text[32];
 	struct tm tm;
 
-	gmtime_r(&seconds, &tm);
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%d-%H-%M-%S", &tm);
 	fprintf(out, "#%s\t%s\n", what, text);
 }
@@ -366,7 +368,6 @@ struct zeek *
 zeek_new(FILE *out)
 {
 	struct zeek *z = calloc(1, sizeof(*z));
-	struct timespec now;
 
 	if (z == NULL || !table_init(&z->connections,
 	    sizeof(struct connection), CONNECTIONS_MOST)) {
@@ -376,20 +377,25 @@ zeek_new(FILE *out)
 	z->connections.shed = connection_shed;
 	z->connections.arg = z;
 	z->out = out;
-	clock_gettime(CLOCK_REALTIME, &now);
 	fputs("#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n"
 	    "#unset_field\t-\n#path\tftp\n", out);
-	put_date(out, "open", now.tv_sec * WATCH_S);
+	put_date(out, "open");
 	fputs(fields, out);
 	return z;
 }
 
 bool
-zeek_close(struct zeek *z, int64_t now_ns)
+zeek_flush(struct zeek *z)
+{
+	return fflush(z->out) == 0;
+}
+
+bool
+zeek_close(struct zeek *z)
 {
 	bool good;
 
-	put_date(z->out, "close", now_ns);
+	put_date(z->out, "close");
 	good = !ferror(z->out);
 	good = fclose(z->out) == 0 && good;
 	table_free(&z->connections);

@@ -14,7 +14,8 @@ struct zeek;
 /* Takes over out.  NULL: no memory. */
 struct zeek *zeek_new(FILE *out);
 /* False, with errno set, when something could not be written. */
-bool zeek_close(struct zeek *z, int64_t now_ns);
+bool zeek_flush(struct zeek *z);
+bool zeek_close(struct zeek *z);
 
 /* The hooks of struct watch_report. */
 void zeek_line(struct zeek *z, const struct watch *w,

@@ -385,6 +385,40 @@ def test_signals_stats_and_summary(net, gullible, watch, place):
     assert 'variant="third_party",stage="accepted"' in metrics.read_text()
 
 
+def test_a_restart_keeps_what_was_written(net, gullible, watch, place):
+    log, ftp_log = place / "watch.log", place / "ftp.log"
+    for runs in (1, 2):
+        sensor = watch("--syslog-file", str(log), "--zeek-log", str(ftp_log))
+        Client(net).cmd(f"PORT {V4.replace('.', ',')},0,22")
+        until(lambda: log.read_text().count("third_party") == runs)
+        sensor.stop()
+        assert sensor.events_file.read_text().count(
+            '"event_type":"stats"') == runs
+        assert ftp_log.read_text().count("#close\t") == runs
+
+
+def test_a_log_may_be_copied_and_truncated(net, gullible, watch, place):
+    log = place / "watch.log"
+    watch("--syslog-file", str(log))
+    Client(net).cmd(f"PORT {V4.replace('.', ',')},0,22")
+    until(lambda: "third_party" in log.read_text())
+    log.write_text("")
+    Client(net).cmd("PORT 127,0,0,1,0,25")
+    until(lambda: "loopback" in log.read_text())
+    assert "\0" not in log.read_text()
+
+
+def test_a_full_disk_is_said_when_it_is_full(net, gullible, watch):
+    sensor = watch("--syslog-file", "/dev/full")
+    for port in (22, 23, 25):
+        Client(net).cmd(f"PORT {V4.replace('.', ',')},0,{port}")
+    until(lambda: "/dev/full: No space" in sensor.complaints.read_text())
+    assert sensor.process.poll() is None  # and it goes on
+    sensor.process.send_signal(signal.SIGTERM)
+    assert sensor.process.wait(20) == 1
+    assert sensor.complaints.read_text().count("/dev/full") == 1
+
+
 @pytest.mark.parametrize("options, words", [
     (["-i", "nowhere0"], "nowhere0"),
     (["-i", "lo", "-f", "tcp port x y"], "unknown port"),

@@ -4,6 +4,7 @@
 captures that are none."""
 
 import contextlib
+import datetime
 import gzip
 import json
 import os
@@ -329,7 +330,11 @@ def test_ftp_log_is_zeek_s(capture, tmp_path):
     types = next(line for line in lines
                  if line.startswith("#types")).split("\t")[1:]
     assert len(fields) == len(types) == 19
-    assert lines[-1].startswith("#close\t")
+    times = [datetime.datetime.strptime(line.split("\t")[1],
+                                        "%Y-%m-%d-%H-%M-%S")
+             for line in lines if line.startswith(("#open\t", "#close\t"))]
+    assert lines[-1].startswith("#close\t") and len(times) == 2
+    assert 0 <= (times[1] - times[0]).total_seconds() < 60
     entries = [dict(zip(fields, line.split("\t"))) for line in lines
                if not line.startswith("#")]
     assert all(len(line.split("\t")) == 19 for line in lines
