@@ -22,12 +22,6 @@
 #define EXIT_FINE 0
 #define EXIT_FAILED 1
 
-/*
- * The kernel's drops are known; the interface's own stand in a file that a
- * sensor behind its walls cannot read.
- */
-#define DROPS 1
-#define COUNTS (DECODE_COUNT + DROPS)
 #define LATE_NS WATCH_S		/* a packet may lie in the ring so long */
 
 struct job {
@@ -79,9 +73,9 @@ tick(void *arg, int64_t now_ns)
 
 /* Why there is no segment, one count each; in words, or by name. */
 static size_t
-coverage(const struct job *job, struct eve_count out[COUNTS], bool words)
+coverage(const struct job *job, struct eve_count out[DECODE_COUNT],
+    bool words)
 {
-	struct source_drops drops = source_dropped(job->source);
 	size_t n = 0;
 
 	for (int i = 0; i < DECODE_COUNT; i++) {
@@ -93,30 +87,40 @@ coverage(const struct job *job, struct eve_count out[COUNTS], bool words)
 			words ? decode_words(r) : decode_name(r),
 			job->decoder->count[i] };
 	}
-	out[n++] = (struct eve_count) { words ?
-	    "packets that the kernel had no room for (--buffer)" :
-	    "kernel_dropped", drops.no_room };
 	return n;
+}
+
+/*
+ * The kernel's drops are known; the interface's own stand in a file that a
+ * sensor behind its walls cannot read.
+ */
+static void
+note_drops(struct job *job)
+{
+	job->watch.counters.kernel_dropped =
+	    source_dropped(job->source).no_room;
 }
 
 static void
 write_stats(void *arg)
 {
 	struct job *job = arg;
-	struct eve_count more[COUNTS];
+	struct eve_count more[DECODE_COUNT];
 
+	note_drops(job);
 	outputs_stats(job->outputs, &job->watch, more,
 	    coverage(job, more, false));
 }
 
 static void
-print_summary(const struct job *job, FILE *out)
+print_summary(struct job *job, FILE *out)
 {
-	struct eve_count more[COUNTS];
+	struct eve_count more[DECODE_COUNT];
 	struct summary s = { .w = &job->watch, .first_ns = job->first_ns,
 		.colour = job->options.colour && out == stdout,
 		.all = job->options.all, .more = more };
 
+	note_drops(job);
 	s.more_count = coverage(job, more, true);
 	summary_print(out, &s);
 }

@@ -330,7 +330,8 @@ struct upload {
 	X(not_followed, "things not followed for want of memory") \
 	X(no_room, "lines and commands not kept for want of room (--memory)") \
 	X(scan_maps_dropped, "scans whose ports were not kept for want of room") \
-	X(pending_cut, "commands whose replies were not waited for")
+	X(pending_cut, "commands whose replies were not waited for") \
+	X(kernel_dropped, "packets that the kernel had no room for (--buffer)")
 
 struct watch_counters {
 #define X(name, text) uint64_t name;

@@ -292,6 +292,27 @@ def test_json_has_what_eve_s_readers_want(capture):
     assert events[-1]["event_type"] == "stats"
 
 
+def test_events_md_names_every_field_and_counter(capture):
+    page = (TOP / "docs/design/events.md").read_text()
+    named = set(re.findall(r"`(?:\w+\.)?(\w+)`", page))
+    for name in ("BO17-nmap-b.pcap", "BO15-refused.pcap", "BO19.pcap",
+                 "EV05-octal-taken.pcap", "FW05-cwd.pcap"):
+        for line in watch("-r", capture(name), "--json").stdout.splitlines():
+            event = json.loads(line)
+            inner = event.get("ftp_bounce", {})
+            unnamed = {*event, *inner, *inner.get("scan", {}),
+                       *inner.get("packets", {}), *event.get("alert", {}),
+                       *event.get("stats", {})} - named
+            assert not unnamed
+
+
+def test_what_the_kernel_dropped_is_a_counter_of_its_own(capture, tmp_path):
+    path = tmp_path / "watch.prom"
+    watch("-r", capture("BO14-executed.pcap"), "--metrics", path)
+    assert "\nportcullis_watch_kernel_dropped_total 0\n" in path.read_text()
+    assert 'reason="kernel_dropped"' not in path.read_text()
+
+
 def test_updates_rise_under_one_id(capture):
     done = watch("-r", capture("BO14-executed.pcap"), "--json")
     alerts = [json.loads(line)["ftp_bounce"] for line in
