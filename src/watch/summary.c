@@ -50,8 +50,10 @@ print_span(FILE *out, int64_t from_ns, int64_t to_ns)
 	const int64_t day = 86400 * WATCH_S;
 
 	print_time(out, from_ns, true);
-	fputs(" to ", out);
-	print_time(out, to_ns, from_ns / day != to_ns / day);
+	if (from_ns / WATCH_S != to_ns / WATCH_S) {
+		fputs(" to ", out);
+		print_time(out, to_ns, from_ns / day != to_ns / day);
+	}
 	fputs(" UTC\n", out);
 }
 
@@ -276,7 +278,8 @@ print_finding(FILE *out, const struct finding *f, bool colour)
 	fprintf(out, "  %s, %s: %s\n  ", bounce_kind_name(f->kind),
 	    bounce_stage_name(f->stage), bounce_kind_signature(f->kind));
 	print_asked(out, f);
-	putc('\n', out);
+	fprintf(out, "\n" LABEL, "when");
+	print_span(out, f->first_ns, f->last_ns);
 	print_progress(out, f);
 	print_scan(out, f);
 	print_readings(out, f);

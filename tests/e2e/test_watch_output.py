@@ -59,6 +59,7 @@ def test_summary_of_a_scan(capture):
 
 high      scan_vertical, accepted: ports of one host walked through
   198.51.100.7 asked 192.0.2.21:21 to reach 6 ports of 203.0.113.99
+  when      2026-11-24 00:00:00 to 00:00:20 UTC
   how far   the server agreed; no connection was seen (reply 200)
   tried     6 times, 0 refused
   learned   open: 21 22 443
@@ -88,6 +89,7 @@ def test_summary_of_a_theft_names_all_three(capture):
 critical  pasv_theft, completed: passive data connection of a stranger
   203.0.113.99:41000 came to a passive port of 192.0.2.21:21 that was told \
 to 198.51.100.7
+  when      2026-11-24 00:00:00 UTC
   how far   a connection was made, and data has flowed
   bytes     6000 to the stranger, 0 from there
   evidence  packets 21 (first), 22 (SYN), 29 (data)
@@ -100,6 +102,7 @@ def test_summary_of_two_readings_and_of_what_is_not_certain(capture):
     assert finding == """\
 high      third_party, executed: data address names a third party
   198.51.100.7 asked 192.0.2.21:21 to reach 203.0.113.63:50040
+  when      2026-11-24 00:00:00 UTC
   how far   a connection was made (reply 200)
   read as   203.0.113.77:50040 or 203.0.113.63:50040
   said      203,000,113,077,195,120
@@ -114,15 +117,19 @@ Not seen, or not for certain:
 
 @pytest.mark.parametrize("name, words", [
     ("BE01-once.pcap", "asked 192.0.2.21:21 to reach 192.168.1.50:50000\n"
+     "  when      2026-11-24 00:00:00 UTC\n"
      "  how far   the server refused (reply 504)\n"),
     ("PT04-227.pcap", "192.0.2.21:21 told 198.51.100.7 to connect to "
-     "192.0.2.21:25\n  how far   no connection there was seen\n"),
+     "192.0.2.21:25\n  when      2026-11-24 00:00:00 UTC\n"
+     "  how far   no connection there was seen\n"),
     ("PT10-too-late.pcap", "how far   tried; no connection was made\n"),
     ("FW02-echo.pcap", "was told, as if by 192.0.2.21:21, to connect to "),
     ("EV24-closed.pcap", "evidence  packets 29 (first, SYN)\n"),
     ("EV23-one-sided.pcap", "  certainty low: the connection was not seen "
      "whole\n"),
-    ("PT02-one-by-one.pcap", "198.51.100.7 at 192.0.2.21:21\n  evidence "),
+    ("PT02-one-by-one.pcap", "198.51.100.7 at 192.0.2.21:21\n"
+     "  when      2026-11-24 00:00:22 UTC\n  evidence "),
+    ("BO16-horizontal.pcap", "  when      2026-11-24 00:00:00 to 04:00:01 UTC\n"),
 ])
 def test_summary_says_who_did_what(capture, name, words):
     assert words in summary(capture(name))
@@ -140,7 +147,7 @@ def test_the_gravest_comes_first_and_a_scan_before_its_attempts(capture):
 
 def test_what_is_honest_raises_no_alert(capture):
     assert summary(capture("BO00.pcap")).startswith("""\
-68 packets, 2026-11-24 00:00:00 to 00:00:00 UTC
+68 packets, 2026-11-24 00:00:00 UTC
 No alert.
 
 server """)
@@ -170,7 +177,7 @@ def test_a_capture_without_ftp_says_so(tmp_path):
     done = watch("-r", path)
     assert done.returncode == 0
     assert done.stdout.split("\n\n")[:2] == [
-        "2 packets, 2026-11-24 00:00:00 to 00:00:00 UTC\nNo alert.",
+        "2 packets, 2026-11-24 00:00:00 UTC\nNo alert.",
         "No FTP was seen."]
 
 
