@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -64,17 +65,28 @@ is_cancelled(struct xfer *x)
 	return atomic_load_explicit(&x->cancel, memory_order_relaxed);
 }
 
+/* Closed both ways, or reset: nothing that is sent arrives any more. */
+static bool
+client_is_gone(const struct xfer *x)
+{
+	struct pollfd p = { .fd = x->data_fd };
+
+	return poll(&p, 1, 0) == 1;
+}
+
 static enum xfer_step
-sendfile_failed(void)
+sendfile_failed(struct xfer *x)
 {
 	/*
-	 * sendfile does not say which side failed.  What a client's close
-	 * looks like is known; a file system may say anything (ENODATA,
-	 * ENOTCONN, ETIMEDOUT), and that must not become a 226.
+	 * sendfile does not say which side failed, and a file system may say
+	 * anything (ENODATA, ENOTCONN; FUSE passes EPIPE and ECONNRESET on
+	 * when its own server is lost).  That must not become a 226, so the
+	 * socket is asked.
 	 */
-	if (errno == EINTR || errno == EAGAIN || errno == EPIPE ||
-	    errno == ECONNRESET)
+	if (errno == EINTR || errno == EAGAIN)
 		return send_failed();
+	if ((errno == EPIPE || errno == ECONNRESET) && client_is_gone(x))
+		return STEP_PEER_GONE;
 	return STEP_READ_FAILED;
 }
 
@@ -95,7 +107,7 @@ push_image(struct xfer *x)
 		if (n == 0)
 			return STEP_SHORT;
 		if (n < 0) {
-			enum xfer_step step = sendfile_failed();
+			enum xfer_step step = sendfile_failed(x);
 
 			if (step != STEP_DONE)
 				return step;

@@ -57,6 +57,8 @@ def serve_slowly(mount, control):
 
         def read(self, path, size, offset, fh):
             hold("read", path)
+            if "lost-" in path and offset > 0:
+                raise fuse.FuseOSError(getattr(errno, path.split("-")[1]))
             return BODY[offset:offset + size]
 
         def flush(self, path, fh):
@@ -232,6 +234,17 @@ def test_many_wait_for_the_slow_disk_and_the_others_go_on(serve, disk):
         c.sock.settimeout(LONGEST_S)
         assert c.read().code == 213
         c.close()
+
+
+@needs_root
+@pytest.mark.parametrize("error", ["EPIPE", "ECONNRESET", "ENOTCONN", "EIO"])
+def test_a_lost_file_server_is_no_close_by_the_client(serve, disk, error):
+    disk.go()
+    with serve().login() as c, c.data() as data:
+        assert c.cmd(f"RETR slow/lost-{error}").code == 150
+        body = b"".join(iter(lambda: data.recv(1 << 16), b""))
+        assert len(body) < len(BODY)
+        assert c.read().code == 451
 
 
 if __name__ == "__main__":
