@@ -26,15 +26,6 @@ static const struct {
 	{ "mozilla@example.com", "metasploit" },
 };
 
-static bool
-is_hello(const struct watch *w)
-{
-	const struct segment *s = w->segment;
-
-	return s != NULL && s->len > 2 && s->data[0] == 22 &&
-	    s->data[1] == 3;
-}
-
 struct control *
 control_new(struct watch *w, struct flow *f)
 {
@@ -64,8 +55,6 @@ control_new(struct watch *w, struct flow *f)
 	w->counters.control++;
 	if (!f->syn)
 		w->counters.control_midstream++;
-	if (is_hello(w))
-		control_encrypts(w, c);
 	return c;
 }
 
@@ -75,7 +64,18 @@ control_encrypts(struct watch *w, struct control *c)
 {
 	if (!c->was_tls)
 		w->counters.control_encrypted++;
-	c->tls = c->was_tls = true;
+	c->was_tls = true;
+	records_begin(c);
+}
+
+void
+control_agrees_to_tls(struct watch *w, struct control *c)
+{
+	control_encrypts(w, c);
+	/* Lines of the hello wait for no reply. */
+	if (c->talk != NULL)
+		c->talk->pending_count = 0;
+	talk_rest(w, c);
 }
 
 static void
@@ -225,7 +225,7 @@ first_line(struct watch *w, struct control *c, struct sv line)
 		c->flow->kind = FLOW_OTHER;
 		return false;
 	}
-	if (command_is_foreign(line) && c->server_is_ftp)
+	if (command_is_foreign(line) && c->server_is_ftp && !c->tls_offered)
 		cross_protocol(w, c, "the first line is another protocol's",
 		    false, line);
 	return true;
@@ -420,6 +420,24 @@ second_command(struct watch *w, struct control *c, struct sv line)
 		address_second(w, c, verb, arg, strict);
 }
 
+/* A piece of a TLS hello, unless the server says that it reads text. */
+static bool
+is_maybe_hello(const struct control *c, enum ftp_verb verb)
+{
+	return c->tls_offered && !c->greeted && verb == V_UNKNOWN;
+}
+
+static void
+count_command(struct watch *w, struct control *c, enum ftp_verb verb,
+    struct sv arg)
+{
+	w->counters.commands++;
+	if (w->report.line != NULL)
+		w->report.line(w->report.line_arg, w, c, verb, arg);
+	if (c->server != NULL)
+		c->server->commands++;
+}
+
 void
 control_command(struct watch *w, struct control *c, struct sv line,
     bool ambiguous)
@@ -436,16 +454,13 @@ control_command(struct watch *w, struct control *c, struct sv line,
 	}
 	if (!first_line(w, c, line))
 		return;
-	w->counters.commands++;
 	err = command_parse(line, &verb, &arg);
 	if ((verb == V_UNKNOWN || err != FTP_OK) &&
 	    lenient_command(line, room, &verb, &arg))
 		strict = false;
 	note_joined(w, c, verb, arg);
-	if (w->report.line != NULL)
-		w->report.line(w->report.line_arg, w, c, verb, arg);
-	if (c->server != NULL)
-		c->server->commands++;
+	if (!is_maybe_hello(c, verb))
+		count_command(w, c, verb, arg);
 	carry_out(w, c, verb, arg, strict);
 }
 

@@ -57,8 +57,8 @@ release_partial(struct watch *w, struct half *h)
 }
 
 /* A segment mostly begins with a line, also the one behind a gap. */
-static bool
-begins_line(enum end from, struct sv in)
+bool
+stream_begins_line(enum end from, struct sv in)
 {
 	struct reply_line reply;
 	struct sv word = { in.ptr, 0 };
@@ -80,7 +80,7 @@ skip_to_line(struct watch *w, struct half *h, enum end from, struct sv in)
 
 	if (!h->resync)
 		return in;
-	if (begins_line(from, in)) {
+	if (stream_begins_line(from, in)) {
 		h->resync = false;
 		release_partial(w, h);
 		telnet_init(&h->telnet, NULL, LINE_MOST);
@@ -313,6 +313,20 @@ skip_gap(struct watch *w, struct control *c, enum end from, uint32_t seq)
 		history_release(w, c);
 }
 
+/* Encrypted bytes are not read; clear ones behind them are (CCC). */
+static struct sv
+go_behind_records(struct watch *w, struct control *c, enum end from,
+    struct sv in)
+{
+	struct half *h = &c->half[from];
+
+	release_partial(w, h);
+	telnet_init(&h->telnet, NULL, LINE_MOST);
+	if (from == CLIENT)
+		history_release(w, c);
+	return records_skip(w, c, from, in);
+}
+
 /* Bytes whose beginning is at or before their turn. */
 static void
 take(struct watch *w, struct control *c, enum end from, uint32_t seq,
@@ -332,7 +346,13 @@ take(struct watch *w, struct control *c, enum end from, uint32_t seq,
 	if (bytes.len == 0)
 		return;
 	f->next_seq[from] += (uint32_t)bytes.len;
+	if (!c->half[from].tls)
+		records_notice(w, c, from, bytes);
 	f->bytes[from] += bytes.len;
+	if (c->half[from].tls)
+		bytes = go_behind_records(w, c, from, bytes);
+	if (bytes.len == 0)
+		return;
 	if (from == CLIENT)
 		history_add(w, c, bytes, f->next_seq[from]);
 	feed(w, c, from, bytes);
@@ -495,42 +515,6 @@ look_for_injection(struct watch *w, struct control *c, bool in_place)
 	finding_tell(w, f);
 }
 
-/* Encrypted bytes are not read; clear ones behind them are (CCC). */
-static bool
-is_encrypted(struct watch *w, struct control *c, enum end from, struct sv in)
-{
-	unsigned char type = (unsigned char)in.ptr[0];
-
-	if (!c->tls && from == CLIENT && !c->client_spoke && in.len > 2 &&
-	    type == 22 && in.ptr[1] == 3) {
-		control_encrypts(w, c); /* at once, without AUTH */
-	}
-	if (!c->tls)
-		return false;
-	if (type < 20 || type > 24) {
-		c->tls = from != CLIENT || (type & 0x80) != 0;
-		c->logged_in = true; /* it was, under cover, or was not */
-		return c->tls;
-	}
-	if (c->server != NULL)
-		c->server->tls_ns = w->now_ns;
-	if (from == CLIENT && type == 22)
-		control_tls(w, c, in);
-	return true;
-}
-
-static void
-skip_encrypted(struct watch *w, struct control *c, enum end from,
-    uint32_t end)
-{
-	if ((int32_t)(end - c->flow->next_seq[from]) > 0)
-		c->flow->next_seq[from] = end;
-	early_free(w, &c->half[from]);
-	release_partial(w, &c->half[from]);
-	telnet_init(&c->half[from].telnet, NULL, LINE_MOST);
-	history_release(w, c);
-}
-
 void
 stream_segment(struct watch *w, struct control *c, enum end from)
 {
@@ -563,15 +547,11 @@ stream_segment(struct watch *w, struct control *c, enum end from)
 	}
 	if (f->reset)
 		w->counters.after_reset++;
-	if (is_encrypted(w, c, from, payload(s))) {
-		skip_encrypted(w, c, from, seq + s->len);
-		return;
-	}
-	if (from == SERVER && ahead == 0)
+	if (from == SERVER && ahead == 0 && !c->half[SERVER].tls)
 		look_for_injection(w, c, true);
 	c->odd = f->reset || is_short_lived(c, from, s) ||
 	    s->fragments_differ;
-	if (from == CLIENT)
+	if (from == CLIENT && !c->half[CLIENT].tls)
 		without_urgent(w, c, seq);
 	place(w, c, from, seq, payload(s));
 }

@@ -93,6 +93,9 @@ struct half {
 	bool acked_known;
 	bool resync;		/* bytes are missing: skip to the next LF */
 	bool checksums_good;	/* once at least */
+	bool tls;		/* encrypted, from here on */
+	uint8_t header_have;	/* bytes of a TLS record's header */
+	uint16_t record_left;	/* bytes until the TLS record's end */
 };
 
 /* Why a reply is waited for. */
@@ -170,8 +173,8 @@ struct control {
 	bool logged_in;
 	bool password_sent;	/* and its reply is on the way */
 	bool typed;		/* TYPE or SYST was given: no scanner does */
-	bool tls;
 	bool was_tls;		/* at some time */
+	bool tls_offered;	/* by the client's first bytes, unasked */
 	bool epsv_all;
 	bool odd;		/* the present bytes may not be taken */
 	bool greeting_done;
@@ -396,6 +399,27 @@ uint64_t watch_hash_at(const struct watch *w, const struct addr *a);
 /* One segment of a control connection, from this end. */
 void stream_segment(struct watch *w, struct control *c, enum end from);
 void stream_free(struct watch *w, struct control *c);
+/* Whether these bytes begin as a line of this end's does. */
+bool stream_begins_line(enum end from, struct sv in);
+
+/* records.c */
+
+/*
+ * Looks at bytes that are in the clear, so far: an offer of TLS without AUTH,
+ * or the server's agreement to one.
+ */
+void records_notice(struct watch *w, struct control *c, enum end from,
+    struct sv in);
+/*
+ * Goes over TLS records and answers what stands behind the last of them, in
+ * the clear; SV("") where nothing does.  half.tls says which.
+ *
+ * in  the next bytes of this end; behind a gap if half.resync says so
+ */
+struct sv records_skip(struct watch *w, struct control *c, enum end from,
+    struct sv in);
+/* From here on both ends send records. */
+void records_begin(struct control *c);
 
 /* control.c */
 
@@ -405,6 +429,8 @@ void control_end(struct watch *w, struct control *c);
 void control_command(struct watch *w, struct control *c, struct sv line,
     bool ambiguous);
 void control_reply(struct watch *w, struct control *c, struct sv line);
+/* The server took the offer of c->tls_offered. */
+void control_agrees_to_tls(struct watch *w, struct control *c);
 /* From here on it is encrypted. */
 void control_encrypts(struct watch *w, struct control *c);
 /* The latest command that waits for its reply; NULL: none does. */

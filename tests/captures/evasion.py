@@ -3,12 +3,14 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from captures import wire
-from captures.firewall import HELLO_PLAIN, after_auth_tls, encrypted, record
+from captures.firewall import (HELLO_PLAIN, after_auth_tls, client_hello,
+                               encrypted, record, tls_handshake)
 from captures.talk import FtpSession, Tcp
 from captures.truth import Finding, capture, dialled, said
 from captures.wire import (ACK, C, C6, MS, PSH, RST, S, SERVER, SERVER6, URG,
                            US, V, V6, Host)
 
+TELNET_NOP = b"\xff\xf1"
 NO = "504 Command not implemented for that parameter."
 BAD_GRAMMAR = "501 Illegal PORT command."
 UNKNOWN = "500 Unknown command."
@@ -563,6 +565,61 @@ def clear_again_executed(net):
     session.cmd(PORT_V, YES)
     session.active_closed("LIST", V, 50000)
     session.quit()
+
+
+@capture("EV25", *REFUSED, name="mimic")
+def hello_to_a_clear_server(net):
+    """It looks like TLS, but the server does not agree."""
+    session = FtpSession(net).greet()
+    session.cmd(b"\x16\x03\r\n", UNKNOWN)
+    for line, reply in ((b"USER ftp\r\n", "331 Password, please."),
+                        (b"PASS a@b\r\n", "230 Logged in."), (PORT_V, NO)):
+        session.cmd(TELNET_NOP + line, reply)
+    session.quit()
+
+
+@capture("EV25", name="line-ends", counters=("control_encrypted",))
+def hello_with_line_ends(net):
+    """Implicit TLS: random bytes may be LF, or the name of a command."""
+    session = FtpSession(net, port=990)
+    session.tcp.handshake()
+    tls_handshake(session, client_hello("\nNOOP\r\n\n.example.org"))
+    encrypted(session, session.tcp.client, 40)
+    encrypted(session, session.tcp.server, 30)
+    session.tcp.close()
+
+
+@capture("EV25", *REFUSED, name="same-segment",
+         counters=("control_encrypted",))
+def clear_behind_the_last_record(net):
+    session = after_auth_tls(net, HELLO_PLAIN)
+    tcp = session.tcp
+    tcp.send(tcp.client, record(21, 19, net) + PORT_V)
+    tcp.send(tcp.server, record(21, 19, net))
+    session.reply(NO)
+    session.quit()
+
+
+@capture("EV25", *REFUSED, name="odd-byte", counters=("control_encrypted",))
+def clear_with_a_high_byte_first(net):
+    session = cleared(net)
+    session.tcp.send(session.tcp.client, b"\x90NOOP\r\n" + PORT_V)
+    session.reply(UNKNOWN)
+    session.reply(NO)
+    session.quit()
+
+
+@capture("EV25", name="looks-clear", counters=("control_encrypted",))
+def ciphertext_like_a_command(net):
+    """A record goes on in the next segment, and not in the clear."""
+    session = after_auth_tls(net, HELLO_PLAIN)
+    tcp = session.tcp
+    sealed = record(23, 100, net)
+    tcp.send(tcp.client, sealed[:60])
+    tcp.send(tcp.client, PORT_V + sealed[60 + len(PORT_V):])
+    tcp.ack(tcp.server)
+    encrypted(session, tcp.server, 30)
+    session.tcp.close()
 
 
 # ---- EV26, EV27: ways to write an address in EPRT

@@ -216,6 +216,8 @@ NO_USER = {
     "EV23-midstream", "EV23-midstream-executed",
     "EV24-closed", "EV24-completed", "EV24-any-port", "EV24-own-address",
     "EV24-any-port-later", "EV25-refused", "EV25-executed",
+    "EV25-line-ends", "EV25-mimic", "EV25-same-segment", "EV25-odd-byte",
+    "EV25-looks-clear",
 }
 
 
