@@ -220,3 +220,6 @@ struct question {
 };
 
 extern const struct question audit_questions[ASK_COUNT];
+
+/* By its id; ASK_COUNT when there is none. */
+enum audit_question audit_question_find(const char *id);
