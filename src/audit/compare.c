@@ -205,7 +205,7 @@ put_line(struct lists *to, const struct form_line *was,
 	else if (strcmp(was->evidence, is->evidence) != 0)
 		put(to, change_of("evidence", is, was->evidence,
 		    is->evidence),
-		    json_sprintf("%s: still %s, but now: %s; was: %s", is->id,
+		    json_sprintf("%s: still %s, but now: %s (was: %s)", is->id,
 		    verdict_words(is->verdict), is->evidence, was->evidence),
 		    false);
 }

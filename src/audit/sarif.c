@@ -60,8 +60,8 @@ rule_of(const struct question *q)
 		json_decref(properties);
 		return NULL;
 	}
-	return json_pack("{s:s, s:s, s:{s:s}, s:{s:o}, s:o, s:{s:s}, s:o}",
-	    "id", q->id, "name", q->id,
+	return json_pack("{s:s, s:{s:s}, s:{s:o}, s:o, s:{s:s}, s:o}",
+	    "id", q->id,
 	    "shortDescription", "text", q->title,
 	    "fullDescription", "text", json_sprintf("The server %s: an "
 	    "attacker %s.", q->title, q->gain),
@@ -169,7 +169,7 @@ locations_of(const json_t *report)
 	    "kind", "resource");
 }
 
-/* One paragraph: what, how it was seen, how it is mended. */
+/* What, how it was seen, how it is mended. */
 static json_t *
 message_of(const json_t *report, const struct form_line *l)
 {
@@ -178,7 +178,7 @@ message_of(const json_t *report, const struct form_line *l)
 	if (!form_line_is_defect(l))
 		return json_sprintf("%s: it could not be told whether the "
 		    "server %s: %s", target, l->title, l->evidence);
-	return json_sprintf("%s: the server %s: %s. Mend: %s", target,
+	return json_sprintf("%s: the server %s: %s\nMend: %s", target,
 	    l->title, l->evidence, l->mend[0] != '\0' ? l->mend :
 	    "see the rule");
 }

@@ -330,7 +330,6 @@ put_defect(struct page *p, const struct form_line *l)
 	go_to(p, TEXT_AT);
 	put_in(p, level_colours[l->level], bounce_level_name(l->level));
 	end_line(p);
-	go_to(p, 14);
 	put_wrapped(p, l->title, 14);
 	put_part(p, "seen", l->evidence);
 	put_part(p, "gain", l->gain);
@@ -465,8 +464,8 @@ put_changes(struct page *p, const json_t *report)
 		bool worse = json_is_true(json_object_get(change, "worse"));
 
 		put(p, "  ");
-		put_in(p, worse ? verdict_colours[VERDICT_vulnerable] : PLAIN,
-		    worse ? "worse" : "");
+		if (worse)
+			put_in(p, verdict_colours[VERDICT_vulnerable], "worse");
 		put_wrapped(p, form_text(change, "text"), HEAD_AT);
 	}
 }
