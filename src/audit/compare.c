@@ -35,6 +35,15 @@ why_no_report(const json_t *report)
 	return NULL;
 }
 
+/* The parser's own error quotes the file, and is for a terminal. */
+static void
+make_printable(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < 0x20 || *text >= 0x7f)
+			*text = '?';
+}
+
 /* One line; false, and the error written, when it is no report. */
 static bool
 take_line(struct compare *c, const char *line, size_t len, const char *name,
@@ -48,6 +57,7 @@ take_line(struct compare *c, const char *line, size_t len, const char *name,
 		snprintf(error, COMPARE_ERROR_MAX, "%s:%zu: not JSON, or not "
 		    "a report in one line (as --json writes it): %s, at byte "
 		    "%d", name, number, e.text, e.position);
+		make_printable(error);
 		return false;
 	}
 	if ((why = why_no_report(report)) != NULL)

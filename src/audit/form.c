@@ -83,7 +83,8 @@ form_line(const json_t *question)
 bool
 form_line_is_defect(const struct form_line *l)
 {
-	return l->verdict == VERDICT_vulnerable || l->verdict == VERDICT_accepts;
+	return l->verdict == VERDICT_vulnerable ||
+	    l->verdict == VERDICT_accepts;
 }
 
 struct form_counts

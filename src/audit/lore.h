@@ -33,7 +33,7 @@ enum server_kind {
 	SERVER_COUNT
 };
 
-/* Replies, whole: every line, codes included.  Empty: it was not asked. */
+/* Replies, whole: codes and line ends (CRLF or LF) included.  Empty: none. */
 struct server_words {
 	struct sv banner;
 	struct sv syst;

@@ -120,7 +120,8 @@ static const enum theme themes[ASK_COUNT] = {
 
 #define VSFTPD_CONF " in vsftpd.conf"
 #define PROFTPD_CONF " in proftpd.conf"
-#define PURE_CONF " in pure-ftpd.conf"
+#define PURE_CONF " in pure-ftpd.conf (Debian: a file each in " \
+	"/etc/pure-ftpd/conf)"
 #define PYFTPDLIB_CLASS " in the handler class"
 #define SFTPGO_BINDING " in each of ftpd's bindings in sftpgo.json"
 

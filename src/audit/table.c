@@ -219,9 +219,9 @@ put_server(struct page *p, const json_t *report)
 	char server[FORM_SERVER_MAX];
 	struct text t;
 
-	form_server(report, server);
-	if (!text_open(&t))
+	if (json_object_get(report, "server") == NULL || !text_open(&t))
 		return;
+	form_server(report, server);
 	fputs(server, t.in);
 	if (banner[0] != '\0')
 		fprintf(t.in, ": \"%s\"", banner);

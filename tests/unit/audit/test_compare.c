@@ -215,6 +215,8 @@ odd_files_are_refused(void **state)
 		SV("{\"portcullis_audit\": 1, \"questions\": [],"
 		    " \"target\": \"\xff\"}"),
 		{ deep, sizeof(deep) },
+		SV("\033]0;x\007"),
+		SV("{\"\033[31m"),
 	};
 
 	(void)state;
@@ -229,6 +231,8 @@ odd_files_are_refused(void **state)
 		rewind(f);
 		assert_null(compare_read(f, "old.json", error));
 		assert_memory_equal(error, "old.json:1: not JSON", 20);
+		for (const char *c = error; *c != '\0'; c++)
+			assert_in_range(*c, 0x20, 0x7e);
 		fclose(f);
 	}
 }
