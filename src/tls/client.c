@@ -147,6 +147,20 @@ is_address(const char *host)
 }
 
 static bool
+offer_sni(SSL *ssl, const char *host)
+{
+	char name[TLSEXT_MAXLEN_host_name + 1];	/* the library's is not const */
+	size_t n = strlen(host);
+
+	if (is_address(host))
+		return true;
+	if (n >= sizeof(name))
+		return false;
+	memcpy(name, host, n + 1);
+	return SSL_set_tlsext_host_name(ssl, name) == 1;
+}
+
+static bool
 offer_alpn(SSL *ssl, const char *name)
 {
 	unsigned char list[1 + UINT8_MAX];
@@ -184,8 +198,7 @@ prepare(struct tls *t, const struct tls_client_want *want)
 	SSL_set_bio(t->ssl, bio, bio);
 	SSL_set_connect_state(t->ssl);
 
-	if (want->sni != NULL && !is_address(want->sni) &&
-	    SSL_set_tlsext_host_name(t->ssl, want->sni) != 1)
+	if (want->sni != NULL && !offer_sni(t->ssl, want->sni))
 		return false;
 	if (want->alpn != NULL && !offer_alpn(t->ssl, want->alpn))
 		return false;

@@ -42,7 +42,7 @@ enum tls_why {
 	TLS_WHY_CUT,	/* the connection ended without close_notify */
 	TLS_WHY_CLOSED,	/* the peer had ended TLS with close_notify */
 	TLS_WHY_ALERT,	/* the peer said no; .alert says how */
-	TLS_WHY_VERSION,	/* the peer chose a version that was not offered */
+	TLS_WHY_VERSION,	/* the peer chose one that was not offered */
 	TLS_WHY_CLEAR,	/* the peer's first bytes are no TLS */
 	TLS_WHY_FAULT,	/* TLS that is wrong */
 };
@@ -68,7 +68,7 @@ struct tls_facts {
 	enum tls_version version;
 	const char *cipher;	/* the library's name; lives as long as tls */
 	bool resumed;
-	int warning;	/* an alert in the handshake that ended nothing, or -1 */
+	int warning;	/* an alert that ended no handshake, or -1 */
 	char alpn[TLS_NAME_MAX];	/* what the peer chose; "" if nothing */
 	/* Of the peer's certificate, if there is one.  A resumed session has
 	 * that of the session it resumes. */

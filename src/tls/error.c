@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "tls/conn.h"
 
@@ -162,13 +163,31 @@ say_cut(struct tls_error *e, const struct tls *t)
 		    strerror(t->cut_errno));
 }
 
+/* Of what came in clear only a record's header was read; more may be there. */
+static void
+say_clear(struct tls_error *e, const struct tls *t)
+{
+	unsigned char first[CONN_FIRST];
+	char text[sizeof(first) * 4 + 1];
+	size_t len = t->first_len;
+	ssize_t more;
+
+	memcpy(first, t->first, len);
+	more = recv(t->fd, first + len, sizeof(first) - len,
+	    MSG_PEEK | MSG_DONTWAIT);
+	if (more > 0)
+		len += (size_t)more;
+	error_escape(text, sizeof(text), first, len);
+	snprintf(e->text, sizeof(e->text),
+	    "the peer does not speak TLS; it sent \"%s\"", text);
+}
+
 void
 error_set(struct tls *t)
 {
 	unsigned long code = ERR_peek_error();
 	const char *reason = ERR_reason_error_string(code);
 	struct tls_error *e = &t->error;
-	char first[CONN_FIRST * 4 + 1];
 
 	if (reason == NULL)
 		reason = "no reason given";
@@ -185,9 +204,7 @@ error_set(struct tls *t)
 		    "this host's TLS library cannot: %s", reason);
 		break;
 	case TLS_WHY_CLEAR:
-		error_escape(first, sizeof(first), t->first, t->first_len);
-		snprintf(e->text, sizeof(e->text),
-		    "the peer does not speak TLS; it sent \"%s\"", first);
+		say_clear(e, t);
 		break;
 	case TLS_WHY_CUT:
 		say_cut(e, t);

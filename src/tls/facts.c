@@ -87,7 +87,7 @@ certificate_facts(X509 *c, const char *host, time_t now,
 	out->host_matches = is_for(c, host);
 	write_name(out->subject, X509_get_subject_name(c));
 	write_name(out->issuer, X509_get_issuer_name(c));
-	if (key != NULL)
+	if (key != NULL && EVP_PKEY_get0_type_name(key) != NULL)
 		snprintf(out->key, sizeof(out->key), "%s %d",
 		    EVP_PKEY_get0_type_name(key), EVP_PKEY_get_bits(key));
 }

@@ -65,8 +65,7 @@ assert_refused(int fd, struct tls_client_want want, uint64_t ms,
 	assert_null(tls_connect(fd, &want, in_ms(ms), &error));
 	assert_one_printable_line(error.text);
 	if (strstr(error.text, words) == NULL)
-		print_error("\"%s\" lacks \"%s\"\n", error.text, words);
-	assert_non_null(strstr(error.text, words));
+		fail_msg("other words: %s", error.text);
 	assert_int_equal(error.why, why);
 	assert_int_equal(error.alert, alert);
 }
@@ -399,9 +398,6 @@ test_close_notify_and_truncation_differ(void **state)
 				continue;
 			assert_int_equal(tls_error(t)->why, TLS_WHY_CUT);
 			assert_one_printable_line(tls_error(t)->text);
-			if (again == 0 && strstr(tls_error(t)->text,
-			    rows[i / 2].words) == NULL)
-				print_error("%s\n", tls_error(t)->text);
 			if (again == 0)
 				assert_non_null(strstr(tls_error(t)->text,
 				    rows[i / 2].words));
@@ -623,9 +619,11 @@ test_garbage_is_named(void **state)
 	} rows[] = {
 #define RAW(literal) (literal), sizeof(literal) - 1
 		{ RAW("220 ready\r\n"), TLS_WHY_CLEAR,
-		    "does not speak TLS; it sent \"220 r" },
+		    "does not speak TLS; it sent \"220 ready\\x0d\\x0a\"" },
 		{ RAW("\x1b[2J\x80\"\\ "), TLS_WHY_CLEAR,
-		    "it sent \"\\x1b[2J\\x80\"" },
+		    "it sent \"\\x1b[2J\\x80\\x22\\x5c \"" },
+		{ RAW("500 a line that is longer than what is kept of it"),
+		    TLS_WHY_CLEAR, "it sent \"500 a line that is longe\"" },
 		{ RAW("\x16\x03\x03\x00\x04" "junk"), TLS_WHY_FAULT,
 		    "the peer's TLS is wrong: unexpected message" },
 		{ RAW("\x16\x03\x03\xff\xff" "junk"), TLS_WHY_FAULT,
