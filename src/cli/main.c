@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/main.h"
 #include "explain/explain.h"
 #include "watch/main.h"
 
@@ -19,6 +20,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *summary;
 } commands[] = {
+	{ "audit", audit_main, "can this FTP server be bounced or robbed?" },
 	{ "explain", explain_main, "say what PORT, EPRT, 227, ... mean" },
 	{ "watch", watch_main, "read captures: who bounced which server?" },
 };

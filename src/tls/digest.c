@@ -25,6 +25,20 @@ digest_sha1(const void *bytes, size_t n, unsigned char out[DIGEST_SHA1])
 }
 
 void
+digest_sha256_hex(const void *bytes, size_t n, char out[DIGEST_SHA256_HEX])
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char raw[32] = { 0 };
+
+	EVP_Digest(bytes, n, raw, NULL, EVP_sha256(), NULL);
+	for (size_t i = 0; i < sizeof(raw); i++) {
+		out[2 * i] = hex[raw[i] >> 4];
+		out[2 * i + 1] = hex[raw[i] & 15];
+	}
+	out[2 * sizeof(raw)] = '\0';
+}
+
+void
 digest_base64(const unsigned char *bytes, size_t n, char *out)
 {
 	EVP_EncodeBlock((unsigned char *)out, bytes, (int)n);

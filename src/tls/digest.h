@@ -16,5 +16,10 @@ void digest_prepare(void);
 void digest_sha1(const void *bytes, size_t n,
     unsigned char out[DIGEST_SHA1]);
 
+/* SHA-256 in 64 hexadecimal digits and a NUL. */
+#define DIGEST_SHA256_HEX 65
+void digest_sha256_hex(const void *bytes, size_t n,
+    char out[DIGEST_SHA256_HEX]);
+
 /* With padding and a NUL: out has (n + 2) / 3 * 4 + 1 bytes. */
 void digest_base64(const unsigned char *bytes, size_t n, char *out);

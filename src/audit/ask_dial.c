@@ -1,0 +1,259 @@
+/*
+ * audit/ask_dial.c: T14 to T16, and a balancer: how it dials, and addresses
+ * that are not the auditor's own.
+ *
+ * Those (the loopback, the server's own, a balancer's) are named for the reply
+ * alone, never with a transfer; and not at all to a server that was seen to
+ * connect at PORT.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "audit/dial.h"
+
+#define EARLY_MS 700		/* in which a server connects at PORT */
+#define UNOWNED_PORT 50123
+#define SLOWER_MS 500		/* by so much, times differ */
+
+/* ---- T15 */
+
+void
+ask_dial_early(struct ask *q)
+{
+	char line[DIAL_LINE_MAX];
+	struct link *l = link_login(q);
+	struct dial d;
+	int fd;
+
+	if (l == NULL)
+		return;
+	if (!dial_open(&d, q, &q->audit->place.here)) {
+		link_close(l);
+		return;
+	}
+	dial_name(&d, l, dial_any(l, &d.at[0].at, line));
+	place_readable(d.at[0].fd, place_now_ms() + EARLY_MS);
+	fd = listener_accept(&d.at[0], &d.from);
+	if (fd >= 0) {
+		q->audit->facts.dials_early = true;
+		ask_answer(q, VERDICT_vulnerable, "PORT, own address: a "
+		    "connection came before any transfer was asked for (%s)",
+		    d.named.text);
+		close(fd);
+	}
+	if (d.end == DIAL_REFUSED) {
+		q->audit->facts.own_refused = true;
+		ask_answer(q, VERDICT_safe, "PORT, own address, is refused: "
+		    "%s", d.named.text);
+	}
+	ask_answer(q, d.named.code == 0 ? VERDICT_inconclusive : VERDICT_safe,
+	    "PORT, own address: %s; no connection within %d ms",
+	    d.named.text, EARLY_MS);
+	dial_close(&d);
+	link_close(l);
+}
+
+static void
+answer_source(struct ask *q, const struct dial *d)
+{
+	char from[ADDR_TEXT_MAX];
+	const struct place *p = &q->audit->place;
+
+	addr_format(&d->from, from);
+	if (!addr_same_ip(&d->from, &p->server))
+		ask_answer(q, VERDICT_vulnerable, "the data connection came "
+		    "from %s, and not from the audited address", from);
+	else
+		ask_answer(q, VERDICT_safe, "the data connection came from "
+		    "%s%s", from, d->from.port == 20 ? ": port 20, for which "
+		    "a process must keep a privilege" : "");
+}
+
+void
+ask_dial_source(struct ask *q)
+{
+	char line[DIAL_LINE_MAX];
+	struct link *l = link_login(q);
+	struct dial d;
+
+	if (l == NULL)
+		return;
+	if (dial_open(&d, q, &q->audit->place.here)) {
+		dial_try(&d, l, dial_any(l, &d.at[0].at, line), "LIST");
+		if (d.end == DIAL_MADE)
+			answer_source(q, &d);
+		else if (d.end == DIAL_REFUSED)
+			ask_answer(q, VERDICT_safe, "active mode is refused: "
+			    "%s", d.named.text);
+		else
+			ask_answer(q, q->audit->place.behind_nat ?
+			    VERDICT_inconclusive : VERDICT_safe, "own "
+			    "address: %d, and no connection came: a NAT or "
+			    "filter may stand between (%s)", d.named.code,
+			    d.done.text);
+		dial_close(&d);
+	}
+	link_close(l);
+}
+
+/* ---- T16 */
+
+/* Names an address that is not ours, and asks for no transfer. */
+static void
+reply_to(struct ask *q, const struct addr *named, const char *sent)
+{
+	char line[DIAL_LINE_MAX];
+	struct dial d = { .at = { { .fd = -1 }, { .fd = -1 } } };
+	struct addr at = *named;
+	struct link *l;
+
+	if (q->audit->facts.dials_early) {
+		ask_answer(q, VERDICT_not_asked, "this server connects at "
+		    "PORT: an address that is not ours is not named to it");
+		return;
+	}
+	if ((l = link_login(q)) == NULL)
+		return;
+	at.port = UNOWNED_PORT;
+	if (dial_name(&d, l, dial_any(l, &at, line)))
+		ask_answer(q, VERDICT_accepts, "%s: %s (no transfer was "
+		    "asked for)", sent, d.named.text);
+	dial_answer(&d, q, sent);
+	link_close(l);
+}
+
+void
+ask_loopback(struct ask *q)
+{
+	const struct addr *here = &q->audit->place.here;
+	struct addr loopback;
+
+	if (!addr_parse_ip(here->family == ADDR_V6 ? SV("::1") :
+	    SV("127.0.0.1"), &loopback))
+		return;
+	if (addr_same_ip(&loopback, here) ||
+	    addr_same_ip(&loopback, &q->audit->place.server))
+		ask_answer(q, VERDICT_not_asked, "the loopback is where this "
+		    "audit comes from");
+	else
+		reply_to(q, &loopback, "PORT of the loopback");
+}
+
+void
+ask_self(struct ask *q)
+{
+	const struct place *p = &q->audit->place;
+
+	if (addr_same_ip(&p->server, &p->here))
+		ask_answer(q, VERDICT_not_asked, "the server's address is the "
+		    "one that this audit comes from");
+	else
+		reply_to(q, &p->server, "PORT of the server's own address");
+}
+
+/*
+ * Behind a balancer that tells nobody's address (no PROXY protocol), every
+ * client seems to be the balancer: its address passes, and one's own does
+ * not.
+ */
+void
+ask_balancer(struct ask *q)
+{
+	const struct audit *a = q->audit;
+	struct addr named = a->options->balancer;
+
+	if (named.family == ADDR_NONE)
+		named = a->place.server;
+	if (!a->facts.own_refused) {
+		ask_answer(q, VERDICT_safe, "the client's own address is "
+		    "taken: the server sees who connects");
+		return;
+	}
+	if (addr_same_ip(&named, &a->place.here)) {
+		ask_answer(q, VERDICT_not_asked, "the server's address is the "
+		    "one that this audit comes from");
+		return;
+	}
+	reply_to(q, &named, "the client's own address is refused; that of "
+	    "the balancer, or server");
+	if (q->verdict == VERDICT_accepts)
+		q->verdict = VERDICT_vulnerable;
+}
+
+/* ---- T14 */
+
+struct probe {
+	bool agreed;
+	int code;		/* of the transfer's last reply */
+	unsigned took_ms;
+};
+
+/* NLST to a port of B that is there, that is closed, or that is silent. */
+static struct probe
+probe_port(struct ask *q, struct link *l, bool open, bool silent)
+{
+	int filler[4] = { -1, -1, -1, -1 };
+	char line[DIAL_LINE_MAX];
+	struct probe p = { false };
+	struct addr at;
+	struct dial d;
+
+	if (!dial_open(&d, q, &q->audit->place.other))
+		return p;
+	at = d.at[0].at;
+	if (!open && !silent)
+		listener_close(&d.at[0]);
+	if (silent && !listener_make_silent(&d.at[0], filler))
+		ask_event(q, "no silent port could be made");
+	p.agreed = dial_name(&d, l, dial_any(l, &at, line));
+	if (p.agreed)
+		dial_transfer(&d, l, "NLST");
+	p.code = d.done.code != 0 ? d.done.code : d.begun.code;
+	p.took_ms = d.took_ms;
+	for (int i = 0; i < 4; i++)
+		if (filler[i] >= 0)
+			close(filler[i]);
+	dial_close(&d);
+	return p;
+}
+
+static bool
+differ(const struct probe *a, const struct probe *b)
+{
+	unsigned slower = a->took_ms > b->took_ms ? a->took_ms - b->took_ms :
+	    b->took_ms - a->took_ms;
+
+	return a->code != b->code || slower > SLOWER_MS;
+}
+
+void
+ask_oracle(struct ask *q)
+{
+	static const char *const what[] = { "open", "closed", "silent" };
+	struct probe p[3];
+
+	if (!dial_needs(q, &q->audit->place.other))
+		return;
+	for (int i = 0; i < 3; i++) {
+		struct link *l = link_login(q);
+
+		if (l == NULL)
+			return;
+		p[i] = probe_port(q, l, i == 0, i == 2);
+		link_close(l);
+		if (!p[i].agreed) {
+			ask_answer(q, VERDICT_safe, "a third party's address "
+			    "is refused, whatever its port");
+			return;
+		}
+		ask_event(q, "%s port: %d after %u ms", what[i], p[i].code,
+		    p[i].took_ms);
+	}
+	ask_answer(q, differ(&p[0], &p[1]) || differ(&p[1], &p[2]) ?
+	    VERDICT_vulnerable : VERDICT_accepts, "ports of a third party: "
+	    "open %d after %u ms, closed %d after %u ms, silent %d after "
+	    "%u ms", p[0].code, p[0].took_ms, p[1].code, p[1].took_ms,
+	    p[2].code, p[2].took_ms);
+}

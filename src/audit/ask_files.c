@@ -1,0 +1,193 @@
+/*
+ * audit/ask_files.c: listings that are cut, files that anybody may write.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "audit/data.h"
+
+#define MANY 1000		/* names from which on a listing may be cut */
+
+/* ---- listings */
+
+/* Lines of a listing: the LFs; a last line without one counts, too. */
+struct count {
+	uint64_t lines;
+	bool open;
+};
+
+static void
+count_lines(void *arg, struct sv piece)
+{
+	struct count *c = arg;
+
+	for (size_t i = 0; i < piece.len; i++)
+		c->lines += piece.ptr[i] == '\n';
+	c->open = piece.len > 0 && piece.ptr[piece.len - 1] != '\n';
+}
+
+/* The number of names; -1 when there was no listing with a 226. */
+static int64_t
+list(struct link *l, struct reply *r, const char *pattern)
+{
+	const char *directory = l->ask->audit->options->directory;
+	struct count c = { 0 };
+	char command[512];
+
+	snprintf(command, sizeof(command), "NLST%s%.300s%s%s", directory !=
+	    NULL || pattern[0] != '\0' ? " " : "", directory != NULL ?
+	    directory : "", directory != NULL && pattern[0] != '\0' ? "/" :
+	    "", pattern);
+	if (data_fetch(l, r, command, count_lines, &c) < 0 ||
+	    r->code / 100 != 2)
+		return -1;
+	return (int64_t)(c.lines + c.open);
+}
+
+static bool
+says_cut(const struct reply *r)
+{
+	return strcasestr(r->text, "truncated") != NULL;
+}
+
+/*
+ * The parts of a whole are no more than it: names by their last byte.  They
+ * need not be complete, since each name is in one of them at most.
+ */
+static int64_t
+sum_of_parts(struct link *l, int64_t whole)
+{
+	static const char last[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	char pattern[] = "*?";
+	int64_t sum = 0;
+	struct reply r;
+
+	/* An answer is three commands; 64 are allowed. */
+	for (size_t i = 0; i < sizeof(last) - 1 && sum <= whole &&
+	    l->ask->commands + 3 < ASK_COMMANDS && !l->over; i++) {
+		int64_t n;
+
+		pattern[1] = last[i];
+		n = list(l, &r, pattern);
+		if (n > 0)
+			sum += n;
+	}
+	return sum;
+}
+
+void
+ask_listing_cut(struct ask *q)
+{
+	struct link *l = link_login(q);
+	int64_t whole, sum;
+	struct reply r;
+
+	if (l == NULL)
+		return;
+	link_command(l, &r, "TYPE A");
+	whole = list(l, &r, "");
+	if (whole < 0)
+		ask_answer(q, VERDICT_inconclusive, "no listing: %s", r.text);
+	else if (says_cut(&r))
+		ask_answer(q, VERDICT_vulnerable, "%lld names, and: %s",
+		    (long long)whole, r.text);
+	else if (whole < MANY)
+		ask_answer(q, VERDICT_safe, "%lld names: too few to be cut; "
+		    "--directory names a longer one", (long long)whole);
+	if (!q->answered) {
+		sum = sum_of_parts(l, whole);
+		ask_answer(q, sum > whole ? VERDICT_vulnerable : VERDICT_safe,
+		    "%lld names with %d, %lld in its parts", (long long)whole,
+		    r.code, (long long)sum);
+	}
+	link_close(l);
+}
+
+/* ---- writing */
+
+static const char content[] =
+	"Stored by portcullis audit --write, to see whether it can be, and to "
+	"be\nremoved at once.  If you find it, remove it.\n";
+
+static void
+make_name(const struct audit *a, char name[512])
+{
+	const char *directory = a->options->directory;
+	unsigned r = 0;
+
+	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+		r = (unsigned)place_now_ms();
+	snprintf(name, 512, "%.300s%sportcullis-audit-%08x",
+	    directory != NULL ? directory : "", directory != NULL ? "/" : "",
+	    r);
+}
+
+/* What is left behind must be known. */
+static void
+clean_up(struct ask *q, struct link *l, const char *name, char left[64])
+{
+	struct reply r;
+
+	left[0] = '\0';
+	if (link_command(l, &r, "DELE %s", name) / 100 == 2)
+		return;
+	snprintf(left, 64, "; it could NOT be removed again");
+	ask_event(q, "%s stays on the server: %s", name, r.text);
+}
+
+static bool
+may_write(struct ask *q)
+{
+	if (q->audit->options->write)
+		return true;
+	ask_answer(q, VERDICT_not_asked, "--write was not given");
+	return false;
+}
+
+void
+ask_write(struct ask *q)
+{
+	char name[512], command[600], left[64];
+	struct link *l;
+	struct reply r;
+
+	if (!may_write(q) || (l = link_login(q)) == NULL)
+		return;
+	make_name(q->audit, name);
+	snprintf(command, sizeof(command), "STOR %s", name);
+	if (data_store(l, &r, command, SV("portcullis audit\n"))) {
+		clean_up(q, l, name, left);
+		ask_answer(q, VERDICT_vulnerable, "%s: %s%s", command, r.text,
+		    left);
+	}
+	ask_answer(q, r.code == 0 ? VERDICT_inconclusive : VERDICT_safe,
+	    "STOR: %s", r.text);
+	link_close(l);
+}
+
+/* Only a file of our own is written over. */
+void
+ask_overwrite(struct ask *q)
+{
+	char name[512], command[600], left[64];
+	struct reply first, second;
+	struct link *l;
+
+	if (!may_write(q) || (l = link_login(q)) == NULL)
+		return;
+	make_name(q->audit, name);
+	snprintf(command, sizeof(command), "STOR %s", name);
+	if (data_store(l, &first, command, (struct sv) { content,
+	    sizeof(content) - 1 })) {
+		bool over = data_store(l, &second, command, SV("over\n"));
+
+		clean_up(q, l, name, left);
+		ask_answer(q, over ? VERDICT_vulnerable : VERDICT_safe,
+		    "STOR of a name that is there: %s%s", second.text, left);
+	}
+	ask_answer(q, first.code == 0 ? VERDICT_inconclusive : VERDICT_safe,
+	    "STOR: %s", first.text);
+	link_close(l);
+}

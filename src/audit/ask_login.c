@@ -1,0 +1,222 @@
+/*
+ * audit/ask_login.c: what the control connection gives away: passwords, names,
+ * addresses; and how its lines are cut.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "audit/dial.h"
+
+#define MADE_UP_MAX 24
+#define LONG_LINE 20000
+#define TELNET_PAIRS 64
+
+/* A user that no server has. */
+static void
+make_up(char name[MADE_UP_MAX])
+{
+	unsigned r = 0;
+
+	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+		r = (unsigned)place_now_ms();
+	snprintf(name, MADE_UP_MAX, "audit%08x", r);
+}
+
+void
+ask_clear_password(struct ask *q)
+{
+	char name[MADE_UP_MAX];
+	struct reply r;
+	struct link *l;
+
+	if (q->audit->target->tls) {
+		ask_answer(q, VERDICT_safe, "there is TLS from the first "
+		    "byte on");
+		return;
+	}
+	if ((l = link_open(q, NULL)) == NULL)
+		return;
+	make_up(name);
+	if (link_command(l, &r, "USER %s", name) == 331)
+		ask_answer(q, VERDICT_vulnerable, "USER %s, without TLS: %s",
+		    name, r.text);
+	else if (r.code == 230)
+		ask_answer(q, VERDICT_safe, "USER %s: no password is asked "
+		    "for: %s", name, r.text);
+	ask_answer(q, r.code == 0 ? VERDICT_inconclusive : VERDICT_safe,
+	    "USER %s, without TLS: %s", name, r.text);
+	link_close(l);
+}
+
+/* The reply with the name taken out, wherever it stands. */
+static void
+without(const char *text, const char *name, char out[1024])
+{
+	size_t n = 0, skip = strlen(name);
+
+	while (*text != '\0' && n < 1022) {
+		if (strncmp(text, name, skip) == 0) {
+			text += skip;
+			out[n++] = '*';
+		} else
+			out[n++] = *text++;
+	}
+	out[n] = '\0';
+}
+
+/* What USER is answered, on a connection of its own. */
+static bool
+try_user(struct ask *q, const char *name, struct reply *r)
+{
+	struct link *l = link_open(q, NULL);
+
+	if (l == NULL)
+		return false;
+	if (link_command(l, r, "USER %s", name) == 0)
+		ask_answer(q, VERDICT_inconclusive, "USER %s: %s", name,
+		    r->text);
+	link_close(l);
+	return !q->answered;
+}
+
+/* root is on every Unix, the user who was named on this server. */
+void
+ask_user_enumeration(struct ask *q)
+{
+	const char *known = q->audit->target->user[0] != '\0' ?
+	    q->audit->target->user : "root";
+	char name[MADE_UP_MAX], a[1024], b[1024];
+	struct reply first, second;
+
+	make_up(name);
+	if (!try_user(q, name, &first) || !try_user(q, known, &second))
+		return;
+	without(first.text, name, a);
+	without(second.text, known, b);
+	ask_answer(q, strcmp(a, b) != 0 ? VERDICT_vulnerable : VERDICT_safe,
+	    "USER %s: %.120s; USER %s: %.120s", name, first.text, known,
+	    second.text);
+}
+
+/* Four numbers with dots between, which are neither A nor B. */
+static bool
+find_address(const struct audit *a, const char *text, struct addr *out)
+{
+	for (const char *p = text; *p != '\0'; p++) {
+		size_t n = strspn(p, "0123456789.");
+
+		if (n == 0)
+			continue;
+		if (addr_parse_ip((struct sv) { p, n }, out) ||
+		    (n > 1 && addr_parse_ip((struct sv) { p, n - 1 }, out)))
+			return !addr_same_ip(out, &a->place.other);
+		p += n - 1;
+	}
+	return false;
+}
+
+void
+ask_address_leak(struct ask *q)
+{
+	char line[DIAL_LINE_MAX], ip[ADDR_TEXT_MAX];
+	struct addr told;
+	struct link *l;
+	struct dial d;
+
+	if (!dial_needs(q, &q->audit->place.other) ||
+	    (l = link_login(q)) == NULL)
+		return;
+	if (dial_open(&d, q, &q->audit->place.other)) {
+		if (dial_name(&d, l, dial_any(l, &d.at[0].at, line)))
+			ask_answer(q, VERDICT_safe, "there was no refusal");
+		else if (find_address(q->audit, d.named.text, &told))
+			ask_answer(q, VERDICT_accepts, "the refusal tells "
+			    "%s: %s", addr_format_ip(&told, ip),
+			    d.named.text);
+		ask_answer(q, d.named.code == 0 ? VERDICT_inconclusive :
+		    VERDICT_safe, "%s", d.named.text);
+		dial_close(&d);
+	}
+	link_close(l);
+}
+
+/* ---- lines */
+
+/*
+ * Replies until the server is silent for a while; at most so many.  The last
+ * is in *r.
+ */
+static unsigned
+count_replies(struct link *l, struct reply *r, unsigned most)
+{
+	unsigned n = 0;
+
+	while (n < most && !l->over && (n == 0 || link_has_news(l) ||
+	    place_readable(l->fd, place_now_ms() + 700)) &&
+	    link_read(l, r, link_patience(l)) != 0)
+		n++;
+	return n;
+}
+
+/* One line is one reply, however long: its rest is no command (B02). */
+void
+ask_long_line(struct ask *q)
+{
+	static char line[LONG_LINE + 8];
+	struct link *l = link_login(q);
+	struct reply r = { 0 };
+	unsigned n;
+
+	if (l == NULL)
+		return;
+	memcpy(line, "NOOP ", 5);
+	for (size_t i = 5; i < LONG_LINE; i++)
+		line[i] = "SYST "[i % 5];
+	memcpy(line + LONG_LINE, "\r\n", 2);
+	if (!link_send(l, (struct sv) { line, LONG_LINE + 2 }))
+		ask_answer(q, VERDICT_inconclusive, "it could not be sent");
+	n = q->answered ? 0 : count_replies(l, &r, 8);
+	if (n > 1 && !(n == 2 && r.code == 421))
+		ask_answer(q, VERDICT_vulnerable, "one line of %d bytes had "
+		    "%u replies or more, the last: %s", LONG_LINE, n, r.text);
+	else if (l->over)
+		ask_answer(q, VERDICT_safe, "a line of %d bytes ends the "
+		    "session", LONG_LINE);
+	ask_answer(q, VERDICT_safe, "one line of %d bytes, one reply: %s",
+	    LONG_LINE, r.text);
+	link_close(l);
+}
+
+/* Telnet bytes within a line are taken out, and change nothing (B04). */
+void
+ask_iac_memory(struct ask *q)
+{
+	char line[3 * TELNET_PAIRS + 16] = "NO";
+	struct link *l = link_login(q);
+	struct reply first, second;
+	size_t n = 2;
+
+	if (l == NULL)
+		return;
+	for (int i = 0; i < TELNET_PAIRS; i++) {
+		memcpy(line + n, "\xff\xf1", 2);	/* IAC NOP */
+		n += 2;
+	}
+	memcpy(line + n, "OP\r\n", 4);
+	if (!link_send(l, (struct sv) { line, n + 4 }))
+		ask_answer(q, VERDICT_inconclusive, "it could not be sent");
+	else if (link_read(l, &first, link_patience(l)) == 0 ||
+	    link_command(l, &second, "SYST") == 0)
+		ask_answer(q, l->told_421 ? VERDICT_safe : VERDICT_vulnerable,
+		    "after %d times IAC NOP in a line, SYST: %s",
+		    TELNET_PAIRS, first.code == 0 ? first.text :
+		    second.text);
+	else if (link_has_news(l))
+		ask_answer(q, VERDICT_vulnerable, "after %d times IAC NOP in "
+		    "a line, there is a reply too many", TELNET_PAIRS);
+	ask_answer(q, VERDICT_safe, "%d times IAC NOP in a line: %s; then "
+	    "SYST: %s", TELNET_PAIRS, first.text, second.text);
+	link_close(l);
+}

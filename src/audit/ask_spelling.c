@@ -1,0 +1,396 @@
+/*
+ * audit/ask_spelling.c: T6 and T19: does another spelling of a data address,
+ * or another way to cut lines, pass the server's check?
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+
+#include "audit/dial.h"
+
+/* ---- T6: numbers */
+
+/* The six numbers of an IPv4 address and its port. */
+static void
+numbers_of(const struct addr *a, unsigned n[6])
+{
+	for (int i = 0; i < 4; i++)
+		n[i] = a->ip[i];
+	n[4] = a->port >> 8;
+	n[5] = a->port & 0xff;
+}
+
+/* "<front>n<between>n...<back>", each number as sign, width and base say. */
+struct spelling {
+	const char *front, *sign, *between, *back, *words;
+	int width;
+	bool hex;
+};
+
+/* No octal: its other reading would be an address that is not ours. */
+static const struct spelling spellings[] = {
+	{ "PORT  ", "", ",", "", "two blanks before", 1, false },
+	{ "PORT\t", "", ",", "", "a tab before", 1, false },
+	{ "PORT ", "", ", ", "", "blanks between", 1, false },
+	{ "PORT ", "0x", ",", "", "hexadecimal", 1, true },
+	{ "PORT ", "+", ",", "", "signs", 1, false },
+	{ "PORT ", "", ",", "", "four digits each", 4, false },
+	{ "PORT ", "", ",", ",1", "a seventh number", 1, false },
+	{ "PORT ", "", ",", " junk", "text behind", 1, false },
+	{ " PORT ", "", ",", "", "a blank before the verb", 1, false },
+};
+
+#define SPELLINGS (sizeof(spellings) / sizeof(spellings[0]))
+
+static void
+put(char *buf, const char *text)
+{
+	size_t n = strlen(buf);
+
+	snprintf(buf + n, DIAL_LINE_MAX - n, "%s", text);
+}
+
+static struct sv
+spell_numbers(const struct spelling *s, const unsigned n[6], char *buf)
+{
+	char number[32];
+
+	buf[0] = '\0';
+	put(buf, s->front);
+	for (int i = 0; i < 6; i++) {
+		if (i > 0)
+			put(buf, s->between);
+		snprintf(number, sizeof(number), s->hex ? "%s%0*x" :
+		    "%s%0*u", s->sign, s->width, n[i]);
+		put(buf, number);
+	}
+	put(buf, s->back);
+	put(buf, "\r\n");
+	return sv_of(buf);
+}
+
+/*
+ * One spelling on the open session.  False when that session is of no more
+ * use: a connection was made, or it has ended.
+ */
+static bool
+try_spelling(struct ask *q, struct link *l, const struct spelling *s,
+    char *agreed, size_t room)
+{
+	char line[DIAL_LINE_MAX], sent[64];
+	unsigned n[6];
+	struct dial d;
+	size_t have;
+
+	if (!dial_open(&d, q, &q->audit->place.other4))
+		return false;
+	numbers_of(&d.at[0].at, n);
+	dial_try(&d, l, spell_numbers(s, n, line), "LIST");
+	snprintf(sent, sizeof(sent), "PORT of a third party, %s", s->words);
+	if (d.end == DIAL_MADE && !d.ignored)
+		dial_answer(&d, q, sent);
+	else if (d.end != DIAL_REFUSED && d.end != DIAL_UNSENT) {
+		have = strlen(agreed);
+		snprintf(agreed + have, room - have, "%s%s",
+		    have > 0 ? ", " : "", s->words);
+	}
+	dial_close(&d);
+	return !q->answered && !l->over;
+}
+
+void
+ask_spelling(struct ask *q)
+{
+	char agreed[200] = "";
+	struct link *l;
+	size_t i = 0;
+	bool cut;
+
+	if (!dial_needs(q, &q->audit->place.other4) ||
+	    (l = link_login(q)) == NULL)
+		return;
+	while (i < SPELLINGS && try_spelling(q, l, &spellings[i], agreed,
+	    sizeof(agreed)))
+		i++;
+	cut = l->over && !q->answered && i < SPELLINGS;
+	link_close(l);
+	if (agreed[0] != '\0')
+		ask_answer(q, VERDICT_accepts, "agreed to, and connected to "
+		    "nobody else: %s", agreed);
+	if (cut)
+		ask_answer(q, VERDICT_inconclusive, "the session ended at "
+		    "the spelling with %s", spellings[i].words);
+	ask_answer(q, VERDICT_safe, "%zu spellings of a third party, none "
+	    "taken", SPELLINGS);
+}
+
+/*
+ * Own address: its last number is 10, which an octal reader takes for 8; we
+ * listen on both.
+ */
+static bool
+open_octal_pair(struct dial *d, const struct addr *here)
+{
+	struct addr at = *here;
+
+	*d = (struct dial) { .at = { { .fd = -1 }, { .fd = -1 } } };
+	for (unsigned high = 160; high < 250; high++) {
+		at.port = (uint16_t)(high << 8 | 10);
+		if (!listener_open(&d->at[0], &at, at.port))
+			continue;
+		if (listener_open(&d->at[1], &at, (uint16_t)(at.port - 2)))
+			return true;
+		listener_close(&d->at[0]);
+	}
+	return false;
+}
+
+static void
+answer_zeros(struct ask *q, const struct dial *d)
+{
+	if (d->end == DIAL_MADE && d->ignored)
+		ask_answer(q, VERDICT_vulnerable, "own address, port byte "
+		    "010: it connected to the octal reading, port %u",
+		    (unsigned)d->at[1].at.port);
+	else if (d->end == DIAL_MADE)
+		ask_answer(q, VERDICT_safe, "own address with leading zeros: "
+		    "%d, and read as decimal", d->named.code);
+	else if (d->end == DIAL_REFUSED)
+		ask_answer(q, VERDICT_safe, "own address with leading zeros: "
+		    "%s", d->named.text);
+	else
+		ask_answer(q, VERDICT_inconclusive, "own address with "
+		    "leading zeros: %s", d->done.code != 0 ? d->done.text :
+		    d->named.text);
+}
+
+void
+ask_leading_zeros(struct ask *q)
+{
+	static const struct spelling zeros = { "PORT ", "", ",", "", "", 3,
+		false };
+	char line[DIAL_LINE_MAX];
+	struct link *l;
+	unsigned n[6];
+	struct dial d;
+
+	if (q->audit->place.here.family != ADDR_V4) {
+		ask_answer(q, VERDICT_not_asked, "only over IPv4");
+		return;
+	}
+	if ((l = link_login(q)) == NULL)
+		return;
+	if (open_octal_pair(&d, &q->audit->place.here)) {
+		numbers_of(&d.at[0].at, n);
+		dial_try(&d, l, spell_numbers(&zeros, n, line), "LIST");
+		answer_zeros(q, &d);
+		dial_close(&d);
+	}
+	ask_answer(q, VERDICT_inconclusive, "no two ports of our own");
+	link_close(l);
+}
+
+static struct sv
+spell_wrapped(const struct addr *a, char *buf)
+{
+	static const struct spelling plain = { "PORT ", "", ",", "", "", 1,
+		false };
+	unsigned n[6];
+
+	numbers_of(a, n);
+	for (int i = 0; i < 6; i++)
+		n[i] += 256;
+	return spell_numbers(&plain, n, buf);
+}
+
+void
+ask_wrap_octet(struct ask *q)
+{
+	dial_once(q, &q->audit->place.other4, spell_wrapped,
+	    "PORT of a third party, 256 added to each number", "LIST");
+}
+
+/* EPRT of our own address with 65536 added to its port. */
+static struct sv
+spell_wrapped_port(const struct addr *a, char *buf)
+{
+	char ip[ADDR_TEXT_MAX];
+
+	return dial_line(buf, "EPRT |%d|%s|%u|\r\n",
+	    a->family == ADDR_V6 ? 2 : 1, addr_format_ip(a, ip),
+	    65536u + a->port);
+}
+
+static void
+answer_wrapped(struct ask *q, const struct dial *d)
+{
+	unsigned port = d->at[0].at.port;
+
+	if (d->end == DIAL_MADE)
+		ask_answer(q, VERDICT_vulnerable, "EPRT, own address, port "
+		    "%u: %d, and a connection came to port %u",
+		    65536 + port, d->named.code, port);
+	dial_answer(d, q, "EPRT, own address, a port above 65535");
+}
+
+void
+ask_wrap_port(struct ask *q)
+{
+	char line[DIAL_LINE_MAX];
+	struct link *l = link_login(q);
+	struct dial d;
+
+	if (l == NULL)
+		return;
+	if (dial_open(&d, q, &q->audit->place.here)) {
+		dial_try(&d, l, spell_wrapped_port(&d.at[0].at, line),
+		    "LIST");
+		answer_wrapped(q, &d);
+		dial_close(&d);
+	}
+	link_close(l);
+}
+
+void
+ask_wrap_low_port(struct ask *q)
+{
+	struct addr named = q->audit->place.here;
+	char line[DIAL_LINE_MAX];
+	struct link *l = link_login(q);
+	struct dial d;
+
+	if (l == NULL)
+		return;
+	if (dial_open_low(&d, &named)) {
+		dial_try(&d, l, spell_wrapped_port(&d.at[0].at, line),
+		    "LIST");
+		answer_wrapped(q, &d);
+		dial_close(&d);
+	} else {
+		named.port = 25;
+		dial_reply_only(&d, q, l, spell_wrapped_port(&named, line),
+		    "EPRT, own address, port 65561 (25 modulo 65536)");
+	}
+	link_close(l);
+}
+
+/* ---- T19: how lines are cut */
+
+void
+ask_pipelining(struct ask *q)
+{
+	char port[DIAL_LINE_MAX], line[DIAL_LINE_MAX];
+	struct link *l;
+	struct dial d;
+
+	if (!dial_needs(q, &q->audit->place.other) ||
+	    (l = link_login(q)) == NULL)
+		return;
+	if (dial_open(&d, q, &q->audit->place.other)) {
+		struct sv first = dial_any(l, &d.at[0].at, port);
+
+		dial_try(&d, l, dial_line(line, "%sLIST\r\n", first.ptr),
+		    NULL);
+		dial_answer(&d, q, "PORT of a third party and LIST at once");
+		dial_close(&d);
+	}
+	link_close(l);
+}
+
+/* Where Telnet bytes stand in a line (EV13). */
+static struct sv
+lace(int how, struct sv port, char *buf)
+{
+	static const char *const telnet[] = { "\xff\xf1",
+		"\xff\xf4\xff\xf2", "\xff\xfb\x01" };
+	static const size_t after[] = { 2, 0, 8 };
+	size_t at = after[how], n = strlen(telnet[how]);
+
+	memcpy(buf, port.ptr, at);
+	memcpy(buf + at, telnet[how], n);
+	memcpy(buf + at + n, port.ptr + at, port.len - at);
+	return (struct sv) { buf, port.len + n };
+}
+
+void
+ask_telnet(struct ask *q)
+{
+	char port[DIAL_LINE_MAX], line[DIAL_LINE_MAX];
+
+	if (!dial_needs(q, &q->audit->place.other))
+		return;
+	for (int how = 0; how < 3 && !q->answered; how++) {
+		struct link *l = link_login(q);
+		struct dial d;
+
+		if (l == NULL)
+			return;
+		if (dial_open(&d, q, &q->audit->place.other)) {
+			dial_try(&d, l, lace(how, dial_any(l, &d.at[0].at,
+			    port), line), "LIST");
+			if (d.end != DIAL_REFUSED || how == 2)
+				dial_answer(&d, q, "PORT of a third party, "
+				    "laced with Telnet bytes");
+			dial_close(&d);
+		}
+		link_close(l);
+	}
+}
+
+/* Without a CR; the replies are what they would be with it. */
+void
+ask_bare_lf(struct ask *q)
+{
+	char port[DIAL_LINE_MAX], line[DIAL_LINE_MAX];
+	struct link *l;
+	struct dial d;
+
+	if (!dial_needs(q, &q->audit->place.other) ||
+	    (l = link_login(q)) == NULL)
+		return;
+	if (dial_open(&d, q, &q->audit->place.other)) {
+		struct sv first = dial_any(l, &d.at[0].at, port);
+
+		dial_try(&d, l, dial_line(line, "%.*s\n",
+		    (int)first.len - 2, first.ptr), "LIST");
+		if (d.end == DIAL_UNSENT && !l->told_421)
+			ask_answer(q, VERDICT_safe, "PORT with LF alone: %s",
+			    d.named.text);
+		dial_answer(&d, q, "PORT of a third party, with LF alone");
+		dial_close(&d);
+	}
+	link_close(l);
+}
+
+/* "NOOP CR PORT ..." is one line: who sees two answers twice. */
+void
+ask_bare_cr(struct ask *q)
+{
+	char port[DIAL_LINE_MAX], line[DIAL_LINE_MAX];
+	struct reply second;
+	struct link *l;
+	struct dial d;
+
+	if (!dial_needs(q, &q->audit->place.other) ||
+	    (l = link_login(q)) == NULL)
+		return;
+	if (dial_open(&d, q, &q->audit->place.other)) {
+		struct sv last = dial_any(l, &d.at[0].at, port);
+		bool agreed = dial_name(&d, l, dial_line(line, "NOOP\r%s",
+		    last.ptr));
+
+		if (agreed && (l->len > 0 || place_readable(l->fd,
+		    place_now_ms() + 500)) &&
+		    link_read(l, &second, link_patience(l)) != 0)
+			d.named = second;
+		if (agreed && !reply_refuses(&d.named))
+			dial_transfer(&d, l, "LIST");
+		if (agreed && d.end != DIAL_MADE)
+			ask_answer(q, VERDICT_safe, "NOOP, CR, PORT of a "
+			    "third party: one command, or refused: %s",
+			    d.named.text);
+		dial_answer(&d, q, "NOOP, CR, PORT of a third party");
+		dial_close(&d);
+	}
+	link_close(l);
+}

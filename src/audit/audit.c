@@ -1,0 +1,315 @@
+/*
+ * audit/audit.c: one audit: find the server, get to know it, ask everything.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "audit/data.h"
+#include "audit/report.h"
+
+#define FILES_TRIED 8		/* names of a listing, for a plain file */
+
+static void (*const ask_functions[ASK_COUNT])(struct ask *q) = {
+#define X(test, id, level, title, gain) [ASK_##id] = ask_##id,
+	AUDIT_QUESTIONS(X)
+#undef X
+};
+
+/* ---- the first connection */
+
+/* Tries each address of the host in turn; -1: none, and *why says it. */
+static int
+reach(struct audit *a, char why[ASK_EVIDENCE])
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		.ai_family = a->options->family, .ai_flags = AI_NUMERICSERV };
+	struct addrinfo *all, *i;
+	char port[8], text[ADDR_TEXT_MAX];
+	int fd = -1, failed;
+
+	snprintf(port, sizeof(port), "%u", (unsigned)a->target->port);
+	failed = getaddrinfo(a->target->host, port, &hints, &all);
+	if (failed != 0) {
+		snprintf(why, ASK_EVIDENCE, "%s: %s", a->target->host,
+		    failed == EAI_SYSTEM ? strerror(errno) :
+		    gai_strerror(failed));
+		return -1;
+	}
+	for (i = all; i != NULL && fd < 0; i = i->ai_next) {
+		struct sockaddr_storage ss = { 0 };
+
+		memcpy(&ss, i->ai_addr, i->ai_addrlen);
+		a->place.server = addr_of_sockaddr(&ss);
+		fd = place_connect(NULL, &a->place.server, place_now_ms() +
+		    a->options->timeout_ms);
+		if (fd < 0)
+			snprintf(why, ASK_EVIDENCE, "%s: %s",
+			    addr_format(&a->place.server, text),
+			    strerror(errno));
+	}
+	freeaddrinfo(all);
+	return fd;
+}
+
+static const char *
+stand(struct audit *a, int fd)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	struct addr here, server = a->place.server;
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
+		return strerror(errno);
+	here = addr_of_sockaddr(&ss);
+	return place_find(&a->place, &here, &server, a->options->listen,
+	    a->options->listens);
+}
+
+/* What speaks there, when it is no FTP. */
+static const char *
+other_protocol(const struct link *l)
+{
+	struct sv said = { l->buf, l->len };
+
+	if (said.len >= 4 && memcmp(said.ptr, "SSH-", 4) == 0)
+		return "it is an SSH server";
+	if (said.len >= 5 && memcmp(said.ptr, "HTTP/", 5) == 0)
+		return "it is an HTTP server";
+	if (said.len >= 2 && said.ptr[0] >= 0x14 && said.ptr[0] <= 0x17 &&
+	    said.ptr[1] == 3)
+		return "it speaks TLS at once: try ftps://";
+	if (said.len == 0 && !l->ask->audit->target->tls)
+		return "it said nothing; it may speak TLS at once (try "
+		    "ftps://), or wait for another protocol's first line";
+	return "what it says is not FTP";
+}
+
+static bool
+greet(struct link *l, struct reply *r, char why[ASK_EVIDENCE])
+{
+	const struct tls_client_want want = {
+		.sni = l->ask->audit->target->host };
+
+	if (l->ask->audit->target->tls && !link_handshake(l, &want)) {
+		snprintf(why, ASK_EVIDENCE, "no TLS: %s",
+		    l->tls_refusal.text);
+		return false;
+	}
+	switch (link_read(l, r, link_patience(l)) / 100) {
+	case 2:
+		return true;
+	case 0:
+		snprintf(why, ASK_EVIDENCE, "no FTP greeting: %.100s; %s",
+		    r->text, other_protocol(l));
+		return false;
+	default:
+		snprintf(why, ASK_EVIDENCE, "no session: %.300s", r->text);
+		return false;
+	}
+}
+
+/* ---- getting to know it */
+
+struct names {
+	char *bytes;
+	size_t len, max;
+};
+
+static void
+keep_names(void *arg, struct sv piece)
+{
+	struct names *n = arg;
+	size_t room = n->max - n->len;
+
+	if (piece.len > room)
+		piece.len = room;
+	memcpy(n->bytes + n->len, piece.ptr, piece.len);
+	n->len += piece.len;
+}
+
+/* The first name that SIZE knows is a plain file. */
+static void
+choose_file(struct audit *a, struct link *l, struct sv names)
+{
+	struct reply r;
+
+	for (int i = 0; i < FILES_TRIED && names.len > 0; i++) {
+		const char *lf = memchr(names.ptr, '\n', names.len);
+		struct sv name = names;
+
+		if (lf == NULL)
+			return;
+		name.len = (size_t)(lf - names.ptr);
+		names = sv_drop(names, name.len + 1);
+		if (name.len > 0 && name.ptr[name.len - 1] == '\r')
+			name.len--;
+		if (name.len == 0 || name.len > 200 ||
+		    memchr(name.ptr, '\r', name.len) != NULL)
+			continue;
+		if (link_command(l, &r, "SIZE %.*s", (int)name.len,
+		    name.ptr) != 213)
+			continue;
+		memcpy(a->facts.file, name.ptr, name.len);
+		a->facts.file[name.len] = '\0';
+		return;
+	}
+}
+
+static void
+look_around(struct audit *a, struct link *l)
+{
+	struct names n = { .bytes = malloc(4096), .max = 4096 };
+	const char *directory = a->options->directory;
+	char command[512];
+	struct reply r;
+
+	if (n.bytes == NULL)
+		return;
+	snprintf(command, sizeof(command), "NLST%s%.400s", directory != NULL ?
+	    " " : "", directory != NULL ? directory : "");
+	link_command(l, &r, "TYPE I");
+	if (data_fetch(l, &r, command, keep_names, &n) >= 0)
+		choose_file(a, l, (struct sv) { n.bytes, n.len });
+	free(n.bytes);
+}
+
+/* Who it is, by what it says of itself. */
+static void
+get_to_know(struct audit *a, struct link *l, const struct reply *banner)
+{
+	struct reply syst, feat, help, stat;
+	struct server_known known;
+
+	link_command(l, &syst, "SYST");
+	link_command(l, &feat, "FEAT");
+	link_command(l, &help, "HELP");
+	stat = (struct reply) { 0 };
+	if (l->logged_in)
+		link_command(l, &stat, "STAT");
+	known = server_recognise(&(struct server_words) {
+		.banner = sv_of(banner->raw), .syst = sv_of(syst.raw),
+		.feat = sv_of(feat.raw), .help = sv_of(help.raw),
+		.stat = sv_of(stat.raw) });
+	a->facts.kind = known.kind;
+	report_server(a, &known, banner->text);
+}
+
+static void
+introduce(struct audit *a, struct link *l, const struct reply *banner)
+{
+	struct reply r;
+
+	a->facts.logged_in = link_user(l);
+	if (!a->facts.logged_in) {
+		a->facts.no_login = true;
+		snprintf(a->facts.login_reply, sizeof(a->facts.login_reply),
+		    "%s", l->ask->evidence);
+		report_note(a, "there was no login: what can be asked only "
+		    "after one was not asked; name a user, as "
+		    "user:password@HOST");
+	} else {
+		link_command(l, &r, "CLNT portcullis-audit %s %s",
+		    PORTCULLIS_VERSION, a->options->contact != NULL ?
+		    a->options->contact : "");
+	}
+	get_to_know(a, l, banner);
+	if (a->facts.logged_in && !l->over)
+		look_around(a, l);
+	link_command(l, &r, "AUTH TLS");
+	a->facts.has_tls = r.code == 234 || a->target->tls;
+	l->over = true;	/* after a 234 there is nothing to say in the clear */
+}
+
+/* The whole first session; false: there is no FTP server to be asked. */
+static bool
+survey(struct audit *a)
+{
+	struct ask q = { .audit = a, .exchange = json_array(),
+		.asked = json_array() };
+	char why[ASK_EVIDENCE] = "";
+	const char *wrong = NULL;
+	struct reply banner;
+	struct link *l = NULL;
+	int fd = reach(a, why);
+
+	if (fd >= 0 && (wrong = stand(a, fd)) == NULL)
+		l = link_attach(&q, fd);
+	else if (fd >= 0)
+		close(fd);
+	if (wrong != NULL)
+		snprintf(why, sizeof(why), "%s", wrong);
+	if (l != NULL && greet(l, &banner, why)) {
+		report_place(a);
+		l->here = a->place.here;
+		introduce(a, l, &banner);
+	}
+	link_close(l);
+	json_object_set_new(a->report, "introduction", q.exchange);
+	json_decref(q.asked);
+	if (why[0] != '\0')
+		json_object_set_new(a->report, "error", json_string(why));
+	return why[0] == '\0';
+}
+
+/* ---- the questions */
+
+static void
+show_progress(const struct audit *a, int at)
+{
+	if (!a->options->progress || a->options->jobs > 1)
+		return;
+	if (at == ASK_COUNT)
+		fputs("\r\033[K", stderr);
+	else
+		fprintf(stderr, "\r\033[K%s: %d/%d %s %s", a->target->host,
+		    at + 1, ASK_COUNT, audit_questions[at].test,
+		    audit_questions[at].id);
+}
+
+static void
+ask_one(struct audit *a, enum audit_question which)
+{
+	struct ask q = { .audit = a, .question = which,
+		.exchange = json_array(), .asked = json_array() };
+	uint64_t begun = place_now_ms();
+
+	if (a->stopped[0] != '\0')
+		ask_answer(&q, VERDICT_inconclusive, "%s", a->stopped);
+	else
+		ask_functions[which](&q);
+	ask_answer(&q, VERDICT_inconclusive, "it came to no end");
+	report_line(a, &q, (unsigned)(place_now_ms() - begun));
+}
+
+json_t *
+audit_run(const struct options *o, const struct target *t)
+{
+	struct audit a = { .options = o, .target = t,
+		.started_ms = place_now_ms(), .report = report_new(t, o) };
+
+	if (survey(&a))
+		for (int i = 0; i < ASK_COUNT; i++) {
+			if (!o->asked[i])
+				continue;
+			show_progress(&a, i);
+			ask_one(&a, (enum audit_question)i);
+		}
+	show_progress(&a, ASK_COUNT);
+	if (json_object_get(a.report, "error") == NULL)
+		report_finish(&a);
+	return a.report;
+}
+
+json_t *
+audit_failed(const struct target *t, const char *why)
+{
+	json_t *report = report_new(t, NULL);
+
+	json_object_set_new(report, "error", json_string(why));
+	return report;
+}

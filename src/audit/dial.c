@@ -1,0 +1,350 @@
+/*
+ * audit/dial.c: see the header.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "audit/dial.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "audit/data.h"
+#include "proto/hostport.h"
+#include "tls/digest.h"
+
+#define EARLY_MS 50		/* for a connection that PORT made */
+#define WATCH_MS 5000		/* for one that a transfer made */
+#define AFTER_MS 300		/* once the transfer has failed */
+#define BYTES_MOST 65536
+
+/* ---- lines */
+
+struct sv
+dial_line(char buf[DIAL_LINE_MAX], const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(buf, DIAL_LINE_MAX, format, args);
+	va_end(args);
+	return (struct sv) { buf, n < 0 || n >= DIAL_LINE_MAX ? 0 :
+		(size_t)n };
+}
+
+struct sv
+dial_port(const struct addr *a, char buf[DIAL_LINE_MAX])
+{
+	char text[HOSTPORT_TEXT_MAX];
+
+	hostport_format(a, text);
+	return dial_line(buf, "PORT %s\r\n", text);
+}
+
+struct sv
+dial_eprt(const struct addr *a, char buf[DIAL_LINE_MAX])
+{
+	char text[HOSTPORT_TEXT_MAX];
+
+	eprt_format(a, text);
+	return dial_line(buf, "EPRT %s\r\n", text);
+}
+
+struct sv
+dial_any(const struct link *l, const struct addr *a, char buf[DIAL_LINE_MAX])
+{
+	if (a->family == ADDR_V4 && l->here.family == ADDR_V4)
+		return dial_port(a, buf);
+	return dial_eprt(a, buf);
+}
+
+/* ---- listeners */
+
+bool
+dial_open(struct dial *d, struct ask *q, const struct addr *named)
+{
+	const struct addr *here = &q->audit->place.here;
+	const struct addr none = { 0 };
+
+	*d = (struct dial) { .at = { { .fd = -1 }, { .fd = -1 } } };
+	if (listener_open_pair(d->at, named, addr_same_ip(named, here) ||
+	    here->family != named->family ? &none : here))
+		return true;
+	ask_answer(q, VERDICT_inconclusive, "no listener of our own: %s",
+	    strerror(errno));
+	return false;
+}
+
+bool
+dial_open_low(struct dial *d, const struct addr *named)
+{
+	static const uint16_t ports[] = { 1023, 25, 21, 20, 19, 1, 1001,
+		987 };
+
+	*d = (struct dial) { .at = { { .fd = -1 }, { .fd = -1 } } };
+	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+		if (listener_open(&d->at[0], named, ports[i]))
+			return true;
+	return false;
+}
+
+void
+dial_close(struct dial *d)
+{
+	listener_close(&d->at[0]);
+	listener_close(&d->at[1]);
+}
+
+/* ---- watching */
+
+static void
+note_arrival(struct dial *d, struct ask *q, int which)
+{
+	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX];
+
+	d->ignored = which == 1;
+	ask_event(q, "connection from %s to %s", addr_format(&d->from, from),
+	    addr_format(&d->at[which].at, to));
+}
+
+/* One that waits at either listener, or -1. */
+static int
+arrived(struct dial *d, struct ask *q)
+{
+	for (int i = 0; i < 2; i++) {
+		int fd = listener_accept(&d->at[i], &d->from);
+
+		if (fd < 0)
+			continue;
+		note_arrival(d, q, i);
+		return fd;
+	}
+	return -1;
+}
+
+/* Waits for a connection, or for bytes on the control connection. */
+static void
+wait_for_news(const struct dial *d, const struct link *l, unsigned ms)
+{
+	struct pollfd p[3] = {
+		{ .fd = d->at[0].fd, .events = POLLIN },
+		{ .fd = d->at[1].fd, .events = POLLIN },
+		{ .fd = l == NULL ? -1 : l->fd, .events = POLLIN },
+	};
+
+	poll(p, 3, (int)ms);
+}
+
+/* Reads what the server sends to its end, and keeps its beginning. */
+static void
+swallow(struct dial *d, struct link *l, int fd, uint64_t deadline_ms)
+{
+	static char bytes[BYTES_MOST];
+	size_t have = 0;
+	struct data data;
+	ssize_t n = 1;
+
+	if (data_begin(&data, l, fd))
+		while (have < sizeof(bytes) && n > 0) {
+			n = data_read(&data, bytes + have,
+			    sizeof(bytes) - have, deadline_ms);
+			if (n > 0)
+				have += (size_t)n;
+		}
+	d->bytes = have;
+	memcpy(d->first, bytes, have < DIAL_FIRST ? have : DIAL_FIRST);
+	digest_sha256_hex(bytes, have, d->sha256);
+	ask_event(l->ask, "%zu bytes on it", have);
+	data_close(&data);
+}
+
+/* ---- the dialogue */
+
+bool
+dial_name(struct dial *d, struct link *l, struct sv raw)
+{
+	d->end = DIAL_UNSENT;
+	if (!link_send(l, raw) ||
+	    link_read(l, &d->named, link_patience(l)) == 0)
+		return false;
+	if (!reply_refuses(&d->named))
+		return true;
+	d->end = DIAL_REFUSED;
+	return false;
+}
+
+/* The transfer's replies: 150 and its end, or its end alone. */
+static void
+read_reply(struct dial *d, struct link *l, unsigned ms)
+{
+	struct reply r;
+
+	if (link_read(l, &r, ms) == 0)
+		return;
+	if (d->begun.code == 0)
+		d->begun = r;
+	if (!reply_begins(&r))
+		d->done = r;
+}
+
+/* Until a connection is there, or none will come. */
+static int
+watch(struct dial *d, struct link *l, uint64_t deadline_ms)
+{
+	int fd;
+
+	for (;;) {
+		if ((fd = arrived(d, l->ask)) >= 0)
+			return fd;
+		if (l->over || d->done.code != 0 ||
+		    place_now_ms() >= deadline_ms)
+			break;
+		if (link_has_news(l))
+			read_reply(d, l, link_patience(l));
+		else
+			wait_for_news(d, l, 100);
+	}
+	/* A SYN may be on its way still when the 425 is here. */
+	wait_for_news(d, NULL, AFTER_MS);
+	return arrived(d, l->ask);
+}
+
+static void
+conclude(struct dial *d, struct link *l, int fd, uint64_t begun_ms)
+{
+	if (fd >= 0) {
+		d->end = DIAL_MADE;
+		swallow(d, l, fd, place_now_ms() + WATCH_MS);
+	} else {
+		d->end = reply_begins(&d->begun) ? DIAL_NOBODY : DIAL_FAILED;
+	}
+	while (!l->over && d->done.code == 0) {
+		int before = d->begun.code;
+
+		read_reply(d, l, fd >= 0 ? link_patience(l) : AFTER_MS);
+		if (d->done.code == 0 && d->begun.code == before)
+			break;
+	}
+	d->took_ms = (unsigned)(place_now_ms() - begun_ms);
+}
+
+void
+dial_transfer(struct dial *d, struct link *l, const char *transfer)
+{
+	char line[DIAL_LINE_MAX];
+	uint64_t begun = place_now_ms();
+	int fd;
+
+	wait_for_news(d, NULL, EARLY_MS);
+	fd = arrived(d, l->ask);
+	d->early = fd >= 0;
+	if (transfer != NULL &&
+	    !link_send(l, dial_line(line, "%s\r\n", transfer))) {
+		if (fd >= 0)
+			close(fd);
+		d->end = d->early ? DIAL_MADE : DIAL_UNSENT;
+		return;
+	}
+	begun = place_now_ms();
+	if (fd < 0)
+		fd = watch(d, l, begun + WATCH_MS);
+	conclude(d, l, fd, begun);
+}
+
+void
+dial_try(struct dial *d, struct link *l, struct sv raw, const char *transfer)
+{
+	if (dial_name(d, l, raw))
+		dial_transfer(d, l, transfer);
+}
+
+/* ---- the answer */
+
+static void
+answer_made(const struct dial *d, struct ask *q, const char *sent)
+{
+	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX];
+
+	addr_format(&d->from, from);
+	addr_format(&d->at[d->ignored ? 1 : 0].at, to);
+	if (d->ignored)
+		ask_answer(q, VERDICT_safe, "%s: %d, but it connected to %s: "
+		    "the address that was named is not used", sent,
+		    d->named.code, to);
+	else
+		ask_answer(q, VERDICT_vulnerable, "%s: %d, and a connection "
+		    "came from %s to %s with %llu bytes%s", sent,
+		    d->named.code, from, to, (unsigned long long)d->bytes,
+		    d->early ? ", before any transfer was asked for" : "");
+}
+
+void
+dial_answer(const struct dial *d, struct ask *q, const char *sent)
+{
+	switch (d->end) {
+	case DIAL_MADE:
+		answer_made(d, q, sent);
+		return;
+	case DIAL_REFUSED:
+		ask_answer(q, VERDICT_safe, "%s: %s", sent, d->named.text);
+		return;
+	case DIAL_FAILED:
+		ask_answer(q, VERDICT_accepts, "%s: %d, but the transfer was "
+		    "refused and nobody came: %s", sent, d->named.code,
+		    d->done.code != 0 ? d->done.text : d->begun.text);
+		return;
+	case DIAL_NOBODY:
+		ask_answer(q, VERDICT_accepts, "%s: %d, and nobody came "
+		    "within %u ms: %s", sent, d->named.code, d->took_ms,
+		    d->done.code != 0 ? d->done.text : d->begun.text);
+		return;
+	case DIAL_UNSENT:
+		ask_answer(q, VERDICT_inconclusive, "%s: %s", sent,
+		    d->named.text);
+		return;
+	}
+}
+
+bool
+dial_needs(struct ask *q, const struct addr *named)
+{
+	if (named->family != ADDR_NONE)
+		return true;
+	ask_answer(q, VERDICT_inconclusive, "this host has no second address "
+	    "of that family: --listen-address names one");
+	return false;
+}
+
+void
+dial_once(struct ask *q, const struct addr *named,
+    struct sv (*spell)(const struct addr *a, char buf[DIAL_LINE_MAX]),
+    const char *sent, const char *transfer)
+{
+	char line[DIAL_LINE_MAX];
+	struct link *l;
+	struct dial d;
+
+	if (!dial_needs(q, named) || (l = link_login(q)) == NULL)
+		return;
+	if (dial_open(&d, q, named)) {
+		dial_try(&d, l, spell(&d.at[0].at, line), transfer);
+		dial_answer(&d, q, sent);
+		dial_close(&d);
+	}
+	link_close(l);
+}
+
+void
+dial_reply_only(struct dial *d, struct ask *q, struct link *l, struct sv line,
+    const char *sent)
+{
+	if (dial_name(d, l, line))
+		ask_answer(q, VERDICT_accepts, "%s: %s; no transfer was asked "
+		    "for, as no such port of our own could be had (root?)",
+		    sent, d->named.text);
+	else
+		dial_answer(d, q, sent);
+}

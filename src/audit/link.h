@@ -1,0 +1,105 @@
+/*
+ * audit/link.h: a control connection of the auditor's: commands out, whole
+ * replies in, all of it written down.
+ *
+ * What the server sends is bounded: 64 KiB of a reply are kept, 1 MiB is read,
+ * and a reply that does not come whole within --timeout is none.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include "audit/ask.h"
+#include "tls/client.h"
+
+#define LINK_REPLY_KEPT 65536
+#define LINK_REPLY_READ 1048576
+
+struct link {
+	struct ask *ask;
+	int fd;
+	struct tls *tls;	/* NULL: in the clear */
+	struct tls_session *session;	/* to be resumed on data connections */
+	struct tls_error tls_refusal;	/* when link_handshake failed */
+	bool prot_p;		/* data connections are TLS, too */
+	bool no_resume;		/* and do not resume the session */
+	unsigned number;
+	struct addr here;	/* our end */
+	bool logged_in;
+	bool epsv_all;
+	bool over;		/* closed, lost, or told 421 */
+	bool told_421;
+	size_t len;		/* bytes in buf that no reply has taken yet */
+	char *buf;		/* LINK_REPLY_KEPT */
+};
+
+struct reply {
+	int code;		/* 0: none came, and text says why */
+	char text[1024];	/* all lines in one, printable, perhaps cut */
+	char raw[4096];		/* as it came, NUL-terminated, perhaps cut */
+	unsigned took_ms;
+};
+
+/* 2yz and 3yz, 1yz; 4yz and 5yz */
+static inline bool
+reply_agrees(const struct reply *r)
+{
+	return r->code >= 200 && r->code < 400;
+}
+static inline bool
+reply_begins(const struct reply *r)
+{
+	return r->code >= 100 && r->code < 200;
+}
+static inline bool
+reply_refuses(const struct reply *r)
+{
+	return r->code >= 400;
+}
+
+/*
+ * Connects from `from` (NULL: A) and reads the greeting; with ftps:// TLS is
+ * begun first.  NULL: the question is answered inconclusive, and why.
+ */
+MUST_USE struct link *link_open(struct ask *q, const struct addr *from);
+
+/* A connection of which nothing is read and TLS not begun; NULL likewise. */
+MUST_USE struct link *link_connect(struct ask *q);
+
+/*
+ * Makes a link of a connection that is made already; nothing is read.  The
+ * descriptor is the link's, on failure (NULL) it is closed.
+ */
+MUST_USE struct link *link_attach(struct ask *q, int fd);
+
+/* link_open, and a login as the user who was named, or anonymous. */
+MUST_USE struct link *link_login(struct ask *q);
+
+/* The same on a connection that is open, or logged in by now: USER, PASS. */
+MUST_USE bool link_user(struct link *l);
+
+/* Says QUIT, reads no more, and frees.  NULL is fine. */
+void link_close(struct link *l);
+
+/*
+ * Sends one command and reads its reply.  Returns r->code: 0 when no reply
+ * came.  A 421 ends the link.
+ */
+int link_command(struct link *l, struct reply *r, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Sends bytes as they are, as one write and one command of the 64. */
+MUST_USE bool link_send(struct link *l, struct sv raw);
+
+/* Reads one reply, for at most so long.  Returns r->code. */
+int link_read(struct link *l, struct reply *r, unsigned ms);
+
+/* Makes the TLS handshake; false: l->tls_refusal says why, l is over. */
+MUST_USE bool link_handshake(struct link *l,
+    const struct tls_client_want *want);
+
+/* Bytes of a reply are there, or can be read at once. */
+bool link_has_news(const struct link *l);
+
+/* What --timeout says, in ms. */
+unsigned link_patience(const struct link *l);

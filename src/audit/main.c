@@ -1,0 +1,179 @@
+/*
+ * audit/main.c: the auditor, from its targets to what it says of them.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "audit/main.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "audit/compare.h"
+#include "audit/jobs.h"
+#include "audit/nagios.h"
+#include "audit/report.h"
+#include "audit/sarif.h"
+#include "audit/table.h"
+
+#define EXIT_SAFE 0
+#define EXIT_VULNERABLE 1	/* and when it failed itself */
+#define EXIT_USAGE 2
+#define EXIT_INCONCLUSIVE 3
+
+struct session {
+	struct options options;
+	struct compare *old;	/* NULL: nothing to compare with */
+	FILE *output;		/* --output; NULL: none */
+	json_t **kept;		/* for the forms that want all at once */
+	size_t kept_count;
+	bool vulnerable, inconclusive, failed;
+};
+
+static void
+complain(struct session *s, const char *name)
+{
+	fprintf(stderr, "portcullis audit: %s: %s\n", name, strerror(errno));
+	s->failed = true;
+}
+
+static void
+write_line(struct session *s, FILE *out, const char *name,
+    const json_t *report)
+{
+	if (json_dumpf(report, out, JSON_COMPACT | JSON_ENSURE_ASCII) != 0 ||
+	    putc('\n', out) == EOF || fflush(out) != 0)
+		complain(s, name);
+}
+
+/* A report has come; those of earlier targets have been told before. */
+static void
+told(void *arg, json_t *report)
+{
+	struct session *s = arg;
+	const struct options *o = &s->options;
+	const struct table_style style = { .colour = o->colour,
+		.verbose = o->verbose };
+
+	if (report_verdict(report) == VERDICT_vulnerable)
+		s->vulnerable = true;
+	else if (report_verdict(report) != VERDICT_safe)
+		s->inconclusive = true;
+	if (s->old != NULL && !compare_add(s->old, report)) {
+		fputs("portcullis audit: out of memory\n", stderr);
+		s->failed = true;
+	}
+	if (s->output != NULL)
+		write_line(s, s->output, o->output, report);
+	if (o->form == FORM_TABLE)
+		table_print(stdout, report, &style);
+	if (o->form == FORM_JSON)
+		write_line(s, stdout, "standard output", report);
+	if (o->form == FORM_TABLE || o->form == FORM_JSON)
+		json_decref(report);
+	else
+		s->kept[s->kept_count++] = report;
+	if (fflush(stdout) != 0 || ferror(stdout))
+		complain(s, "standard output");
+}
+
+static int
+status_of(const struct session *s)
+{
+	if (s->vulnerable || s->failed)
+		return EXIT_VULNERABLE;
+	return s->inconclusive ? EXIT_INCONCLUSIVE : EXIT_SAFE;
+}
+
+/* SARIF and Nagios speak of all targets at once. */
+static void
+tell_all(struct session *s)
+{
+	json_t *log;
+
+	if (s->options.form == FORM_NAGIOS)
+		nagios_print(stdout, s->kept, s->kept_count, status_of(s));
+	if (s->options.form == FORM_SARIF) {
+		log = sarif_log(s->kept, s->kept_count);
+		if (log == NULL || json_dumpf(log, stdout, JSON_INDENT(2) |
+		    JSON_ENSURE_ASCII) != 0)
+			complain(s, "standard output");
+		putchar('\n');
+		json_decref(log);
+	}
+	if (fflush(stdout) != 0)
+		complain(s, "standard output");
+}
+
+static bool
+open_old(struct session *s)
+{
+	const char *name = s->options.compare;
+	char error[COMPARE_ERROR_MAX];
+	FILE *in = fopen(name, "re");
+
+	if (in == NULL) {
+		fprintf(stderr, "portcullis audit: --compare %s: %s\n", name,
+		    strerror(errno));
+		return false;
+	}
+	s->old = compare_read(in, name, error);
+	fclose(in);
+	if (s->old == NULL)
+		fprintf(stderr, "portcullis audit: --compare: %s\n", error);
+	return s->old != NULL;
+}
+
+/* What can be wrong is found before the first packet is sent. */
+static bool
+prepare(struct session *s)
+{
+	const struct options *o = &s->options;
+
+	if (o->compare != NULL && !open_old(s))
+		return false;
+	if (o->output != NULL &&
+	    (s->output = fopen(o->output, "we")) == NULL) {
+		fprintf(stderr, "portcullis audit: --output %s: %s\n",
+		    o->output, strerror(errno));
+		return false;
+	}
+	s->kept = calloc(o->target_count, sizeof(json_t *));
+	if (s->kept == NULL)
+		perror("portcullis audit");
+	return s->kept != NULL;
+}
+
+static void
+finish(struct session *s)
+{
+	for (size_t i = 0; i < s->kept_count; i++)
+		json_decref(s->kept[i]);
+	free(s->kept);
+	compare_free(s->old);
+	if (s->output != NULL && fclose(s->output) != 0)
+		complain(s, s->options.output);
+	options_free(&s->options);
+}
+
+int
+audit_main(int argc, char **argv)
+{
+	static struct session s;
+	int status = options_take(&s.options, argc, argv);
+
+	signal(SIGPIPE, SIG_IGN);
+	if (status >= 0) {
+		finish(&s);
+		return status;
+	}
+	if (!prepare(&s)) {
+		finish(&s);
+		return EXIT_USAGE;
+	}
+	jobs_run(&s.options, told, &s);
+	tell_all(&s);
+	status = status_of(&s);
+	finish(&s);
+	return s.failed ? EXIT_VULNERABLE : status;
+}

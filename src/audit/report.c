@@ -1,0 +1,187 @@
+/*
+ * audit/report.c: see the header.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "audit/report.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static void
+set(json_t *object, const char *key, const char *text)
+{
+	json_object_set_new(object, key, json_string(text));
+}
+
+json_t *
+report_new(const struct target *t, const struct options *o)
+{
+	json_t *r = json_object();
+	char url[TARGET_URL_MAX], when[32];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	json_object_set_new(r, "portcullis_audit", json_integer(FORM_VERSION));
+	set(r, "version", PORTCULLIS_VERSION);
+	set(r, "target", target_url(t, url));
+	set(r, "host", t->host);
+	json_object_set_new(r, "port", json_integer(t->port));
+	set(r, "user", t->user[0] != '\0' ? t->user : "anonymous");
+	if (o != NULL && o->contact != NULL)
+		set(r, "contact", o->contact);
+	set(r, "started", when);
+	json_object_set_new(r, "duration_ms", json_integer(0));
+	set(r, "verdict", verdict_name(VERDICT_inconclusive));
+	set(r, "grade", "?");
+	json_object_set_new(r, "notes", json_array());
+	json_object_set_new(r, "questions", json_array());
+	return r;
+}
+
+void
+report_note(struct audit *a, const char *text)
+{
+	json_array_append_new(json_object_get(a->report, "notes"),
+	    json_string(text));
+}
+
+static void
+add_listen(json_t *list, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (a->family == ADDR_NONE)
+		return;
+	addr_format_ip(a, text);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (strcmp(json_string_value(json_array_get(list, i)),
+		    text) == 0)
+			return;
+	json_array_append_new(list, json_string(text));
+}
+
+void
+report_place(struct audit *a)
+{
+	const struct place *p = &a->place;
+	json_t *list = json_array();
+	char text[ADDR_TEXT_MAX];
+
+	set(a->report, "address", addr_format_ip(&p->server, text));
+	set(a->report, "from", addr_format_ip(&p->here, text));
+	add_listen(list, &p->other);
+	add_listen(list, &p->other4);
+	add_listen(list, &p->other6);
+	add_listen(list, &p->private4);
+	json_object_set_new(a->report, "listen", list);
+	json_object_set_new(a->report, "behind_nat",
+	    json_boolean(p->behind_nat));
+	if (p->other.family == ADDR_NONE)
+		report_note(a, "this host has one address of that family: "
+		    "what a third party would see was not asked; "
+		    "--listen-address names another");
+	else if (!p->reachable)
+		report_note(a, "no connection from the second address to the "
+		    "server can be made: what a stranger can do was not "
+		    "asked, and connections to it may not arrive");
+	if (p->behind_nat)
+		report_note(a, "this host's address is private and the "
+		    "server's is not: a NAT stands between, and active data "
+		    "connections may not arrive");
+}
+
+void
+report_server(struct audit *a, const struct server_known *known,
+    const char *banner)
+{
+	json_t *s = json_object();
+
+	set(s, "kind", server_kind_name(known->kind));
+	set(s, "name", server_name(known->kind));
+	json_object_set_new(s, "sure", json_boolean(known->sure));
+	if (known->version[0] != '\0')
+		set(s, "version", known->version);
+	set(s, "banner", banner);
+	json_object_set_new(a->report, "server", s);
+}
+
+static bool
+is_defect(enum verdict v)
+{
+	return v == VERDICT_vulnerable || v == VERDICT_accepts;
+}
+
+void
+report_line(struct audit *a, struct ask *q, unsigned took_ms)
+{
+	const struct question *what = &audit_questions[q->question];
+	json_t *line = json_object();
+
+	set(line, "test", what->test);
+	set(line, "id", what->id);
+	set(line, "level", bounce_level_name(what->level));
+	set(line, "title", what->title);
+	set(line, "gain", what->gain);
+	set(line, "verdict", verdict_name(q->verdict));
+	set(line, "evidence", q->evidence);
+	if (is_defect(q->verdict))
+		set(line, "mend", lore_mend(a->facts.kind, q->question));
+	json_object_set_new(line, "commands", json_integer(q->commands));
+	json_object_set_new(line, "duration_ms", json_integer(took_ms));
+	json_object_set_new(line, "asked", q->asked);
+	json_object_set_new(line, "exchange", q->exchange);
+	q->asked = q->exchange = NULL;
+	json_array_append_new(json_object_get(a->report, "questions"), line);
+}
+
+/* What was agreed to and came to nothing weighs one level less. */
+static int
+weight_of(const struct form_line *l)
+{
+	if (l->verdict == VERDICT_vulnerable)
+		return (int)l->level;
+	if (l->verdict == VERDICT_accepts)
+		return l->level > LEVEL_INFO ? (int)l->level - 1 : LEVEL_INFO;
+	return -1;
+}
+
+void
+report_finish(struct audit *a)
+{
+	static const char *const grades[LEVEL_COUNT] = {
+		[LEVEL_INFO] = "A", [LEVEL_LOW] = "B", [LEVEL_MEDIUM] = "C",
+		[LEVEL_HIGH] = "D", [LEVEL_CRITICAL] = "F" };
+	const json_t *lines = json_object_get(a->report, "questions");
+	enum verdict verdict = VERDICT_safe;
+	bool open = false;
+	int worst = LEVEL_INFO;
+	char grade[3];
+
+	for (size_t i = 0; i < json_array_size(lines); i++) {
+		struct form_line l = form_line(json_array_get(lines, i));
+		int weight = weight_of(&l);
+
+		if (weight > worst)
+			worst = weight;
+		if (weight >= (int)a->options->fail_on)
+			verdict = VERDICT_vulnerable;
+		if (l.verdict == VERDICT_inconclusive)
+			open = true;
+	}
+	if (open && verdict == VERDICT_safe)
+		verdict = VERDICT_inconclusive;
+	snprintf(grade, sizeof(grade), "%s%s", grades[worst], open ? "?" : "");
+	set(a->report, "verdict", verdict_name(verdict));
+	set(a->report, "grade", grade);
+	json_object_set_new(a->report, "duration_ms", json_integer(
+	    (json_int_t)(place_now_ms() - a->started_ms)));
+}
+
+enum verdict
+report_verdict(const json_t *report)
+{
+	return verdict_find(form_text(report, "verdict"));
+}

@@ -1,0 +1,187 @@
+/*
+ * audit/theft.c: see the header.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "audit/theft.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define ALONE_MS 2500		/* for the stranger to be served, or not */
+#define SETTLE_MS 200		/* for a server that accepts at once */
+#define SERVED_MS 5000
+
+/* The passive transfer as it stands: two who may be served. */
+struct scene {
+	struct link *l;
+	struct data stranger, owner;
+	struct theft *t;
+};
+
+static bool
+is_over(const struct scene *s)
+{
+	return s->l->over || s->t->done.code != 0;
+}
+
+static void
+read_reply(struct scene *s)
+{
+	struct reply r;
+
+	if (link_read(s->l, &r, link_patience(s->l)) != 0 &&
+	    !reply_begins(&r))
+		s->t->done = r;
+}
+
+/* Reads what is there; closes at its end.  True: something happened. */
+static bool
+drink(struct scene *s, struct data *d, int64_t *got)
+{
+	char buf[4096];
+	ssize_t n;
+
+	if (d->fd < 0 || (!place_readable(d->fd, 0) &&
+	    (d->tls == NULL || !tls_pending(d->tls))))
+		return false;
+	if (s->l->prot_p && d->tls == NULL && !data_begin(d, s->l, d->fd)) {
+		data_close(d);
+		return true;
+	}
+	n = data_read(d, buf, sizeof(buf), place_now_ms() + SERVED_MS);
+	if (n > 0) {
+		*got += n;
+		return true;
+	}
+	if (*got == 0 && d == &s->stranger)
+		s->t->refused = true;
+	data_close(d);
+	return true;
+}
+
+/* TLS is begun by us: who waits for the server's first byte waits forever. */
+static void
+greet_tls(struct scene *s, struct data *d)
+{
+	if (s->l->prot_p && d->fd >= 0 && d->tls == NULL &&
+	    !data_begin(d, s->l, d->fd))
+		data_close(d);
+}
+
+/* Until the transfer is over and both are drunk dry, or the deadline. */
+static void
+run(struct scene *s, uint64_t deadline_ms)
+{
+	while (place_now_ms() < deadline_ms) {
+		struct pollfd p[3] = {
+			{ .fd = s->l->fd, .events = POLLIN },
+			{ .fd = s->stranger.fd, .events = POLLIN },
+			{ .fd = s->owner.fd, .events = POLLIN },
+		};
+		bool news = drink(s, &s->stranger, &s->t->stranger_got);
+
+		news = drink(s, &s->owner, &s->t->owner_got) || news;
+		if (!is_over(s) && link_has_news(s->l)) {
+			read_reply(s);
+			news = true;
+		}
+		if (!news && is_over(s))
+			return;
+		if (!news)
+			poll(p, 3, 50);
+	}
+}
+
+static void
+come(struct scene *s, struct data *d, const struct addr *from,
+    const struct addr *port, int64_t *got)
+{
+	*d = (struct data) { .fd = data_connect(s->l, from, port) };
+	*got = d->fd < 0 ? -1 : 0;
+}
+
+static void
+owner_comes(struct scene *s, const struct addr *port)
+{
+	come(s, &s->owner, NULL, port, &s->t->owner_got);
+}
+
+static void
+play(struct scene *s, const struct addr *stranger, const struct addr *port,
+    enum theft_order order)
+{
+	come(s, &s->stranger, stranger, port, &s->t->stranger_got);
+	place_sleep_until(place_now_ms() + SETTLE_MS);
+	if (order == THEFT_FIRST)
+		owner_comes(s, port);
+	if (!link_send(s->l, SV("LIST\r\n")))
+		return;
+	if (order == THEFT_FIRST)
+		greet_tls(s, &s->owner);
+	else
+		greet_tls(s, &s->stranger);
+	run(s, place_now_ms() + (order == THEFT_ALONE ? ALONE_MS :
+	    SERVED_MS));
+	if (order == THEFT_ALONE && s->t->stranger_got <= 0 && !is_over(s)) {
+		owner_comes(s, port);
+		greet_tls(s, &s->owner);
+		run(s, place_now_ms() + SERVED_MS);
+		s->t->kept = s->t->owner_got > 0;
+	}
+}
+
+bool
+theft_try(struct theft *t, struct link *l, const struct addr *stranger,
+    enum theft_order order)
+{
+	struct scene s = { .l = l, .t = t, .stranger = { .fd = -1 },
+		.owner = { .fd = -1 } };
+	struct addr port;
+	struct reply r;
+
+	*t = (struct theft) { .stranger_got = -1, .owner_got = -1 };
+	if (!data_ask_passive(l, &r, NULL, &port)) {
+		ask_answer(l->ask, VERDICT_inconclusive, "no passive port: "
+		    "%s", r.text);
+		return false;
+	}
+	play(&s, stranger, &port, order);
+	ask_event(l->ask, "the stranger got %lld bytes, the owner %lld",
+	    (long long)t->stranger_got, (long long)t->owner_got);
+	data_close(&s.stranger);
+	data_close(&s.owner);
+	return true;
+}
+
+bool
+theft_can(struct ask *q)
+{
+	const struct place *p = &q->audit->place;
+
+	if (p->other.family == ADDR_NONE)
+		ask_answer(q, VERDICT_inconclusive, "this host has no second "
+		    "address to be a stranger: --listen-address names one");
+	else if (!p->reachable)
+		ask_answer(q, VERDICT_inconclusive, "no connection from the "
+		    "second address to the server can be made");
+	return !q->answered;
+}
+
+void
+theft_answer(const struct theft *t, struct ask *q)
+{
+	if (t->stranger_got > 0)
+		ask_answer(q, VERDICT_vulnerable, "a stranger at the passive "
+		    "port got %lld bytes of the listing (%s)",
+		    (long long)t->stranger_got, t->done.text);
+	else if (t->kept)
+		ask_answer(q, VERDICT_safe, "the stranger got nothing, and "
+		    "the owner, who came later, was served");
+	else
+		ask_answer(q, VERDICT_safe, "the stranger got nothing; the "
+		    "transfer: %s", t->done.code != 0 ? t->done.text :
+		    "no final reply");
+}
