@@ -12,6 +12,7 @@
 
 #define TRIES 16
 #define SLOWER_MS 300		/* than the first: it is slowed down */
+#define FAREWELL_MS 500		/* for a 421 behind the last refusal */
 #define LOG_TAIL (4u << 20)	/* bytes of the log's end that are read */
 #define LOG_WAIT_MS 3000
 
@@ -35,6 +36,9 @@ ask_throttling(struct ask *q)
 		last_ms = d.named.took_ms;
 		first_ms = n++ == 0 ? last_ms : first_ms;
 	}
+	if (n > 0 && !l->over && (link_has_news(l) || place_readable(l->fd,
+	    place_now_ms() + FAREWELL_MS)))
+		link_read(l, &d.named, link_patience(l));
 	if (l->told_421 || (l->over && n > 0))
 		ask_answer(q, VERDICT_safe, "the session was ended after %u "
 		    "refused addresses: %s", n, d.named.text);

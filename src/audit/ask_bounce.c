@@ -195,8 +195,9 @@ ask_eprt_mapped_own(struct ask *q)
 	if (dial_open(&d, q, here)) {
 		dial_try(&d, l, spell_mapped(&d.at[0].at, line), "LIST");
 		if (d.end == DIAL_MADE)
-			ask_answer(q, VERDICT_accepts, "own address as "
-			    "::ffff: over IPv4: a connection came");
+			ask_answer(q, VERDICT_safe, "own address as ::ffff: "
+			    "over IPv4: %d, and it is the client's all the "
+			    "same", d.named.code);
 		dial_answer(&d, q, "own address as ::ffff: over IPv4");
 		dial_close(&d);
 	}

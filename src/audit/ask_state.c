@@ -33,12 +33,15 @@ named_own(struct ask *q, struct dial *d)
 }
 
 static void
-answer_stale(struct ask *q, const struct dial *d, const char *after)
+answer_stale(struct ask *q, const struct link *l, const struct dial *d,
+    const char *after)
 {
-	if (d->end == DIAL_MADE)
+	if (d->end == DIAL_MADE) {
+		link_note_kind(l, KIND_stale_address, SV("LIST"),
+		    &d->at[0].at, d->at[0].at.port);
 		ask_answer(q, VERDICT_vulnerable, "after %s, LIST connected "
 		    "to the address that was named before", after);
-	else if (d->end == DIAL_UNSENT)
+	} else if (d->end == DIAL_UNSENT)
 		ask_answer(q, VERDICT_inconclusive, "after %s: no reply to "
 		    "LIST", after);
 	else
@@ -67,7 +70,7 @@ ask_stale_refused(struct ask *q)
 		    "is not refused: see bounce");
 	else
 		dial_transfer(&d, l, "LIST");
-	answer_stale(q, &d, "a refused PORT");
+	answer_stale(q, l, &d, "a refused PORT");
 	dial_close(&d);
 	link_close(l);
 }
@@ -96,7 +99,7 @@ ask_stale_rein(struct ask *q)
 	}
 	if (!q->answered)
 		dial_transfer(&d, l, "LIST");
-	answer_stale(q, &d, after);
+	answer_stale(q, l, &d, after);
 	dial_close(&d);
 	link_close(l);
 }
@@ -121,7 +124,7 @@ ask_stale_passive(struct ask *q)
 	if (d.end == DIAL_NOBODY && d.done.code == 0)
 		ask_answer(q, VERDICT_safe, "after PASV, LIST waits for the "
 		    "passive connection");
-	answer_stale(q, &d, "PASV");
+	answer_stale(q, l, &d, "PASV");
 	dial_close(&d);
 	link_close(l);
 }
@@ -179,6 +182,8 @@ ask_epsv_all_pasv(struct ask *q)
 
 	if (l == NULL)
 		return;
+	link_note_kind(l, KIND_epsv_all, SV("PASV"), &(struct addr) { 0 },
+	    0);
 	if (link_command(l, &r, "PASV") == 0)
 		ask_answer(q, VERDICT_inconclusive, "EPSV ALL, then PASV: %s",
 		    r.text);

@@ -60,13 +60,29 @@ note_sent(const struct link *l, struct sv raw)
 	note(l, "send", raw);
 }
 
+void
+link_note_kind(const struct link *l, enum bounce_kind kind, struct sv line,
+    const struct addr *asked, uint16_t port)
+{
+	char ip[ADDR_TEXT_MAX] = "", text[SENT_SHOWN];
+	const struct addr plain = addr_unmap(*asked);
+
+	ask_printable(line, text, sizeof(text));
+	if (plain.family != ADDR_NONE)
+		addr_format_ip(&plain, ip);
+	json_array_append_new(l->ask->asked, json_pack(
+	    "{s:s, s:s, s:s, s:i, s:b}", "kind", bounce_kind_name(kind),
+	    "command", text, "ip", ip, "port", (int)port, "tls",
+	    l->tls != NULL));
+}
+
 /*
  * What the sensor would say of a line: the same reading, the same verdict.
  */
 static void
 note_named(const struct link *l, struct sv line)
 {
-	char room[LENIENT_LINE_MAX], ip[ADDR_TEXT_MAX], text[SENT_SHOWN];
+	char room[LENIENT_LINE_MAX];
 	const struct bounce_question who = { .peer = l->here,
 		.local = l->ask->audit->place.server };
 	enum ftp_verb verb;
@@ -84,15 +100,9 @@ note_named(const struct link *l, struct sv line)
 		named.kind = KIND_preauth;
 	else if (l->epsv_all)
 		named.kind = KIND_epsv_all;
-	if (named.kind == KIND_none)
-		return;
-	ask_printable(line, text, sizeof(text));
-	json_array_append_new(l->ask->asked, json_pack(
-	    "{s:s, s:s, s:s, s:i, s:b}", "kind",
-	    bounce_kind_name(named.kind), "command", text, "ip",
-	    named.asked.family == ADDR_NONE ? "" :
-	    addr_format_ip(&named.asked, ip), "port", (int)named.asked.port,
-	    "tls", l->tls != NULL));
+	if (named.kind != KIND_none)
+		link_note_kind(l, named.kind, line, &named.asked,
+		    named.asked.port);
 }
 
 /* Splits what is sent into the lines that a server sees. */

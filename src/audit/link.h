@@ -94,6 +94,14 @@ MUST_USE bool link_send(struct link *l, struct sv raw);
 /* Reads one reply, for at most so long.  Returns r->code. */
 int link_read(struct link *l, struct reply *r, unsigned ms);
 
+/*
+ * Writes down what was asked, under the name that the sensor gives it.
+ *
+ * asked  the address in question, or the stranger's; ADDR_NONE for none
+ */
+void link_note_kind(const struct link *l, enum bounce_kind kind,
+    struct sv line, const struct addr *asked, uint16_t port);
+
 /* Makes the TLS handshake; false: l->tls_refusal says why, l is over. */
 MUST_USE bool link_handshake(struct link *l,
     const struct tls_client_want *want);

@@ -153,14 +153,14 @@ finish(struct session *s)
 	compare_free(s->old);
 	if (s->output != NULL && fclose(s->output) != 0)
 		complain(s, s->options.output);
-	options_free(&s->options);
+	audit_options_free(&s->options);
 }
 
 int
 audit_main(int argc, char **argv)
 {
 	static struct session s;
-	int status = options_take(&s.options, argc, argv);
+	int status = audit_options_take(&s.options, argc, argv);
 
 	signal(SIGPIPE, SIG_IGN);
 	if (status >= 0) {

@@ -393,7 +393,7 @@ likes_colour(void)
 }
 
 int
-options_take(struct options *o, int argc, char **argv)
+audit_options_take(struct options *o, int argc, char **argv)
 {
 	static char program[] = "portcullis audit";
 	int option, status;
@@ -418,7 +418,7 @@ options_take(struct options *o, int argc, char **argv)
 }
 
 void
-options_free(struct options *o)
+audit_options_free(struct options *o)
 {
 	/* Passwords stood in it. */
 	if (o->targets != NULL)

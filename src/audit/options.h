@@ -44,7 +44,7 @@ struct options {
 /*
  * Takes the command line apart; "-" as a target reads more of them from
  * standard input, one a line.  Returns -1 to go on, or the exit status when
- * all is said.  options_free is fine in either case.
+ * all is said.  audit_options_free is fine in either case.
  */
-int options_take(struct options *o, int argc, char **argv);
-void options_free(struct options *o);
+int audit_options_take(struct options *o, int argc, char **argv);
+void audit_options_free(struct options *o);

@@ -133,6 +133,19 @@ play(struct scene *s, const struct addr *stranger, const struct addr *port,
 	}
 }
 
+/* Under which name a sensor sees it. */
+static void
+note_kind(const struct scene *s, const struct addr *stranger,
+    const struct addr *port)
+{
+	bool race = s->t->stranger_got <= 0 && s->t->owner_got >= 0;
+
+	if (addr_same_ip(stranger, &s->l->here) || s->t->stranger_got < 0)
+		return;
+	link_note_kind(s->l, race ? KIND_pasv_race : KIND_pasv_theft,
+	    SV("LIST"), stranger, port->port);
+}
+
 bool
 theft_try(struct theft *t, struct link *l, const struct addr *stranger,
     enum theft_order order)
@@ -149,6 +162,7 @@ theft_try(struct theft *t, struct link *l, const struct addr *stranger,
 		return false;
 	}
 	play(&s, stranger, &port, order);
+	note_kind(&s, stranger, &port);
 	ask_event(l->ask, "the stranger got %lld bytes, the owner %lld",
 	    (long long)t->stranger_got, (long long)t->owner_got);
 	data_close(&s.stranger);

@@ -2,7 +2,9 @@
  * worker/cmd_access.c: who is there: USER, PASS, ACCT, REIN, QUIT; and the
  * table that leads from a verb to its handler.
  *
- * Every USER is answered alike, and a wrong password late (RFC 2577 §5, §6).
+ * Only anonymous users are served, so others are refused at USER: a password
+ * that is not asked for is read by nobody on the wire.  All of them alike, and
+ * late (RFC 2577 §5, §6).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -39,17 +41,8 @@ is_anonymous(struct sv name)
 	    sv_eq_nocase(name, SV("ftp"));
 }
 
-void
-cmd_user(struct sess *s, struct sv arg)
-{
-	sess_reset(s);
-	s->named = true;
-	s->anonymous = is_anonymous(arg);
-	reply(s, 331, "Anonymous login is for all: a mail address, please.");
-}
-
 static void
-login_event(struct sess *s, const char *action, int code)
+login_event(struct sess *s, const char *action, const char *verb, int code)
 {
 	struct event e;
 
@@ -58,7 +51,7 @@ login_event(struct sess *s, const char *action, int code)
 	event_begin(&e, "ftp", &s->who);
 	event_open(&e, "ftp");
 	event_text(&e, "action", sv_of(action));
-	event_text(&e, "command", SV("PASS"));
+	event_text(&e, "command", sv_of(verb));
 	event_code(&e, "completion_code", code);
 	event_close(&e);
 	event_end(&e, &s->w->events);
@@ -68,14 +61,25 @@ static void
 login_refused(struct sess *s)
 {
 	s->w->counters.login_failures++;
-	s->named = false;
 	if (++s->attempts >= s->w->conf.login_attempts) {
-		login_event(s, "login_failed", 421);
+		login_event(s, "login_failed", "USER", 421);
 		sess_end(s, "Too many refused logins.");
 	} else {
-		login_event(s, "login_failed", 530);
+		login_event(s, "login_failed", "USER", 530);
 		sess_wait_for(s, WAIT_PENALTY);
 	}
+}
+
+void
+cmd_user(struct sess *s, struct sv arg)
+{
+	sess_reset(s);
+	if (!is_anonymous(arg)) {
+		login_refused(s);
+		return;
+	}
+	s->named = true;
+	reply(s, 331, "Anonymous login is for all: a mail address, please.");
 }
 
 void
@@ -85,10 +89,6 @@ cmd_pass(struct sess *s, struct sv arg)
 		reply(s, 503, "USER comes first.");
 		return;
 	}
-	if (!s->anonymous) {
-		login_refused(s);
-		return;
-	}
 	if (arg.len > IDENT_MAX)
 		arg.len = IDENT_MAX;
 	free(s->ident);
@@ -96,7 +96,7 @@ cmd_pass(struct sess *s, struct sv arg)
 	s->logged_in = true;
 	s->named = false;
 	s->w->counters.logins++;
-	login_event(s, "login", 230);
+	login_event(s, "login", "PASS", 230);
 	reply(s, 230, "Logged in, read-only.");
 }
 

@@ -10,7 +10,7 @@
 #include "worker/worker.h"
 
 #define FAREWELL_MS 5000	/* for a last reply that is not read */
-#define PENALTY_MS 1000		/* RFC 2577 §5: a wrong password waits */
+#define PENALTY_MS 1000		/* RFC 2577 §5: who was refused waits */
 #define DRAIN_MAX 65536
 
 static void
@@ -38,7 +38,7 @@ clock_fired(struct loop_timer *t)
 	}
 	if (s->wait == WAIT_PENALTY) {
 		sess_wait_for(s, WAIT_NOTHING);
-		reply(s, 530, "Login incorrect.");
+		reply(s, 530, "Anonymous logins only; send no password here.");
 		control_continue(s);
 		return;
 	}
@@ -219,7 +219,6 @@ sess_reset(struct sess *s)
 	if (s->logged_in)
 		s->started_ms = s->w->loop.now_ms;
 	s->named = false;
-	s->anonymous = false;
 	s->logged_in = false;
 	s->ascii = false;
 	s->rest = 0;

@@ -98,8 +98,7 @@ struct sess {
 	uint16_t next_port;	/* the gate listens on it already; 0: none */
 	uint64_t next_until_ms;	/* and it may be told till then */
 	bool dirty;
-	bool named;		/* USER was given */
-	bool anonymous;		/* and it was one of ours */
+	bool named;		/* USER was given, and is one that we serve */
 	bool logged_in;
 	bool spoken;		/* a first line has come */
 	bool ascii;		/* TYPE A */
