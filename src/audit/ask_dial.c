@@ -194,7 +194,7 @@ struct probe {
 static struct probe
 probe_port(struct ask *q, struct link *l, bool open, bool silent)
 {
-	int filler[4] = { -1, -1, -1, -1 };
+	int filler[4] = { -1, -1, -1, -1 }, hidden = -1;
 	char line[DIAL_LINE_MAX];
 	struct probe p = { false };
 	struct addr at;
@@ -205,8 +205,13 @@ probe_port(struct ask *q, struct link *l, bool open, bool silent)
 	at = d.at[0].at;
 	if (!open && !silent)
 		listener_close(&d.at[0]);
-	if (silent && !listener_make_silent(&d.at[0], filler))
-		ask_event(q, "no silent port could be made");
+	if (silent) {
+		if (!listener_make_silent(&d.at[0], filler))
+			ask_event(q, "no silent port could be made");
+		/* Whoever accepts from it makes room in it. */
+		hidden = d.at[0].fd;
+		d.at[0].fd = -1;
+	}
 	p.agreed = dial_name(&d, l, dial_any(l, &at, line));
 	if (p.agreed)
 		dial_transfer(&d, l, "NLST");
@@ -215,6 +220,8 @@ probe_port(struct ask *q, struct link *l, bool open, bool silent)
 	for (int i = 0; i < 4; i++)
 		if (filler[i] >= 0)
 			close(filler[i]);
+	if (hidden >= 0)
+		close(hidden);
 	dial_close(&d);
 	return p;
 }

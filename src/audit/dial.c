@@ -186,8 +186,10 @@ read_reply(struct dial *d, struct link *l, unsigned ms)
 		return;
 	if (d->begun.code == 0)
 		d->begun = r;
-	if (!reply_begins(&r))
+	if (!reply_begins(&r)) {
 		d->done = r;
+		d->took_ms = (unsigned)(place_now_ms() - d->asked_ms);
+	}
 }
 
 /* Until a connection is there, or none will come. */
@@ -213,7 +215,7 @@ watch(struct dial *d, struct link *l, uint64_t deadline_ms)
 }
 
 static void
-conclude(struct dial *d, struct link *l, int fd, uint64_t begun_ms)
+conclude(struct dial *d, struct link *l, int fd)
 {
 	if (fd >= 0) {
 		d->end = DIAL_MADE;
@@ -228,14 +230,14 @@ conclude(struct dial *d, struct link *l, int fd, uint64_t begun_ms)
 		if (d->done.code == 0 && d->begun.code == before)
 			break;
 	}
-	d->took_ms = (unsigned)(place_now_ms() - begun_ms);
+	if (d->done.code == 0)
+		d->took_ms = (unsigned)(place_now_ms() - d->asked_ms);
 }
 
 void
 dial_transfer(struct dial *d, struct link *l, const char *transfer)
 {
 	char line[DIAL_LINE_MAX];
-	uint64_t begun = place_now_ms();
 	int fd;
 
 	wait_for_news(d, NULL, EARLY_MS);
@@ -248,10 +250,10 @@ dial_transfer(struct dial *d, struct link *l, const char *transfer)
 		d->end = d->early ? DIAL_MADE : DIAL_UNSENT;
 		return;
 	}
-	begun = place_now_ms();
+	d->asked_ms = place_now_ms();
 	if (fd < 0)
-		fd = watch(d, l, begun + WATCH_MS);
-	conclude(d, l, fd, begun);
+		fd = watch(d, l, d->asked_ms + WATCH_MS);
+	conclude(d, l, fd);
 }
 
 void

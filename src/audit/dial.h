@@ -37,7 +37,8 @@ struct dial {
 	uint64_t bytes;
 	char first[DIAL_FIRST];
 	char sha256[65];	/* of the bytes, in hexadecimal */
-	unsigned took_ms;	/* from the transfer's command to its end */
+	uint64_t asked_ms;	/* when the transfer's command was sent */
+	unsigned took_ms;	/* from then to its end */
 };
 
 /*
