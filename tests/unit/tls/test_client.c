@@ -322,6 +322,28 @@ test_session_is_resumed_where_the_peer_knows_it(void **state)
 }
 
 static void
+test_session_is_offered_at_its_own_version(void **state)
+{
+	struct tls_session *old;
+	struct peer p = { .ctx = server };
+	int fd;
+	struct tls *t;
+
+	(void)state;
+	assert_false(resumed(server, TLS1_2_VERSION, NULL, &old));
+	assert_true(resumed(server, 0, old, NULL));
+	/* unless other versions are asked for */
+	fd = peer_start(&p);
+	t = connected(fd, (struct tls_client_want) { .resume = old,
+	    .min_version = TLS_1_3 });
+	assert_false(facts(t, NULL).resumed);
+	assert_int_equal(facts(t, NULL).version, TLS_1_3);
+	tls_session_free(old);
+	tls_free(t);
+	peer_end(&p, fd);
+}
+
+static void
 test_session_of_tls13_comes_with_what_is_read(void **state)
 {
 	struct peer p = { .ctx = server, .talk = say_hello };
@@ -917,6 +939,7 @@ main(void)
 		cmocka_unit_test(test_sni_refused_or_warned_of),
 		cmocka_unit_test(
 		    test_session_is_resumed_where_the_peer_knows_it),
+		cmocka_unit_test(test_session_is_offered_at_its_own_version),
 		cmocka_unit_test(test_session_of_tls13_comes_with_what_is_read),
 		cmocka_unit_test(test_close_notify_and_truncation_differ),
 		cmocka_unit_test(
