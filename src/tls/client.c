@@ -115,6 +115,23 @@ version_number(enum tls_version v)
 	return v == TLS_ANY ? 0 : TLS1_VERSION + (int)(v - TLS_1_0);
 }
 
+/*
+ * A session of TLS 1.2 that is offered along with TLS 1.3 is passed over by
+ * who speaks both, and would look like one that was not accepted.
+ */
+static bool
+offer_versions(SSL_CTX *ctx, const struct tls_client_want *want)
+{
+	int min = version_number(want->min_version);
+	int max = version_number(want->max_version);
+
+	if (want->resume != NULL && min == 0 && max == 0)
+		min = max = SSL_SESSION_get_protocol_version(
+		    want->resume->session);
+	return SSL_CTX_set_min_proto_version(ctx, min) == 1 &&
+	    SSL_CTX_set_max_proto_version(ctx, max) == 1;
+}
+
 /* All that the system's configuration may have forbidden is allowed again. */
 static bool
 context_open(SSL_CTX *ctx, const struct tls_client_want *want)
@@ -131,10 +148,7 @@ context_open(SSL_CTX *ctx, const struct tls_client_want *want)
 	SSL_CTX_sess_set_new_cb(ctx, on_session);
 	SSL_CTX_set_info_callback(ctx, on_info);
 	return SSL_CTX_set_cipher_list(ctx, "DEFAULT:@SECLEVEL=0") == 1 &&
-	    SSL_CTX_set_min_proto_version(ctx,
-	    version_number(want->min_version)) == 1 &&
-	    SSL_CTX_set_max_proto_version(ctx,
-	    version_number(want->max_version)) == 1;
+	    offer_versions(ctx, want);
 }
 
 static bool

@@ -61,7 +61,9 @@ struct tls_client_want {
 	const char *sni;
 	const char *alpn;	/* one protocol's name, "ftp"; NULL: none */
 	enum tls_version min_version, max_version;
-	const struct tls_session *resume;	/* NULL: none */
+	/* NULL: none.  A session resumes at its own version only: where both
+	 * versions are TLS_ANY, no other is offered. */
+	const struct tls_session *resume;
 };
 
 struct tls_facts {
