@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "audit/compare.h"
 #include "audit/jobs.h"
@@ -25,6 +26,7 @@ struct session {
 	struct options options;
 	struct compare *old;	/* NULL: nothing to compare with */
 	FILE *output;		/* --output; NULL: none */
+	char *beside;		/* its name, until all is written; or NULL */
 	json_t **kept;		/* for the forms that want all at once */
 	size_t kept_count;
 	bool vulnerable, inconclusive, failed;
@@ -105,6 +107,14 @@ tell_all(struct session *s)
 		complain(s, "standard output");
 }
 
+/* What is audited every night has a first night. */
+static bool
+is_first(const struct options *o)
+{
+	return errno == ENOENT && o->output != NULL &&
+	    strcmp(o->compare, o->output) == 0;
+}
+
 static bool
 open_old(struct session *s)
 {
@@ -112,6 +122,8 @@ open_old(struct session *s)
 	char error[COMPARE_ERROR_MAX];
 	FILE *in = fopen(name, "re");
 
+	if (in == NULL && is_first(&s->options))
+		return true;
 	if (in == NULL) {
 		fprintf(stderr, "portcullis audit: --compare %s: %s\n", name,
 		    strerror(errno));
@@ -124,6 +136,41 @@ open_old(struct session *s)
 	return s->old != NULL;
 }
 
+/*
+ * A plain file is written beside and renamed: an audit that is ended before
+ * its end leaves the last one's reports to be compared with.  A pipe, a
+ * device or a link is written to as it stands.
+ */
+static bool
+open_output(struct session *s)
+{
+	const char *name = s->options.output;
+	struct stat st;
+
+	if ((lstat(name, &st) != 0 || S_ISREG(st.st_mode)) &&
+	    asprintf(&s->beside, "%s.new", name) < 0)
+		s->beside = NULL;	/* no memory: in place, then */
+	s->output = fopen(s->beside != NULL ? s->beside : name, "we");
+	if (s->output == NULL)
+		fprintf(stderr, "portcullis audit: --output %s: %s\n",
+		    s->beside != NULL ? s->beside : name, strerror(errno));
+	return s->output != NULL;
+}
+
+/* All reports are written. */
+static void
+close_output(struct session *s)
+{
+	if (s->output == NULL)
+		return;
+	if (fclose(s->output) != 0)
+		complain(s, s->options.output);
+	s->output = NULL;
+	if (s->beside != NULL && !s->failed &&
+	    rename(s->beside, s->options.output) != 0)
+		complain(s, s->options.output);
+}
+
 /* What can be wrong is found before the first packet is sent. */
 static bool
 prepare(struct session *s)
@@ -132,12 +179,8 @@ prepare(struct session *s)
 
 	if (o->compare != NULL && !open_old(s))
 		return false;
-	if (o->output != NULL &&
-	    (s->output = fopen(o->output, "we")) == NULL) {
-		fprintf(stderr, "portcullis audit: --output %s: %s\n",
-		    o->output, strerror(errno));
+	if (o->output != NULL && !open_output(s))
 		return false;
-	}
 	s->kept = calloc(o->target_count, sizeof(json_t *));
 	if (s->kept == NULL)
 		perror("portcullis audit");
@@ -151,8 +194,9 @@ finish(struct session *s)
 		json_decref(s->kept[i]);
 	free(s->kept);
 	compare_free(s->old);
-	if (s->output != NULL && fclose(s->output) != 0)
-		complain(s, s->options.output);
+	if (s->output != NULL)
+		fclose(s->output);
+	free(s->beside);
 	audit_options_free(&s->options);
 }
 
@@ -173,6 +217,7 @@ audit_main(int argc, char **argv)
 	}
 	jobs_run(&s.options, told, &s);
 	tell_all(&s);
+	close_output(&s);
 	status = status_of(&s);
 	finish(&s);
 	return s.failed ? EXIT_VULNERABLE : status;
