@@ -259,7 +259,7 @@ ask_oracle(struct ask *q)
 		    p[i].took_ms);
 	}
 	ask_answer(q, differ(&p[0], &p[1]) || differ(&p[1], &p[2]) ?
-	    VERDICT_vulnerable : VERDICT_accepts, "ports of a third party: "
+	    VERDICT_vulnerable : VERDICT_safe, "ports of a third party: "
 	    "open %d after %u ms, closed %d after %u ms, silent %d after "
 	    "%u ms", p[0].code, p[0].took_ms, p[1].code, p[1].took_ms,
 	    p[2].code, p[2].took_ms);

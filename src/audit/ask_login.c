@@ -21,7 +21,7 @@ make_up(char name[MADE_UP_MAX])
 
 	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
 		r = (unsigned)place_now_ms();
-	snprintf(name, MADE_UP_MAX, "audit%08x", r);
+	snprintf(name, MADE_UP_MAX, "audit%u", r);
 }
 
 void

@@ -45,8 +45,9 @@ answer_stale(struct ask *q, const struct link *l, const struct dial *d,
 		ask_answer(q, VERDICT_inconclusive, "after %s: no reply to "
 		    "LIST", after);
 	else
-		ask_answer(q, VERDICT_safe, "after %s, LIST: %s", after,
-		    d->done.code != 0 ? d->done.text : d->begun.text);
+		ask_answer(q, VERDICT_safe, "after %s, LIST connected to "
+		    "nobody%s%s", after, d->done.code != 0 ? ": " : "",
+		    d->done.text);
 }
 
 void
@@ -119,11 +120,6 @@ ask_stale_passive(struct ask *q)
 	else
 		ask_answer(q, VERDICT_inconclusive, "no passive port: %s",
 		    r.text);
-	if (d.end == DIAL_UNSENT && !l->told_421)
-		d.end = DIAL_NOBODY;	/* it waits for the passive one */
-	if (d.end == DIAL_NOBODY && d.done.code == 0)
-		ask_answer(q, VERDICT_safe, "after PASV, LIST waits for the "
-		    "passive connection");
 	answer_stale(q, l, &d, "PASV");
 	dial_close(&d);
 	link_close(l);

@@ -191,6 +191,31 @@ change_of(const char *what, const struct form_line *l, const char *from,
 	    "to", to);
 }
 
+static const char *
+skip_digits(const char *p)
+{
+	return p + strspn(p, "0123456789");
+}
+
+/* Ports, times and made-up names are others each time, and no news. */
+static bool
+is_same_but_numbers(const char *a, const char *b)
+{
+	for (; *a != '\0' || *b != '\0'; a++, b++) {
+		const char *after_a = skip_digits(a), *after_b = skip_digits(b);
+
+		if ((after_a > a) != (after_b > b))
+			return false;
+		a = after_a;
+		b = after_b;
+		if (*a != *b)
+			return false;
+		if (*a == '\0')
+			return true;
+	}
+	return true;
+}
+
 /*
  * Worse is what is nearer to a defect than it was.  That a line which was
  * never asked is now safe, or no longer asked, is neither.
@@ -212,7 +237,7 @@ put_line(struct lists *to, const struct form_line *was,
 		    bounce_level_name(is->level), verdict_words(is->verdict),
 		    verdict_words(was->verdict), is->evidence),
 		    is_worse(was, is));
-	else if (strcmp(was->evidence, is->evidence) != 0)
+	else if (!is_same_but_numbers(was->evidence, is->evidence))
 		put(to, change_of("evidence", is, was->evidence,
 		    is->evidence),
 		    json_sprintf("%s: still %s, but now: %s (was: %s)", is->id,

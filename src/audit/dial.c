@@ -67,11 +67,12 @@ bool
 dial_open(struct dial *d, struct ask *q, const struct addr *named)
 {
 	const struct addr *here = &q->audit->place.here;
-	const struct addr none = { 0 };
+	bool alone = addr_same_ip(named, here) ||
+	    here->family != named->family;
 
 	*d = (struct dial) { .at = { { .fd = -1 }, { .fd = -1 } } };
-	if (listener_open_pair(d->at, named, addr_same_ip(named, here) ||
-	    here->family != named->family ? &none : here))
+	if (alone ? listener_open(&d->at[0], named, 0) :
+	    listener_open_pair(&d->at[0], &d->at[1], named, here))
 		return true;
 	ask_answer(q, VERDICT_inconclusive, "no listener of our own: %s",
 	    strerror(errno));

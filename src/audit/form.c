@@ -87,6 +87,16 @@ form_line_is_defect(const struct form_line *l)
 	    l->verdict == VERDICT_accepts;
 }
 
+int
+form_line_weight(const struct form_line *l)
+{
+	if (l->verdict == VERDICT_vulnerable)
+		return (int)l->level;
+	if (l->verdict == VERDICT_accepts)
+		return l->level > LEVEL_INFO ? (int)l->level - 1 : LEVEL_INFO;
+	return -1;
+}
+
 struct form_counts
 form_count(const json_t *report)
 {
@@ -99,9 +109,9 @@ form_count(const json_t *report)
 
 		n.of[l.verdict]++;
 		n.all++;
-		if (!form_line_is_defect(&l) || (int)l.level <= n.worst)
+		if (form_line_weight(&l) <= n.worst)
 			continue;
-		n.worst = (int)l.level;
+		n.worst = form_line_weight(&l);
 		n.worst_id = l.id;
 	}
 	return n;

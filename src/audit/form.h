@@ -59,12 +59,18 @@ struct form_line form_line(const json_t *question);
 /* The defect is there, or may be: the line has a gain and a mend. */
 bool form_line_is_defect(const struct form_line *l);
 
+/*
+ * What the line weighs (enum bounce_level), or -1 for no defect.  What was
+ * agreed to and came to nothing weighs one level less.
+ */
+int form_line_weight(const struct form_line *l);
+
 /* How many questions have each verdict. */
 struct form_counts {
 	size_t of[VERDICT_COUNT];
 	size_t all;
-	int worst;		/* level of the gravest defect; -1: none */
-	const char *worst_id;	/* its line: the first of that level */
+	int worst;		/* weight of the gravest defect; -1: none */
+	const char *worst_id;	/* its line: the first of that weight */
 };
 
 struct form_counts form_count(const json_t *report);

@@ -152,6 +152,30 @@ send_all(struct link *l, struct sv raw, uint64_t deadline_ms)
 	return true;
 }
 
+/*
+ * A server may answer Telnet's options between its replies; what it says is
+ * taken out.  Two bytes follow an IAC before an option, one before others.
+ */
+static size_t
+without_telnet(struct link *l, char *buf, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)buf[i];
+
+		if (l->telnet == 2 && c >= TELNET_WILL && c != TELNET_IAC)
+			l->telnet = 1;
+		else if (l->telnet == 0 && c == TELNET_IAC)
+			l->telnet = 2;
+		else if (l->telnet == 0)
+			buf[kept++] = buf[i];
+		else
+			l->telnet = 0;
+	}
+	return kept;
+}
+
 /* 0: the end; -1: nothing by the deadline; else how many bytes came. */
 static ssize_t
 receive(struct link *l, char *buf, size_t size, uint64_t deadline_ms)
@@ -319,7 +343,7 @@ link_read(struct link *l, struct reply *r, unsigned ms)
 		    deadline);
 		if (n <= 0)
 			return fail_read(l, r, n, ms);
-		l->len += (size_t)n;
+		l->len += without_telnet(l, l->buf + l->len, (size_t)n);
 		total += (size_t)n;
 	}
 }

@@ -29,6 +29,7 @@ struct link {
 	bool epsv_all;
 	bool over;		/* closed, lost, or told 421 */
 	bool told_421;
+	int telnet;		/* bytes of a Telnet sequence still to come */
 	size_t len;		/* bytes in buf that no reply has taken yet */
 	char *buf;		/* LINK_REPLY_KEPT */
 };

@@ -120,17 +120,16 @@ listener_open(struct listener *l, const struct addr *ip, uint16_t port)
 }
 
 bool
-listener_open_pair(struct listener pair[2], const struct addr *first,
-    const struct addr *second)
+listener_open_pair(struct listener *a, struct listener *b,
+    const struct addr *ip_a, const struct addr *ip_b)
 {
-	pair[1].fd = -1;
+	b->fd = -1;
 	for (int i = 0; i < PAIR_TRIES; i++) {
-		if (!listener_open(&pair[0], first, 0))
+		if (!listener_open(a, ip_a, 0))
 			return false;
-		if (second->family == ADDR_NONE ||
-		    listener_open(&pair[1], second, pair[0].at.port))
+		if (listener_open(b, ip_b, a->at.port))
 			return true;
-		listener_close(&pair[0]);
+		listener_close(a);
 	}
 	return false;
 }

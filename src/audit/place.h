@@ -47,9 +47,9 @@ struct listener {
  */
 MUST_USE bool listener_open(struct listener *l, const struct addr *ip,
     uint16_t port);
-/* The same port of two addresses; the second may be ADDR_NONE. */
-MUST_USE bool listener_open_pair(struct listener pair[2],
-    const struct addr *first, const struct addr *second);
+/* The same port of two addresses. */
+MUST_USE bool listener_open_pair(struct listener *a, struct listener *b,
+    const struct addr *ip_a, const struct addr *ip_b);
 void listener_close(struct listener *l);
 
 /* A connection that waits there, or -1. */

@@ -137,17 +137,6 @@ report_line(struct audit *a, struct ask *q, unsigned took_ms)
 	json_array_append_new(json_object_get(a->report, "questions"), line);
 }
 
-/* What was agreed to and came to nothing weighs one level less. */
-static int
-weight_of(const struct form_line *l)
-{
-	if (l->verdict == VERDICT_vulnerable)
-		return (int)l->level;
-	if (l->verdict == VERDICT_accepts)
-		return l->level > LEVEL_INFO ? (int)l->level - 1 : LEVEL_INFO;
-	return -1;
-}
-
 void
 report_finish(struct audit *a)
 {
@@ -162,7 +151,7 @@ report_finish(struct audit *a)
 
 	for (size_t i = 0; i < json_array_size(lines); i++) {
 		struct form_line l = form_line(json_array_get(lines, i));
-		int weight = weight_of(&l);
+		int weight = form_line_weight(&l);
 
 		if (weight > worst)
 			worst = weight;
