@@ -53,7 +53,7 @@ STRIKES = 16		# refused data addresses of a session
 LINE_MAX = 4096
 CUT = 1000		# listing_cut: names
 EXPIRY_S = 3		# of a passive listener that nobody uses
-NOBODY_S = 1		# for the owner, once the transfer is asked for
+NOBODY_S = 0.5		# for the owner, once the transfer is asked for
 STRANGER_S = 6		# the same, when somebody else was turned away
 DIAL_S = 1.5
 EARLY_S = 0.3		# dial_early: no command for so long after PORT
@@ -62,7 +62,8 @@ INSIDE = "10.77.0.21"	# address_leak tells it
 
 FILES = {"README": b"Nothing to see here.\r\n" * 40,
          "data.bin": bytes(range(256)) * 20}
-MANY = [f"entry-{n:04d}" + ("" if n % 2 else "abcdefghijklmnopqrstuvwxyz"[n % 26])
+# Most end in digits: so many patterns alone hold more than CUT names.
+MANY = [f"entry-{n:04d}" + ("" if n % 5 else chr(97 + n % 26))
         for n in range(1500)]
 PRIVATE = [ipaddress.ip_network(n) for n in
            ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
@@ -277,7 +278,7 @@ class Session:
         self.buffer, self.cut_by_cr, self.skipping = b"", False, False
         self.user = self.endpoint = self.early = self.listener = None
         self.logged_in = self.tls = self.pbsz = self.private = False
-        self.epsv_all = self.own_refused = self.named_once = False
+        self.epsv_all = self.named_once = False
         self.waits_since = self.expires = None
         self.kept = []		# listeners: those that should be closed
         self.cwd = "/"
@@ -419,8 +420,6 @@ class Session:
         excuses = self.excuses(named, line, own, before)
         if excuses is not None:
             self.strike(verb, named, excuses)
-        self.own_refused = False
-        # Another form or family counts as plain once it is agreed to.
         return Endpoint(named.ip, named.port, not own and
                         excuses is not None and "bounce" in excuses)
 
@@ -434,8 +433,6 @@ class Session:
             raise Over("too many refusals")
         if agreed:
             return
-        if named.ip == self.peer:
-            self.own_refused = True
         if named.form in ("spelling", "leading_zeros", "wrap_octet",
                           "wrapped"):
             raise Refused("501 That is no address.")
@@ -483,10 +480,9 @@ class Session:
             return {"eprt_v4"}
         if named.form == "eprt_v6" and self.local.version == 4:
             return {"eprt_v6"}
-        if named.ip == (self.server.balancer or self.local):
-            return {"balancer"} if self.own_refused else {"self"}
-        if named.ip == self.local:
-            return {"self"}
+        if named.ip in (self.local, self.server.balancer):
+            return {"self"} if self.server.balancer not in (
+                None, named.ip) else {"self", "balancer"}
         if named.ip.is_loopback and not self.peer.is_loopback:
             return {"loopback"}
         if is_private(named.ip) and not is_private(self.peer):
@@ -669,9 +665,11 @@ class Session:
         self.say("226 Transfer complete.")
 
     def protected(self, conn):
+        stranger = unmapped(ipaddress.ip_address(conn.getpeername()[0])) != \
+            self.peer	# tls_theft; a thief has no session to resume
         conn = self.server.tls.wrap(conn, str(self.local))
-        if not conn.session_reused and \
-                not self.on("tls_data_reuse", "tls_theft"):
+        if not conn.session_reused and not stranger and \
+                not self.on("tls_data_reuse"):
             conn.close()
             raise Refused("522 The data connection must resume the TLS "
                           "session.")
@@ -697,10 +695,15 @@ class Session:
             return {name: 0 for name in MANY}
         return None
 
+    @staticmethod
+    def without_flags(arg):
+        """NLST -a, and what else clients say to ls."""
+        return " ".join(w for w in (arg or "").split(" ")
+                        if w and w[0] != "-")
+
     def names(self, arg):
         """What a listing of it holds: a directory, a pattern or a file."""
-        words = [w for w in (arg or "").split(" ") if w and w[0] != "-"]
-        path = self.path(" ".join(words))
+        path = self.path(arg)
         entries = self.directory(path)
         if entries is None:
             where, _, pattern = path.rpartition("/")
@@ -714,10 +717,13 @@ class Session:
         return entries
 
     def send_listing(self, verb, arg, form):
-        # Before the 425, as the auditor may ask without a data address.
-        entries = self.names(arg)
-        body = "".join(form(name, size) + "\r\n"
-                       for name, size in entries.items())
+        arg = self.without_flags(arg)
+        front = ""
+        if verb == "NLST" and arg:	# names as RETR would take them
+            front = arg + "/" if self.directory(self.path(arg)) is not None \
+                else arg[:arg.rfind("/") + 1]
+        body = "".join(front + form(name, size) + "\r\n"
+                       for name, size in self.names(arg).items())
         with self.data(verb) as conn:
             conn.sendall(body.encode())
 
