@@ -18,7 +18,7 @@ import defective
 from conftest import BUILD, ENVIRONMENT, Net, needs_root
 from test_defective import BALANCER, PRIVATE_B, certificate  # noqa: F401
 
-AT_ONCE = 6
+AT_ONCE = 10
 # A, the server, and B, where nobody should be connected to.
 A, SERVER, B = "127.0.0.1", "127.0.0.3", "127.0.0.2"
 PATIENCE_S = defective.EXPIRY_S + 2
@@ -39,8 +39,9 @@ NOT_ON_LOOPBACK = {"loopback", "bounce_private"}
 TOGETHER = {"overwrite": {"write", "overwrite"}}
 # Other lines that a defect leaves without an answer, and why.
 BESIDE = {
-    # What is never refused is not slowed down; and it is not told apart.
-    **{d: {"throttling": {"not_asked"}} for d in
+    # What is never refused is not slowed down; and all of them begin with
+    # the same PORT, which is agreed to: the transfer tells them apart.
+    **{d: {"throttling": {"not_asked"}, "oracle": {"accepts"}} for d in
        ("bounce", "payload", "oracle")},
     # Such servers are not told addresses that are not the auditor's.
     "dial_early": {"self": {"not_asked"}, "loopback": {"not_asked"},
@@ -50,6 +51,8 @@ BESIDE = {
                  ("stale_refused", "stale_rein", "stale_passive")},
 }
 FOUND = {"vulnerable", "accepts"}
+# A safe answer, with a remark that is not there with a careful server.
+REMARKS = {"eprt_mapped_own": ": 200, "}
 
 
 @dataclasses.dataclass
@@ -84,7 +87,8 @@ def audit(defect, certificate, log):  # noqa: F811
                    "--log", str(log), *OPTIONS.get(defect, []))
 
 
-DEFECTS = [d for d in defective.DEFECTS if d not in NOT_ON_LOOPBACK]
+DEFECTS = [d for d in defective.DEFECTS
+           if d not in NOT_ON_LOOPBACK and d not in REMARKS]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +96,7 @@ def audits(certificate, tmp_path_factory):  # noqa: F811
     where = tmp_path_factory.mktemp("logs")
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         yield {d: pool.submit(audit, d, certificate, where / str(d))
-               for d in [None, *DEFECTS]}
+               for d in [None, *DEFECTS, *REMARKS]}
         pool.shutdown(cancel_futures=True)	# those that -k left out
 
 
@@ -129,13 +133,23 @@ def test_a_defect_is_found_and_no_other(defect, audits):
     line = done.line(defect)
     assert line["verdict"] in FOUND, line["evidence"]
     assert line["evidence"] and line["mend"]
-    assert {q for q, v in done.verdicts().items() if v in FOUND} == found
+    assert all(done.line(q)["verdict"] in FOUND for q in found)
     assert not others(done, defect, found)
     harmless = line["level"] == "info"
     if harmless and done.report["verdict"] != "inconclusive":
         assert (done.status, done.report["verdict"]) == (0, "safe")
     else:
         assert (done.status, done.report["verdict"]) == (1, "vulnerable")
+
+
+@pytest.mark.parametrize("defect", REMARKS)
+def test_a_remark_is_made(defect, audits):
+    done = audits[defect].result()
+    assert not others(done, defect, set())
+    assert done.status == 0
+    for report, there in ((done, True), (audits[None].result(), False)):
+        evidence = report.line(defect)["evidence"]
+        assert (REMARKS[defect] in evidence) == there, evidence
 
 
 @needs_root
