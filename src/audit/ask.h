@@ -22,7 +22,6 @@ struct facts {
 	bool logged_in;		/* a login was taken */
 	bool no_login;		/* none was, the first time */
 	bool has_tls;		/* AUTH TLS was answered with 234, or 990 */
-	bool own_refused;	/* PORT with A's own address is refused */
 	bool dials_early;	/* it connects at PORT */
 	bool bounces;		/* PORT of B is accepted */
 	char login_reply[ASK_EVIDENCE];	/* when there is no login */

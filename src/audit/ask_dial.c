@@ -44,7 +44,6 @@ ask_dial_early(struct ask *q)
 		close(fd);
 	}
 	if (d.end == DIAL_REFUSED) {
-		q->audit->facts.own_refused = true;
 		ask_answer(q, VERDICT_safe, "PORT, own address, is refused: "
 		    "%s", d.named.text);
 	}
@@ -153,6 +152,29 @@ ask_self(struct ask *q)
 		reply_to(q, &p->server, "PORT of the server's own address");
 }
 
+/* What a client of this server may be expected to name; else answered. */
+static bool
+is_own_refused(struct ask *q)
+{
+	char line[DIAL_LINE_MAX];
+	struct link *l = link_login(q);
+	struct dial d;
+
+	if (l == NULL)
+		return false;
+	if (dial_open(&d, q, &q->audit->place.here)) {
+		if (dial_name(&d, l, dial_any(l, &d.at[0].at, line)))
+			ask_answer(q, VERDICT_safe, "the client's own "
+			    "address is taken: the server sees who connects");
+		else if (d.end != DIAL_REFUSED)
+			ask_answer(q, VERDICT_inconclusive, "%s",
+			    d.named.text);
+		dial_close(&d);
+	}
+	link_close(l);
+	return !q->answered;
+}
+
 /*
  * Behind a balancer that tells nobody's address (no PROXY protocol), every
  * client seems to be the balancer: its address passes, and one's own does
@@ -166,11 +188,8 @@ ask_balancer(struct ask *q)
 
 	if (named.family == ADDR_NONE)
 		named = a->place.server;
-	if (!a->facts.own_refused) {
-		ask_answer(q, VERDICT_safe, "the client's own address is "
-		    "taken: the server sees who connects");
+	if (!is_own_refused(q))
 		return;
-	}
 	if (addr_same_ip(&named, &a->place.here)) {
 		ask_answer(q, VERDICT_not_asked, "the server's address is the "
 		    "one that this audit comes from");

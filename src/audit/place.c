@@ -106,8 +106,12 @@ listener_open(struct listener *l, const struct addr *ip, uint16_t port)
 	l->fd = -1;
 	if (fd < 0)
 		return false;
-	/* A port that was just let go is ours again. */
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	/*
+	 * A port that was just let go is ours again.  Where the kernel shall
+	 * choose it would choose one that cannot be listened on.
+	 */
+	if (port != 0)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (!bind_to(fd, ip, port) || listen(fd, BACKLOG) != 0) {
 		saved = errno;
 		close(fd);

@@ -162,7 +162,9 @@ report_finish(struct audit *a)
 	}
 	if (open && verdict == VERDICT_safe)
 		verdict = VERDICT_inconclusive;
-	snprintf(grade, sizeof(grade), "%s%s", grades[worst], open ? "?" : "");
+	/* Without a login nearly nothing was asked. */
+	snprintf(grade, sizeof(grade), "%s%s", a->facts.no_login &&
+	    worst == LEVEL_INFO ? "" : grades[worst], open ? "?" : "");
 	set(a->report, "verdict", verdict_name(verdict));
 	set(a->report, "grade", grade);
 	json_object_set_new(a->report, "duration_ms", json_integer(

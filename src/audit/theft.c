@@ -71,11 +71,15 @@ greet_tls(struct scene *s, struct data *d)
 		data_close(d);
 }
 
-/* Until the transfer is over and both are drunk dry, or the deadline. */
+/*
+ * Until the transfer is over and both are drunk dry, or the deadline; or until
+ * a stranger who is alone was sent away.
+ */
 static void
 run(struct scene *s, uint64_t deadline_ms)
 {
-	while (place_now_ms() < deadline_ms) {
+	while (place_now_ms() < deadline_ms && (!s->t->refused ||
+	    s->owner.fd >= 0 || s->l->prot_p)) {
 		struct pollfd p[3] = {
 			{ .fd = s->l->fd, .events = POLLIN },
 			{ .fd = s->stranger.fd, .events = POLLIN },
