@@ -33,13 +33,12 @@ TOP = pathlib.Path(__file__).parents[2]
 # script/bootstrap unpacks them here.
 UNPACKED = TOP / "build-tools" / "peers"
 
-A = "127.0.0.1"
-B = "127.0.0.2"			# every address of 127.0.0.0/8 is one's own
+# Who calls S comes from A.  Every address of 127.0.0.0/8 is one's own.
+S, A, B = "127.0.0.9", "127.0.0.1", "127.0.0.2"
+# The same with public addresses, and what else an auditor may own.
+PUBLIC_S, PUBLIC_A, PUBLIC_B = "203.0.113.99", "198.51.100.7", "198.51.100.8"
 PRIVATE = "10.1.2.3"
-PUBLIC = "203.0.113.99"
-PUBLIC_B = "198.51.100.8"
-V6 = "2001:db8::9"
-V6_B = "2001:db8::10"
+V6_S, V6_B = "2001:db8::9", "2001:db8::10"
 
 MANY = 12000			# names in the archive's directory "many"
 
@@ -97,8 +96,8 @@ defaults
     timeout client 60s
     timeout server 60s
 listen ftp
-    bind {balancer}:21
-    source {balancer}
+    bind {S}:21
+    source {S}
     server one 127.0.0.1:2121
 """
 
@@ -128,8 +127,11 @@ class Host:
         subprocess.run(["ip", "netns", "add", self.name], check=True)
         script = "link set lo up\n" + "".join(
             f"addr add {address} dev lo\n" for address in (
-                f"{PRIVATE}/32", f"{PUBLIC}/32", f"{PUBLIC_B}/32",
-                f"{V6}/128 nodad", f"{V6_B}/128 nodad"))
+                f"{PUBLIC_A}/32", f"{PUBLIC_B}/32", f"{PUBLIC_S}/32",
+                f"{PRIVATE}/32", f"{V6_S}/128 nodad", f"{V6_B}/128 nodad"))
+        # Or the kernel would call S from S.
+        script += (f"route replace local {PUBLIC_S} dev lo src {PUBLIC_A} "
+                   "table local\n")
         subprocess.run(["ip", "-n", self.name, "-batch", "-"], check=True,
                        input=script, text=True)
 
@@ -172,11 +174,13 @@ class Host:
 
 class Peer:
     """A server on its host: .run(command) runs one there, .address is where
-    the server listens, .log what it logged (a file, or None)."""
+    the server listens (PUBLIC_S and V6_S are others), .log what it logged (a
+    file, or None)."""
 
-    def __init__(self, name, host, work, address=(A, 21)):
+    address = (S, 21)
+
+    def __init__(self, name, host, work):
         self.name, self.host, self.work = name, host, work
-        self.address = address
         self.processes = []
         self.log = None
 
@@ -206,9 +210,8 @@ class Peer:
             [*self.host.inside(), *words], stdin=subprocess.DEVNULL,
             stdout=out, stderr=out, cwd=self.work))
 
-    def wait(self, address=None, seconds=10):
+    def wait(self, port=21, seconds=10):
         """Until it listens, told without a connection that it would see."""
-        host, port = address or self.address
         end = time.monotonic() + seconds
         while True:
             listening = self.run("ss", "-Hltn", f"sport = :{port}").stdout
@@ -217,7 +220,7 @@ class Peer:
             # 0: a daemon's first process
             assert self.processes[-1].poll() in (None, 0) and \
                 time.monotonic() < end, \
-                f"{self.name} on {host}: {self.output()}"
+                f"{self.name}: {self.output()}"
             time.sleep(0.03)
 
     def output(self):
@@ -296,7 +299,7 @@ def start_vsftpd(peer, archive, tls=False, port=21, **changes):
     conf.write_text(text)
     peer.log = peer.work / "log" / "vsftpd.log"
     peer.start(program("vsftpd"), conf)
-    peer.wait((A, port))
+    peer.wait(port)
 
 
 def start_proftpd(peer, archive, tls=False, **changes):
@@ -316,7 +319,8 @@ def start_proftpd(peer, archive, tls=False, **changes):
     text += PROFTPD_ANONYMOUS		# login to the archive
     conf = peer.work / "proftpd.conf"
     conf.write_text(text)
-    peer.log = peer.work / "log" / "proftpd" / "proftpd.log"
+    # A daemon's log is proftpd.log; one that stays in front says it here.
+    peer.log = peer.work / "output"
     peer.start(program("proftpd"), "-n", "-c", conf)
     peer.wait()
 
@@ -362,8 +366,9 @@ def start_inetutils(peer, archive, options=()):
 
 
 def start_portcullisd(peer, archive, **changes):
-    conf = {key.replace("_", "."): value for key, value in changes.items()}
-    peer.server = Server(peer.work, archive, conf, port=21,
+    conf = {"listen": f"{S}:21 {PUBLIC_S}:21 [{V6_S}]:21",
+            **{key.replace("_", "."): value for key, value in changes.items()}}
+    peer.server = Server(peer.work, archive, conf, host=S, port=21,
                          prefix=peer.host.inside())
     peer.processes.append(peer.server.process)
     peer.log = peer.server.events_file
@@ -373,9 +378,8 @@ def start_vsftpd_behind_haproxy(peer, archive):
     """haproxy in TCP mode, and a server that sees only haproxy."""
     start_vsftpd(peer, archive, port=2121)
     conf = peer.work / "haproxy.cfg"
-    conf.write_text(HAPROXY_CONF.format(balancer=PUBLIC))
+    conf.write_text(HAPROXY_CONF.format(S=S))
     peer.start(program("haproxy"), "-db", "-f", conf)
-    peer.address = (PUBLIC, 21)
     peer.wait()
 
 
@@ -386,9 +390,13 @@ PEERS = {
     "pure-ftpd": start_pure_ftpd,
     "pyftpdlib": start_pyftpdlib,
     "inetutils-ftpd": start_inetutils,
-    # Servers that were set up to bounce.
+    # Servers that were set up to bounce.  vsftpd then binds its end without
+    # privileges: from port 20, Debian's setting, it agrees and cannot dial.
     "vsftpd-promiscuous": lambda peer, archive: start_vsftpd(
         peer, archive, port_promiscuous="YES"),
+    "vsftpd-fxp": lambda peer, archive: start_vsftpd(
+        peer, archive, port_promiscuous="YES", pasv_promiscuous="YES",
+        connect_from_port_20="NO"),
     "pure-ftpd-fxp": lambda peer, archive: start_pure_ftpd(
         peer, archive, options=("-W",)),
     "vsftpd-haproxy": start_vsftpd_behind_haproxy,
