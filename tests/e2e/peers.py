@@ -33,10 +33,8 @@ TOP = pathlib.Path(__file__).parents[2]
 # script/bootstrap unpacks them here.
 UNPACKED = TOP / "build-tools" / "peers"
 
-# Who calls S comes from A.  Every address of 127.0.0.0/8 is one's own.
-S, A, B = "127.0.0.9", "127.0.0.1", "127.0.0.2"
-# The same with public addresses, and what else an auditor may own.
-PUBLIC_S, PUBLIC_A, PUBLIC_B = "203.0.113.99", "198.51.100.7", "198.51.100.8"
+# Who calls S comes from A, and owns the others too.
+S, A, B = "203.0.113.99", "198.51.100.7", "198.51.100.8"
 PRIVATE = "10.1.2.3"
 V6_S, V6_B = "2001:db8::9", "2001:db8::10"
 
@@ -127,11 +125,10 @@ class Host:
         subprocess.run(["ip", "netns", "add", self.name], check=True)
         script = "link set lo up\n" + "".join(
             f"addr add {address} dev lo\n" for address in (
-                f"{PUBLIC_A}/32", f"{PUBLIC_B}/32", f"{PUBLIC_S}/32",
-                f"{PRIVATE}/32", f"{V6_S}/128 nodad", f"{V6_B}/128 nodad"))
+                f"{A}/32", f"{B}/32", f"{S}/32", f"{PRIVATE}/32",
+                f"{V6_S}/128 nodad", f"{V6_B}/128 nodad"))
         # Or the kernel would call S from S.
-        script += (f"route replace local {PUBLIC_S} dev lo src {PUBLIC_A} "
-                   "table local\n")
+        script += f"route replace local {S} dev lo src {A} table local\n"
         subprocess.run(["ip", "-n", self.name, "-batch", "-"], check=True,
                        input=script, text=True)
 
@@ -174,8 +171,8 @@ class Host:
 
 class Peer:
     """A server on its host: .run(command) runs one there, .address is where
-    the server listens (PUBLIC_S and V6_S are others), .log what it logged (a
-    file, or None)."""
+    the server listens (V6_S is another), .log what it logged (a file, or
+    None)."""
 
     address = (S, 21)
 
@@ -366,7 +363,7 @@ def start_inetutils(peer, archive, options=()):
 
 
 def start_portcullisd(peer, archive, **changes):
-    conf = {"listen": f"{S}:21 {PUBLIC_S}:21 [{V6_S}]:21",
+    conf = {"listen": f"{S}:21 [{V6_S}]:21",
             **{key.replace("_", "."): value for key, value in changes.items()}}
     peer.server = Server(peer.work, archive, conf, host=S, port=21,
                          prefix=peer.host.inside())
