@@ -1,4 +1,4 @@
-# tests/e2e/peers.py: the FTP servers that others run, each on a host of its own.
+# tests/e2e/peers.py: the servers that others run, each on a host of its own.
 # SPDX-License-Identifier: Apache-2.0
 """The real vsftpd, ProFTPD, Pure-FTPd, pyftpdlib and inetutils-ftpd of Debian,
 and portcullisd, for tests that say how these behave.

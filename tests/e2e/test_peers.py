@@ -1,8 +1,8 @@
 # tests/e2e/test_peers.py: what today's servers do, asked by hand.
 # SPDX-License-Identifier: Apache-2.0
 """docs/design/attacks.md says how Debian's servers answered ("Seen in today's
-servers").  Here each row is asked again, of the real ones, without the auditor:
-when one of these tests fails, a server has changed, and not our auditor.
+servers").  Here each row is asked again, of the real ones, and without the
+auditor: when one of these tests fails, a server has changed, not our auditor.
 """
 
 import contextlib
@@ -250,6 +250,48 @@ def stale_refused(s):
         return "used" if came and b"Read me" in came[1] else "forgotten"
 
 
+def stale_passive(s):
+    """PORT, PASV, RETR; what PORT named may still be connected, unused."""
+    with listen(A) as l:
+        s.cmd("PORT " + host_port(A, l.getsockname()[1]))
+        passive(s)
+        s.send("RETR README\r\n")
+        came = caller(l)
+        return "used" if came and b"Read me" in came[1] else "forgotten"
+
+
+def stale_login(s):
+    """PORT, then REIN, or where there is none, USER again."""
+    with listen(A) as l:
+        s.cmd("PORT " + host_port(A, l.getsockname()[1]))
+        s.cmd("REIN")
+        code = s.cmd("USER anonymous").code
+        if code == 331:
+            code = s.cmd("PASS test@example.org").code
+        if code != 230:
+            return "no new login"
+        s.send("RETR README\r\n")
+        came = caller(l)
+        return "used" if came and b"Read me" in came[1] else "forgotten"
+
+
+def port_tab(s):
+    """Some lines are not answered at all; the next one is."""
+    with listen(A) as l:
+        s.send("PORT\t" + host_port(A, l.getsockname()[1]) + "\r\n")
+        codes = replies(s, 1.5)
+    assert s.cmd("SYST").code == 215
+    return codes[0] if codes else "no reply"
+
+
+def telnet_option(s):
+    """IAC WILL within a line; a Telnet answer comes before the reply's code,
+    for who does not take Telnet out of replies."""
+    s.send(b"NOOP \xff\xfb\x01\r\n")
+    s.sock.settimeout(PATIENCE_S)
+    return "IAC DONT" if s.sock.recv(100)[:3] == b"\xff\xfe\x01" else "none"
+
+
 def listeners(s):
     ports = [passive(s) for _ in range(5)]
     open_now = 0
@@ -307,6 +349,11 @@ ROWS = [
     (list_many, 12000, 12000, 10000, 12000, 12000, 12000),
     (stale_refused, "forgotten", "used", "forgotten", "used", "forgotten",
      "forgotten"),
+    (stale_passive, *["forgotten"] * 6),
+    (stale_login, "no new login", "used", "used", "forgotten",
+     "no new login", "forgotten"),
+    (port_tab, 500, 200, "no reply", 500, 500, 500),
+    (telnet_option, "none", "IAC DONT", "none", "none", "IAC DONT", "none"),
     (listeners, 1, 1, 1, 1, 5, 1),
     (long_line, 500, "closes", 421, "500, and one for an empty line", "many",
      500),
@@ -350,6 +397,22 @@ def bounces(peer, command):
         session.send("RETR README\r\n")
         came = caller(l)
         return came and came[1]
+
+
+def auth_after_login(name):
+    return {"vsftpd-tls": 500, "proftpd-tls": 534, "pure-ftpd-tls": 500,
+            "pyftpdlib-tls": 234}[name]
+
+
+@pytest.mark.parametrize("name", ["vsftpd-tls", "proftpd-tls",
+                                  "pure-ftpd-tls", "pyftpdlib-tls"])
+def test_a_server_takes_auth_tls_before_login_and_rarely_after(running, name):
+    peer = running(name)
+    with peer.on(), peer.control() as session:
+        session.read()
+        assert session.cmd("AUTH TLS").code == 234
+    with peer.on(), peer.login() as session:
+        assert session.cmd("AUTH TLS").code == auth_after_login(name)
 
 
 @pytest.mark.parametrize("name", ["vsftpd-fxp", "pure-ftpd-fxp"])
