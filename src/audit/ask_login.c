@@ -12,6 +12,10 @@
 #define MADE_UP_MAX 24
 #define LONG_LINE 20000
 #define TELNET_PAIRS 64
+#define SPLIT_MS 300		/* between a long line and its end */
+#define FIRST_MS 2000		/* for its first reply, and for more */
+#define NEXT_MS 700
+#define REPLIES_MOST 8
 
 /* A user that no server has. */
 static void
@@ -144,48 +148,58 @@ ask_address_leak(struct ask *q)
 
 /* ---- lines */
 
-/*
- * Replies until the server is silent for a while; at most so many.  The last
- * is in *r.
- */
-static unsigned
-count_replies(struct link *l, struct reply *r, unsigned most)
-{
-	unsigned n = 0;
+struct replies {
+	unsigned n;
+	unsigned systs;		/* 215: SYST was run */
+	struct reply last;
+};
 
-	while (n < most && !l->over && (n == 0 || link_has_news(l) ||
-	    place_readable(l->fd, place_now_ms() + 700)) &&
-	    link_read(l, r, link_patience(l)) != 0)
-		n++;
-	return n;
+/* What is replied until the server is silent for a while. */
+static void
+take_replies(struct link *l, struct replies *all)
+{
+	while (all->n < REPLIES_MOST && !l->over && (link_has_news(l) ||
+	    place_readable(l->fd, place_now_ms() + (all->n == 0 ?
+	    FIRST_MS : NEXT_MS))) &&
+	    link_read(l, &all->last, link_patience(l)) != 0) {
+		all->n++;
+		all->systs += all->last.code == 215;
+	}
 }
 
-/* One line is one reply, however long: its rest is no command (B02). */
+/*
+ * One line is one command, however long, and however it comes (B02): its end
+ * comes a moment later, as a command would, and is none.
+ */
 void
 ask_long_line(struct ask *q)
 {
-	static char line[LONG_LINE + 8];
+	static char line[LONG_LINE];
 	struct link *l = link_login(q);
-	struct reply r = { 0 };
-	unsigned n;
+	struct replies all = { 0 };
 
 	if (l == NULL)
 		return;
+	memset(line, 'A', sizeof(line));
 	memcpy(line, "NOOP ", 5);
-	for (size_t i = 5; i < LONG_LINE; i++)
-		line[i] = "SYST "[i % 5];
-	memcpy(line + LONG_LINE, "\r\n", 2);
-	if (!link_send(l, (struct sv) { line, LONG_LINE + 2 }))
-		ask_answer(q, VERDICT_inconclusive, "it could not be sent");
-	n = q->answered ? 0 : count_replies(l, &r, 8);
-	if (n > 1 && !(n == 2 && r.code == 421))
+	if (link_send(l, (struct sv) { line, sizeof(line) })) {
+		place_sleep_until(place_now_ms() + SPLIT_MS);
+		if (link_send(l, SV("SYST\r\n")))
+			take_replies(l, &all);
+	}
+	if (all.systs > 0)
+		ask_answer(q, VERDICT_vulnerable, "the last 4 bytes of a "
+		    "line of %d were run as SYST: %s", LONG_LINE + 4,
+		    all.last.text);
+	else if (all.n > 2 && !l->over)
 		ask_answer(q, VERDICT_vulnerable, "one line of %d bytes had "
-		    "%u replies or more, the last: %s", LONG_LINE, n, r.text);
+		    "%u replies or more, the last: %s", LONG_LINE + 4, all.n,
+		    all.last.text);
 	else if (l->over)
 		ask_answer(q, VERDICT_safe, "a line of %d bytes ends the "
-		    "session", LONG_LINE);
-	ask_answer(q, VERDICT_safe, "one line of %d bytes, one reply: %s",
-	    LONG_LINE, r.text);
+		    "session", LONG_LINE + 4);
+	ask_answer(q, VERDICT_safe, "one line of %d bytes: %s",
+	    LONG_LINE + 4, all.n > 0 ? all.last.text : "no reply");
 	link_close(l);
 }
 
@@ -207,8 +221,10 @@ ask_iac_memory(struct ask *q)
 	memcpy(line + n, "OP\r\n", 4);
 	if (!link_send(l, (struct sv) { line, n + 4 }))
 		ask_answer(q, VERDICT_inconclusive, "it could not be sent");
-	else if (link_read(l, &first, link_patience(l)) == 0 ||
-	    link_command(l, &second, "SYST") == 0)
+	else if (link_read_odd(l, &first) == 0 && first.ignored)
+		ask_answer(q, VERDICT_safe, "%d times IAC NOP in a line: %s",
+		    TELNET_PAIRS, first.text);
+	else if (first.code == 0 || link_command(l, &second, "SYST") == 0)
 		ask_answer(q, l->told_421 ? VERDICT_safe : VERDICT_vulnerable,
 		    "after %d times IAC NOP in a line, SYST: %s",
 		    TELNET_PAIRS, first.code == 0 ? first.text :

@@ -310,6 +310,9 @@ ask_listeners(struct ask *q)
 	if (n == 0)
 		ask_answer(q, VERDICT_inconclusive, "no passive port: %s",
 		    r.text);
+	if (open == 0)
+		ask_answer(q, VERDICT_inconclusive, "none of %u passive "
+		    "ports could be connected to", n);
 	ask_answer(q, open > 1 ? VERDICT_vulnerable : VERDICT_safe,
 	    "after %u times PASV, %u of the ports still listened", n, open);
 	link_close(l);

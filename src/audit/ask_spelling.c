@@ -84,6 +84,7 @@ try_spelling(struct ask *q, struct link *l, const struct spelling *s,
 
 	if (!dial_open(&d, q, &q->audit->place.other4))
 		return false;
+	d.odd = true;
 	numbers_of(&d.at[0].at, n);
 	dial_try(&d, l, spell_numbers(s, n, line), "LIST");
 	snprintf(sent, sizeof(sent), "PORT of a third party, %s", s->words);
@@ -203,11 +204,60 @@ spell_wrapped(const struct addr *a, char *buf)
 	return spell_numbers(&plain, n, buf);
 }
 
+/* Some take the numbers so, and check what they have become. */
+static void
+wrap_own(struct ask *q)
+{
+	const struct addr *here = &q->audit->place.here;
+	char line[DIAL_LINE_MAX];
+	struct link *l;
+	struct dial d;
+
+	if (here->family != ADDR_V4 || (l = link_login(q)) == NULL)
+		return;
+	if (dial_open(&d, q, here)) {
+		dial_try(&d, l, spell_wrapped(&d.at[0].at, line), "LIST");
+		if (d.end == DIAL_MADE)
+			ask_answer(q, VERDICT_accepts, "PORT, 256 added to "
+			    "each number: a third party is refused; the "
+			    "client's own address was connected to");
+		dial_close(&d);
+	}
+	link_close(l);
+}
+
+static bool
+wrap_other(struct ask *q, struct reply *refusal)
+{
+	char line[DIAL_LINE_MAX];
+	struct link *l;
+	struct dial d;
+
+	if (!dial_needs(q, &q->audit->place.other4) ||
+	    (l = link_login(q)) == NULL)
+		return false;
+	if (dial_open(&d, q, &q->audit->place.other4)) {
+		dial_try(&d, l, spell_wrapped(&d.at[0].at, line), "LIST");
+		*refusal = d.named;
+		if (d.end != DIAL_REFUSED)
+			dial_answer(&d, q, "PORT of a third party, 256 added "
+			    "to each number");
+		dial_close(&d);
+	}
+	link_close(l);
+	return !q->answered;
+}
+
 void
 ask_wrap_octet(struct ask *q)
 {
-	dial_once(q, &q->audit->place.other4, spell_wrapped,
-	    "PORT of a third party, 256 added to each number", "LIST");
+	struct reply refusal;
+
+	if (!wrap_other(q, &refusal))
+		return;
+	wrap_own(q);
+	ask_answer(q, VERDICT_safe, "PORT, 256 added to each number: %s",
+	    refusal.text);
 }
 
 /* EPRT of our own address with 65536 added to its port. */
@@ -326,6 +376,7 @@ ask_telnet(struct ask *q)
 		if (l == NULL)
 			return;
 		if (dial_open(&d, q, &q->audit->place.other)) {
+			d.odd = true;
 			dial_try(&d, l, lace(how, dial_any(l, &d.at[0].at,
 			    port), line), "LIST");
 			if (d.end != DIAL_REFUSED || how == 2)
@@ -351,11 +402,9 @@ ask_bare_lf(struct ask *q)
 	if (dial_open(&d, q, &q->audit->place.other)) {
 		struct sv first = dial_any(l, &d.at[0].at, port);
 
+		d.odd = true;
 		dial_try(&d, l, dial_line(line, "%.*s\n",
 		    (int)first.len - 2, first.ptr), "LIST");
-		if (d.end == DIAL_UNSENT && !l->told_421)
-			ask_answer(q, VERDICT_safe, "PORT with LF alone: %s",
-			    d.named.text);
 		dial_answer(&d, q, "PORT of a third party, with LF alone");
 		dial_close(&d);
 	}
@@ -376,7 +425,10 @@ ask_bare_cr(struct ask *q)
 		return;
 	if (dial_open(&d, q, &q->audit->place.other)) {
 		struct sv last = dial_any(l, &d.at[0].at, port);
-		bool agreed = dial_name(&d, l, dial_line(line, "NOOP\r%s",
+		bool agreed;
+
+		d.odd = true;
+		agreed = dial_name(&d, l, dial_line(line, "NOOP\r%s",
 		    last.ptr));
 
 		if (agreed && (l->len > 0 || place_readable(l->fd,

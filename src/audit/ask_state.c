@@ -36,9 +36,11 @@ static void
 answer_stale(struct ask *q, const struct link *l, const struct dial *d,
     const char *after)
 {
-	if (d->end == DIAL_MADE) {
-		link_note_kind(l, KIND_stale_address, SV("LIST"),
-		    &d->at[0].at, d->at[0].at.port);
+	/* One that was made at PORT proves nothing until it is used. */
+	if (d->end == DIAL_MADE && (!d->early || d->bytes > 0)) {
+		if (!d->early)
+			link_note_kind(l, KIND_stale_address, SV("LIST"),
+			    &d->at[0].at, d->at[0].at.port);
 		ask_answer(q, VERDICT_vulnerable, "after %s, LIST connected "
 		    "to the address that was named before", after);
 	} else if (d->end == DIAL_UNSENT)

@@ -220,9 +220,22 @@ introduce(struct audit *a, struct link *l, const struct reply *banner)
 	get_to_know(a, l, banner);
 	if (a->facts.logged_in && !l->over)
 		look_around(a, l);
-	link_command(l, &r, "AUTH TLS");
-	a->facts.has_tls = r.code == 234 || a->target->tls;
-	l->over = true;	/* after a 234 there is nothing to say in the clear */
+}
+
+/* Before login: many refuse it after. */
+static void
+look_for_tls(struct audit *a, struct ask *q)
+{
+	struct reply r;
+	struct link *l;
+
+	a->facts.has_tls = a->target->tls;
+	if (a->target->tls || (l = link_open(q, NULL)) == NULL)
+		return;
+	a->facts.has_tls = link_command(l, &r, "AUTH TLS") == 234;
+	if (a->facts.has_tls)
+		l->over = true;	/* what comes next is no command */
+	link_close(l);
 }
 
 /* The whole first session; false: there is no FTP server to be asked. */
@@ -247,6 +260,7 @@ survey(struct audit *a)
 		report_place(a);
 		l->here = a->place.here;
 		introduce(a, l, &banner);
+		look_for_tls(a, &q);
 	}
 	link_close(l);
 	json_object_set_new(a->report, "introduction", q.exchange);

@@ -168,13 +168,15 @@ bool
 dial_name(struct dial *d, struct link *l, struct sv raw)
 {
 	d->end = DIAL_UNSENT;
-	if (!link_send(l, raw) ||
-	    link_read(l, &d->named, link_patience(l)) == 0)
+	if (!link_send(l, raw))
 		return false;
-	if (!reply_refuses(&d->named))
-		return true;
-	d->end = DIAL_REFUSED;
-	return false;
+	if (d->odd)
+		link_read_odd(l, &d->named);
+	else
+		link_read(l, &d->named, link_patience(l));
+	if (reply_refuses(&d->named) || d->named.ignored)
+		d->end = DIAL_REFUSED;
+	return d->named.code != 0 && d->end != DIAL_REFUSED;
 }
 
 /* The transfer's replies: 150 and its end, or its end alone. */

@@ -25,6 +25,7 @@ enum dial_end {
 struct dial {
 	/* what is watched: the address that is named, and A */
 	struct listener at[2];
+	bool odd;		/* the line may be taken for none */
 
 	/* what was learned */
 	enum dial_end end;

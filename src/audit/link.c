@@ -19,6 +19,7 @@
 #define COMMAND_MAX 1024
 #define SENT_SHOWN 512
 #define SILENCES 2
+#define ODD_MS 2000		/* for a reply that may never come */
 
 unsigned
 link_patience(const struct link *l)
@@ -346,6 +347,23 @@ link_read(struct link *l, struct reply *r, unsigned ms)
 		l->len += without_telnet(l, l->buf + l->len, (size_t)n);
 		total += (size_t)n;
 	}
+}
+
+int
+link_read_odd(struct link *l, struct reply *r)
+{
+	char said[200];
+
+	if (link_has_news(l) || place_readable(l->fd, place_now_ms() +
+	    ODD_MS))
+		return link_read(l, r, link_patience(l));
+	if (link_command(l, r, "SYST") != 215)
+		return r->code;
+	snprintf(said, sizeof(said), "%.150s", r->text);
+	*r = (struct reply) { .ignored = true };
+	snprintf(r->text, sizeof(r->text), "no reply; to SYST after it: %s",
+	    said);
+	return 0;
 }
 
 int

@@ -39,6 +39,7 @@ struct reply {
 	char text[1024];	/* all lines in one, printable, perhaps cut */
 	char raw[4096];		/* as it came, NUL-terminated, perhaps cut */
 	unsigned took_ms;
+	bool ignored;		/* none came, and the next command had one */
 };
 
 /* 2yz and 3yz, 1yz; 4yz and 5yz */
@@ -94,6 +95,14 @@ MUST_USE bool link_send(struct link *l, struct sv raw);
 
 /* Reads one reply, for at most so long.  Returns r->code. */
 int link_read(struct link *l, struct reply *r, unsigned ms);
+
+/*
+ * Reads the reply to a line that the server may not take for one, and say
+ * nothing to: after 2 s SYST is sent.  When that is answered with its 215,
+ * r->ignored is set, r->code is 0, and the link goes on; another reply is the
+ * line's own.
+ */
+int link_read_odd(struct link *l, struct reply *r);
 
 /*
  * Writes down what was asked, under the name that the sensor gives it.

@@ -117,10 +117,16 @@ static void
 play(struct scene *s, const struct addr *stranger, const struct addr *port,
     enum theft_order order)
 {
+	struct reply unasked;
+
 	come(s, &s->stranger, stranger, port, &s->t->stranger_got);
 	place_sleep_until(place_now_ms() + SETTLE_MS);
 	if (order == THEFT_FIRST)
 		owner_comes(s, port);
+	/* Some complain of the stranger before anything was asked for. */
+	while (!s->l->over && link_has_news(s->l) &&
+	    link_read(s->l, &unasked, link_patience(s->l)) != 0)
+		continue;
 	if (!link_send(s->l, SV("LIST\r\n")))
 		return;
 	if (order == THEFT_FIRST)
@@ -166,6 +172,13 @@ theft_try(struct theft *t, struct link *l, const struct addr *stranger,
 		return false;
 	}
 	play(&s, stranger, &port, order);
+	if (t->stranger_got < 0 && t->owner_got < 0) {
+		ask_answer(l->ask, VERDICT_inconclusive, "the passive port "
+		    "could not be connected to");
+		data_close(&s.stranger);
+		data_close(&s.owner);
+		return false;
+	}
 	note_kind(&s, stranger, &port);
 	ask_event(l->ask, "the stranger got %lld bytes, the owner %lld",
 	    (long long)t->stranger_got, (long long)t->owner_got);
