@@ -180,8 +180,9 @@ ask_long_line(struct ask *q)
 
 	if (l == NULL)
 		return;
-	memset(line, 'A', sizeof(line));
 	memcpy(line, "NOOP ", 5);
+	for (size_t i = 5; i < sizeof(line); i++)
+		line[i] = "SYST "[i % 5];
 	if (link_send(l, (struct sv) { line, sizeof(line) })) {
 		place_sleep_until(place_now_ms() + SPLIT_MS);
 		if (link_send(l, SV("SYST\r\n")))

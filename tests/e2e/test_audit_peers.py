@@ -60,9 +60,10 @@ PYFTPDLIB = COMMON | {
     "stale_refused": "vulnerable",
     "no_endpoint": "vulnerable",
     "dial_early": "vulnerable",
+    "long_line": "vulnerable",		# when its end comes by itself
 }
 INETUTILS = COMMON | {
-    "wrap_octet": "vulnerable",
+    "wrap_octet": "accepts",		# of the client's own address
     "wrap_port": "vulnerable",
     "theft": "vulnerable",
     "theft_race": "vulnerable",
@@ -137,6 +138,7 @@ WORDS = {
     ("pure-ftpd-fxp", "eprt_v6"): [peers.V6_B],
     ("pyftpdlib", "dial_early"): ["PORT"],
     ("pyftpdlib", "no_endpoint"): ["150"],
+    ("pyftpdlib", "long_line"): ["run as SYST: 215"],
     ("pyftpdlib-tls", "starttls_injection"): ["215"],
     ("inetutils-ftpd", "listeners"): ["5"],
 }
@@ -221,10 +223,11 @@ def test_the_answer_to_scripts_follows_from_the_lines(reports):
     """Of who bounces "vulnerable", F; portcullisd is clean."""
     assert report_of(reports, "portcullisd")["verdict"] == "safe"
     assert report_of(reports, "portcullisd")["status"] == 0
-    for name in ("vsftpd-fxp", "pure-ftpd-fxp"):
+    for name, grade in (("vsftpd-fxp", "F"), ("pure-ftpd-fxp", "F"),
+                        ("vsftpd-promiscuous", "D")):
         report = report_of(reports, name)
         assert report["verdict"] == "vulnerable" and report["status"] == 1
-        assert report["grade"][0] == "F"
+        assert report["grade"][0] == grade, name
 
 
 @pytest.mark.parametrize("name", KINDS)
