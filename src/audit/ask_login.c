@@ -104,7 +104,7 @@ ask_user_enumeration(struct ask *q)
 	    second.text);
 }
 
-/* Four numbers with dots between, which are neither A nor B. */
+/* Four numbers with dots between that are not B's, as it was named. */
 static bool
 find_address(const struct audit *a, const char *text, struct addr *out)
 {
@@ -113,9 +113,10 @@ find_address(const struct audit *a, const char *text, struct addr *out)
 
 		if (n == 0)
 			continue;
-		if (addr_parse_ip((struct sv) { p, n }, out) ||
-		    (n > 1 && addr_parse_ip((struct sv) { p, n - 1 }, out)))
-			return !addr_same_ip(out, &a->place.other);
+		if ((addr_parse_ip((struct sv) { p, n }, out) ||
+		    addr_parse_ip((struct sv) { p, n - 1 }, out)) &&
+		    !addr_same_ip(out, &a->place.other))
+			return true;
 		p += n - 1;
 	}
 	return false;

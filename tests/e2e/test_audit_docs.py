@@ -12,8 +12,8 @@ import subprocess
 
 import pytest
 
-from defective import Defective
 from conftest import BUILD, ENVIRONMENT
+from defective import Defective
 
 TOP = pathlib.Path(__file__).parents[2]
 PAGE = TOP / "docs/man/portcullis-audit.1"

@@ -49,6 +49,7 @@ PROFTPD = COMMON | {
 }
 PURE_FTPD = COMMON | NO_TRACE | {
     "epsv_protocol": "vulnerable",
+    "address_leak": "accepts",		# "(only to ...)": whom it sees
     "stale_rein": "vulnerable",
     "epsv_all_pasv": "vulnerable",
     "listing_cut": "vulnerable",
@@ -85,7 +86,7 @@ VSFTPD_FXP = VSFTPD | BOUNCES | dict.fromkeys((
     "vulnerable") | {
     "low_port_other": "accepts", "low_port_own": "accepts",
     "eprt_v6": "accepts", "theft_kills": "safe"}
-PURE_FTPD_FXP = PURE_FTPD | BOUNCES | dict.fromkeys((
+PURE_FTPD_FXP = PURE_FTPD | {"address_leak": "safe"} | BOUNCES | dict.fromkeys((
     "bounce", "bounce_private", "payload", "eprt_v4", "eprt_v6",
     "eprt_delimiter", "spelling", "pipelining", "bare_lf", "theft",
     "theft_race"), "vulnerable")
@@ -133,6 +134,7 @@ WORDS = {
     ("proftpd", "wrap_port"): ["200", "port"],
     ("pure-ftpd", "listing_cut"): ["10000", "226"],
     ("pure-ftpd", "epsv_protocol"): ["229"],
+    ("pure-ftpd", "address_leak"): [f"only to {peers.A}"],
     ("pure-ftpd", "epsv_all_pasv"): ["227"],
     ("pure-ftpd-fxp", "bounce"): [peers.S, peers.B],
     ("pure-ftpd-fxp", "eprt_v6"): [peers.V6_B],
