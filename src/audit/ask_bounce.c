@@ -60,33 +60,12 @@ ask_payload(struct ask *q)
 
 /* ---- T3 */
 
-void
-ask_low_port_other(struct ask *q)
-{
-	struct addr named = q->audit->place.other;
-	char line[DIAL_LINE_MAX];
-	struct link *l;
-	struct dial d;
-
-	if (!dial_needs(q, &named) || (l = link_login(q)) == NULL)
-		return;
-	if (dial_open_low(&d, &named)) {
-		dial_try(&d, l, dial_any(l, &d.at[0].at, line), "LIST");
-		dial_answer(&d, q, "a third party's port below 1024");
-		dial_close(&d);
-	} else {
-		named.port = 25;
-		dial_reply_only(&d, q, l, dial_any(l, &named, line),
-		    "a third party's port 25");
-	}
-	link_close(l);
-}
-
-/* Names one low port of A; true when that was agreed to. */
+/* Names a port of that address; true when it was agreed to. */
 static bool
-name_low(struct ask *q, struct link *l, uint16_t port, struct dial *d)
+name_port(struct link *l, const struct addr *ip, uint16_t port,
+    struct dial *d)
 {
-	struct addr named = q->audit->place.here;
+	struct addr named = *ip;
 	char line[DIAL_LINE_MAX];
 
 	named.port = port;
@@ -95,49 +74,66 @@ name_low(struct ask *q, struct link *l, uint16_t port, struct dial *d)
 
 /* Is the address dialled, too?  For that a port of ours must be had. */
 static void
-confirm_low(struct ask *q, struct link *l, uint16_t port)
+confirm_low(struct ask *q, struct link *l, const struct addr *ip,
+    uint16_t port)
 {
 	struct dial d = { .at = { { .fd = -1 }, { .fd = -1 } } };
 
-	if (!listener_open(&d.at[0], &q->audit->place.here, port)) {
-		ask_answer(q, VERDICT_accepts, "own address, port %u: agreed "
-		    "to; no transfer was asked for, as that port could not "
-		    "be had", (unsigned)port);
+	if (!listener_open(&d.at[0], ip, port)) {
+		ask_answer(q, VERDICT_accepts, "port %u is agreed to; no "
+		    "transfer was asked for, as that port could not be had "
+		    "here", (unsigned)port);
 		return;
 	}
-	if (name_low(q, l, port, &d))
+	if (name_port(l, ip, port, &d))
 		dial_transfer(&d, l, "LIST");
 	if (d.end == DIAL_MADE)
-		ask_answer(q, VERDICT_vulnerable, "own address, port %u: a "
-		    "connection came", (unsigned)port);
+		ask_answer(q, VERDICT_vulnerable, "port %u is agreed to, and "
+		    "a connection came", (unsigned)port);
 	else
-		ask_answer(q, VERDICT_accepts, "own address, port %u: agreed "
-		    "to, and no connection came", (unsigned)port);
+		ask_answer(q, VERDICT_accepts, "port %u is agreed to, and no "
+		    "connection came", (unsigned)port);
 	dial_close(&d);
+}
+
+/* The ports that VARIANTS' T3 lists, in turn, until one is agreed to. */
+static void
+ask_low_ports(struct ask *q, const struct addr *ip, bool own)
+{
+	static const uint16_t ports[] = { 1, 19, 20, 21, 25, 1023 };
+	struct dial d = { .at = { { .fd = -1 }, { .fd = -1 } } };
+	struct reply refusal = { 0 };
+	struct link *l;
+	size_t i = 0;
+
+	if (!dial_needs(q, ip) || (l = link_login(q)) == NULL)
+		return;
+	while (i < sizeof(ports) / sizeof(ports[0]) &&
+	    !name_port(l, ip, ports[i], &d) && d.end == DIAL_REFUSED) {
+		refusal = d.named;
+		i++;
+	}
+	if (i == sizeof(ports) / sizeof(ports[0]))
+		ask_answer(q, VERDICT_safe, "ports 1, 19, 20, 21, 25 and "
+		    "1023: %s%s", refusal.text, own && name_port(l, ip, 1024,
+		    &d) ? "; 1024 is taken" : "");
+	else if (d.end == DIAL_UNSENT && d.named.code == 0)
+		ask_answer(q, VERDICT_inconclusive, "%s", d.named.text);
+	else
+		confirm_low(q, l, ip, ports[i]);
+	link_close(l);
+}
+
+void
+ask_low_port_other(struct ask *q)
+{
+	ask_low_ports(q, &q->audit->place.other, false);
 }
 
 void
 ask_low_port_own(struct ask *q)
 {
-	static const uint16_t ports[] = { 1, 19, 20, 21, 25, 1023 };
-	struct link *l = link_login(q);
-	struct dial d;
-
-	if (l == NULL)
-		return;
-	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
-		if (name_low(q, l, ports[i], &d)) {
-			confirm_low(q, l, ports[i]);
-			break;
-		}
-		if (d.end == DIAL_UNSENT)
-			break;
-	}
-	if (d.end == DIAL_REFUSED)
-		ask_answer(q, VERDICT_safe, "ports 1, 19, 20, 21, 25 and "
-		    "1023: %s", d.named.text);
-	ask_answer(q, VERDICT_inconclusive, "%s", d.named.text);
-	link_close(l);
+	ask_low_ports(q, &q->audit->place.here, true);
 }
 
 /* ---- T4, T5 */
@@ -246,9 +242,40 @@ spell_lprt(const struct addr *a, char *buf)
 	return dial_line(buf, "LPRT %s\r\n", text);
 }
 
+/* LPRT of one family; true when there is more to ask. */
+static bool
+try_lprt(struct ask *q, struct link *l, const struct addr *named,
+    const char *sent, struct reply *refusal)
+{
+	char line[DIAL_LINE_MAX];
+	struct dial d;
+
+	if (named->family == ADDR_NONE)
+		return true;
+	if (!dial_open(&d, q, named))
+		return false;
+	dial_try(&d, l, spell_lprt(&d.at[0].at, line), "LIST");
+	*refusal = d.named;
+	if (d.end != DIAL_REFUSED)
+		dial_answer(&d, q, sent);
+	dial_close(&d);
+	return !q->answered;
+}
+
 void
 ask_lprt(struct ask *q)
 {
-	dial_once(q, &q->audit->place.other, spell_lprt,
-	    "LPRT of a third party", "LIST");
+	const struct place *p = &q->audit->place;
+	struct reply refusal = { 0 }, lpsv;
+	struct link *l;
+
+	if (!dial_needs(q, &p->other) || (l = link_login(q)) == NULL)
+		return;
+	if (try_lprt(q, l, &p->other4, "LPRT 4 of a third party", &refusal) &&
+	    try_lprt(q, l, &p->other6, "LPRT 6 of a third party", &refusal)) {
+		link_command(l, &lpsv, "LPSV");
+		ask_answer(q, VERDICT_safe, "LPRT: %.150s; LPSV: %.100s",
+		    refusal.text, lpsv.text);
+	}
+	link_close(l);
 }

@@ -116,6 +116,7 @@ reply_to(struct ask *q, const struct addr *named, const char *sent)
 	if ((l = link_login(q)) == NULL)
 		return;
 	at.port = UNOWNED_PORT;
+	l->reply_only = *named;
 	if (dial_name(&d, l, dial_any(l, &at, line)))
 		ask_answer(q, VERDICT_accepts, "%s: %s (no transfer was "
 		    "asked for)", sent, d.named.text);

@@ -27,14 +27,17 @@ struct spelling {
 	bool hex;
 };
 
-/* No octal: its other reading would be an address that is not ours. */
+/*
+ * No octal: its other reading would be an address that is not ours.  Numbers
+ * from 8 on get no zeros in front for the same reason.
+ */
 static const struct spelling spellings[] = {
 	{ "PORT  ", "", ",", "", "two blanks before", 1, false },
 	{ "PORT\t", "", ",", "", "a tab before", 1, false },
 	{ "PORT ", "", ", ", "", "blanks between", 1, false },
 	{ "PORT ", "0x", ",", "", "hexadecimal", 1, true },
 	{ "PORT ", "+", ",", "", "signs", 1, false },
-	{ "PORT ", "", ",", "", "four digits each", 4, false },
+	{ "PORT ", "", ",", "", "four digits", 4, false },
 	{ "PORT ", "", ",", ",1", "a seventh number", 1, false },
 	{ "PORT ", "", ",", " junk", "text behind", 1, false },
 	{ " PORT ", "", ",", "", "a blank before the verb", 1, false },
@@ -61,7 +64,7 @@ spell_numbers(const struct spelling *s, const unsigned n[6], char *buf)
 		if (i > 0)
 			put(buf, s->between);
 		snprintf(number, sizeof(number), s->hex ? "%s%0*x" :
-		    "%s%0*u", s->sign, s->width, n[i]);
+		    "%s%0*u", s->sign, n[i] < 8 ? s->width : 1, n[i]);
 		put(buf, number);
 	}
 	put(buf, s->back);
@@ -183,7 +186,10 @@ ask_leading_zeros(struct ask *q)
 		return;
 	if (open_octal_pair(&d, &q->audit->place.here)) {
 		numbers_of(&d.at[0].at, n);
-		dial_try(&d, l, spell_numbers(&zeros, n, line), "LIST");
+		spell_numbers(&zeros, n, line);
+		/* "...,10" becomes "...,010": both ports are ours. */
+		memcpy(strrchr(line, ','), ",010\r\n", 7);
+		dial_try(&d, l, sv_of(line), "LIST");
 		answer_zeros(q, &d);
 		dial_close(&d);
 	}
@@ -191,6 +197,10 @@ ask_leading_zeros(struct ask *q)
 	link_close(l);
 }
 
+/*
+ * Only the first number of each: whether a reader cuts numbers to bytes or
+ * adds them up and cuts the sum, it reads the same address, which is ours.
+ */
 static struct sv
 spell_wrapped(const struct addr *a, char *buf)
 {
@@ -199,8 +209,8 @@ spell_wrapped(const struct addr *a, char *buf)
 	unsigned n[6];
 
 	numbers_of(a, n);
-	for (int i = 0; i < 6; i++)
-		n[i] += 256;
+	n[0] += 256;
+	n[4] += 256;
 	return spell_numbers(&plain, n, buf);
 }
 
@@ -219,7 +229,7 @@ wrap_own(struct ask *q)
 		dial_try(&d, l, spell_wrapped(&d.at[0].at, line), "LIST");
 		if (d.end == DIAL_MADE)
 			ask_answer(q, VERDICT_accepts, "PORT, 256 added to "
-			    "each number: a third party is refused; the "
+			    "two numbers: a third party is refused; the "
 			    "client's own address was connected to");
 		dial_close(&d);
 	}
@@ -241,7 +251,7 @@ wrap_other(struct ask *q, struct reply *refusal)
 		*refusal = d.named;
 		if (d.end != DIAL_REFUSED)
 			dial_answer(&d, q, "PORT of a third party, 256 added "
-			    "to each number");
+			    "to two numbers");
 		dial_close(&d);
 	}
 	link_close(l);
@@ -256,7 +266,7 @@ ask_wrap_octet(struct ask *q)
 	if (!wrap_other(q, &refusal))
 		return;
 	wrap_own(q);
-	ask_answer(q, VERDICT_safe, "PORT, 256 added to each number: %s",
+	ask_answer(q, VERDICT_safe, "PORT, 256 added to two numbers: %s",
 	    refusal.text);
 }
 

@@ -168,8 +168,12 @@ bool
 dial_name(struct dial *d, struct link *l, struct sv raw)
 {
 	d->end = DIAL_UNSENT;
-	if (!link_send(l, raw))
+	d->named = (struct reply) { 0 };
+	if (!link_send(l, raw)) {
+		snprintf(d->named.text, sizeof(d->named.text),
+		    l->over ? "the session has ended" : "it was not sent");
 		return false;
+	}
 	if (d->odd)
 		link_read_odd(l, &d->named);
 	else

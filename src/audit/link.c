@@ -77,49 +77,88 @@ link_note_kind(const struct link *l, enum bounce_kind kind, struct sv line,
 	    l->tls != NULL));
 }
 
-/*
- * What the sensor would say of a line: the same reading, the same verdict.
- */
-static void
-note_named(const struct link *l, struct sv line)
+/* What the sensor would say of a line: the same reading, the same verdict. */
+static bool
+read_named(const struct link *l, struct sv line, struct named *out)
 {
 	char room[LENIENT_LINE_MAX];
 	const struct bounce_question who = { .peer = l->here,
 		.local = l->ask->audit->place.server };
 	enum ftp_verb verb;
-	struct named named;
 	struct sv arg;
 	bool strict = command_parse(line, &verb, &arg) == FTP_OK;
 
-	if (!strict && !named_is_asked(verb))
-		if (!lenient_command(line, room, &verb, &arg))
-			return;
+	if (!strict && !named_is_asked(verb) &&
+	    !lenient_command(line, room, &verb, &arg))
+		return false;
 	if (!named_is_asked(verb))
-		return;
-	named = named_judge(verb, arg, strict, &who);
-	if (!l->logged_in)
-		named.kind = KIND_preauth;
-	else if (l->epsv_all)
-		named.kind = KIND_epsv_all;
-	if (named.kind != KIND_none)
-		link_note_kind(l, named.kind, line, &named.asked,
-		    named.asked.port);
+		return false;
+	*out = named_judge(verb, arg, strict, &who);
+	return true;
 }
 
-/* Splits what is sent into the lines that a server sees. */
 static void
-note_lines(const struct link *l, struct sv raw)
+note_named(const struct link *l, struct sv line, const struct named *named)
+{
+	enum bounce_kind kind = named->kind;
+
+	if (!l->logged_in)
+		kind = KIND_preauth;
+	else if (l->epsv_all)
+		kind = KIND_epsv_all;
+	if (kind != KIND_none)
+		link_note_kind(l, kind, line, &named->asked,
+		    named->asked.port);
+}
+
+/* Nobody can be connected to at port 0. */
+static bool
+may_name(const struct link *l, const struct addr *a)
+{
+	return a->port == 0 || place_owns(&l->ask->audit->place, a) ||
+	    (l->reply_only.family != ADDR_NONE &&
+	    addr_same_ip(&l->reply_only, a));
+}
+
+static bool
+may_send(const struct link *l, const struct named *named)
+{
+	char ip[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < named->n; i++) {
+		if (may_name(l, &named->reading[i]))
+			continue;
+		ask_event(l->ask, "not sent: a server may read %s in it, "
+		    "which is not ours", addr_format_ip(&named->reading[i],
+		    ip));
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Splits what is to be sent into the lines that a server sees.  False when
+ * one of them names somebody else.
+ */
+static bool
+look_at_lines(const struct link *l, struct sv raw, bool note_them)
 {
 	char buf[COMMAND_MAX];
 	struct telnet t;
+	struct named named;
 
 	telnet_init(&t, buf, sizeof(buf));
 	for (;;)
 		switch (telnet_feed(&t, &raw)) {
 		case TELNET_MORE:
-			return;
+			return true;
 		case TELNET_LINE:
-			note_named(l, telnet_line(&t));
+			if (!read_named(l, telnet_line(&t), &named))
+				break;
+			if (!may_send(l, &named))
+				return false;
+			if (note_them)
+				note_named(l, telnet_line(&t), &named);
 			break;
 		case TELNET_OVERLONG:
 		case TELNET_OPTION:
@@ -203,10 +242,11 @@ receive(struct link *l, char *buf, size_t size, uint64_t deadline_ms)
 bool
 link_send(struct link *l, struct sv raw)
 {
-	if (l->over || !ask_may_send(l->ask))
+	if (l->over || !look_at_lines(l, raw, false) ||
+	    !ask_may_send(l->ask))
 		return false;
 	note_sent(l, raw);
-	note_lines(l, raw);
+	(void)look_at_lines(l, raw, true);
 	if (send_all(l, raw, place_now_ms() + link_patience(l)))
 		return true;
 	l->over = true;

@@ -27,6 +27,7 @@ struct link {
 	struct addr here;	/* our end */
 	bool logged_in;
 	bool epsv_all;
+	struct addr reply_only;	/* not ours, and may be named all the same */
 	bool over;		/* closed, lost, or told 421 */
 	bool told_421;
 	int telnet;		/* bytes of a Telnet sequence still to come */
@@ -90,7 +91,13 @@ void link_close(struct link *l);
 int link_command(struct link *l, struct reply *r, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Sends bytes as they are, as one write and one command of the 64. */
+/*
+ * Sends bytes as they are, as one write and one command of the 64.
+ *
+ * The ground rule is kept here: a line of which any reading (proto/lenient.h)
+ * names an address that is not ours is not sent, and false returned; the link
+ * goes on.  l->reply_only is the exception.
+ */
 MUST_USE bool link_send(struct link *l, struct sv raw);
 
 /* Reads one reply, for at most so long.  Returns r->code. */

@@ -330,3 +330,15 @@ place_find(struct place *p, const struct addr *here,
 	    !bounce_is_internal(&p->server) && !is_loopback(&p->server);
 	return NULL;
 }
+
+bool
+place_owns(const struct place *p, const struct addr *a)
+{
+	const struct addr *const ours[] = { &p->here, &p->other, &p->other4,
+		&p->other6, &p->private4 };
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (ours[i]->family != ADDR_NONE && addr_same_ip(ours[i], a))
+			return true;
+	return false;
+}

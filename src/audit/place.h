@@ -34,6 +34,9 @@ struct place {
 MUST_USE const char *place_find(struct place *p, const struct addr *here,
     const struct addr *server, const struct addr *given, size_t n);
 
+/* One of the addresses above that are ours: it may be named. */
+bool place_owns(const struct place *p, const struct addr *a);
+
 /* ---- sockets; every descriptor is non-blocking and closed on exec */
 
 struct listener {

@@ -140,7 +140,7 @@ refuse_malformed(struct sess *s, enum ftp_verb verb, enum ftp_err err,
 	if (err == FTP_FAMILY)
 		refuse_family(s);
 	else
-		reply_format(s, ftp_err_reply(err), "Data address is %s.",
+		reply_format(s, ftp_err_reply(err), "Data address: %s.",
 		    ftp_err_text(err));
 	endpoint_count_refusal(s);
 }
