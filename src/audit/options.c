@@ -38,6 +38,7 @@ static const char usage[] =
 	"      --only LIST         tests (T9) or lines (theft) alone, with commas\n"
 	"      --directory PATH    where to look for files and long listings\n"
 	"      --log FILE          the server's log, to look whether it tells\n"
+	"      --syslog SOCKET     likewise: be the server's syslog, there (/dev/log)\n"
 	"      --write             also try to store a file, and remove it\n"
 	"      --balancer IP       the address that a balancer shows to the server\n"
 	"      --patience SECONDS  to wait for an unused passive port to close\n"
@@ -172,7 +173,8 @@ take_colour(struct options *o, const char *text)
 
 enum {
 	OPT_JSON = 256, OPT_SARIF, OPT_NAGIOS, OPT_COMPARE, OPT_LISTEN,
-	OPT_CONTACT, OPT_ONLY, OPT_DIRECTORY, OPT_LOG, OPT_WRITE,
+	OPT_CONTACT, OPT_ONLY, OPT_DIRECTORY, OPT_LOG, OPT_SYSLOG,
+	OPT_WRITE,
 	OPT_BALANCER, OPT_PATIENCE, OPT_RATE, OPT_TIMEOUT, OPT_JOBS,
 	OPT_FAIL_ON, OPT_COLOUR,
 };
@@ -188,6 +190,7 @@ static const struct option options[] = {
 	{ "only", required_argument, NULL, OPT_ONLY },
 	{ "directory", required_argument, NULL, OPT_DIRECTORY },
 	{ "log", required_argument, NULL, OPT_LOG },
+	{ "syslog", required_argument, NULL, OPT_SYSLOG },
 	{ "write", no_argument, NULL, OPT_WRITE },
 	{ "balancer", required_argument, NULL, OPT_BALANCER },
 	{ "patience", required_argument, NULL, OPT_PATIENCE },
@@ -213,6 +216,8 @@ text_of(struct options *o, int option)
 		return &o->directory;
 	case OPT_LOG:
 		return &o->log;
+	case OPT_SYSLOG:
+		return &o->syslog;
 	case 'o':
 		return &o->output;
 	default:

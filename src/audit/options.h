@@ -26,6 +26,7 @@ struct options {
 	const char *contact;		/* NULL: none */
 	const char *directory;		/* NULL: where the login lands */
 	const char *log;		/* NULL: no log to look into */
+	const char *syslog;		/* NULL: no socket to be syslog on */
 	const char *compare;		/* NULL: nothing to compare with */
 	const char *output;		/* NULL: no file beside */
 	bool asked[ASK_COUNT];		/* --only: all, unless given */
