@@ -117,6 +117,7 @@ ask_stale_passive(struct ask *q)
 
 	if (l == NULL)
 		return;
+	d.brief = true;		/* a careful server waits for us */
 	if (data_ask_passive(l, &r, NULL, &at))
 		dial_transfer(&d, l, "LIST");
 	else

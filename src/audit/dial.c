@@ -17,6 +17,7 @@
 
 #define EARLY_MS 50		/* for a connection that PORT made */
 #define WATCH_MS 5000		/* for one that a transfer made */
+#define BRIEF_MS 1500
 #define AFTER_MS 300		/* once the transfer has failed */
 #define BYTES_MOST 65536
 
@@ -259,7 +260,8 @@ dial_transfer(struct dial *d, struct link *l, const char *transfer)
 	}
 	d->asked_ms = place_now_ms();
 	if (fd < 0)
-		fd = watch(d, l, d->asked_ms + WATCH_MS);
+		fd = watch(d, l, d->asked_ms + (d->brief ? BRIEF_MS :
+		    WATCH_MS));
 	conclude(d, l, fd);
 }
 

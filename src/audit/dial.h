@@ -26,6 +26,7 @@ struct dial {
 	/* what is watched: the address that is named, and A */
 	struct listener at[2];
 	bool odd;		/* the line may be taken for none */
+	bool brief;		/* who dials does it at once, or not at all */
 
 	/* what was learned */
 	enum dial_end end;

@@ -71,15 +71,18 @@ greet_tls(struct scene *s, struct data *d)
 		data_close(d);
 }
 
-/*
- * Until the transfer is over and both are drunk dry, or the deadline; or until
- * a stranger who is alone was sent away.
- */
+/* A stranger who is alone was sent away: no more is to be seen. */
+static bool
+is_told_apart(const struct scene *s)
+{
+	return s->t->refused && s->t->owner_got < 0 && !s->l->prot_p;
+}
+
+/* Until the transfer is over and both are drunk dry, or the deadline. */
 static void
 run(struct scene *s, uint64_t deadline_ms)
 {
-	while (place_now_ms() < deadline_ms && (!s->t->refused ||
-	    s->owner.fd >= 0 || s->l->prot_p)) {
+	while (place_now_ms() < deadline_ms && !is_told_apart(s)) {
 		struct pollfd p[3] = {
 			{ .fd = s->l->fd, .events = POLLIN },
 			{ .fd = s->stranger.fd, .events = POLLIN },

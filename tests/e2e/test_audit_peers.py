@@ -131,6 +131,10 @@ WORDS = {
     ("vsftpd-haproxy", "balancer"): ["200"],
     ("vsftpd-haproxy", "passive_address"): ["127,0,0,1"],
     ("proftpd", "theft"): ["bytes"],
+    # A private address is agreed to, and the client's is used.
+    ("proftpd", "bounce_private"): ["200", "not used", peers.A],
+    # The check comes after the cut to 16 bits, here.
+    ("proftpd", "wrap_low_port"): ["500"],
     ("proftpd", "wrap_port"): ["200", "port"],
     ("pure-ftpd", "listing_cut"): ["10000", "226"],
     ("pure-ftpd", "epsv_protocol"): ["229"],
@@ -144,6 +148,14 @@ WORDS = {
     ("pyftpdlib-tls", "starttls_injection"): ["215"],
     ("inetutils-ftpd", "listeners"): ["5"],
 }
+
+# A stranger of the owner's own address gets the file, everywhere.
+WORDS |= {(name, "theft_same_address"): ["got the data"] for name in (
+    "portcullisd", "vsftpd", "proftpd", "pure-ftpd", "pyftpdlib",
+    "inetutils-ftpd")}
+# Leading zeros are decimal to all of them.
+WORDS |= {(name, "leading_zeros"): ["decimal"] for name in (
+    "portcullisd", "vsftpd", "proftpd", "pure-ftpd", "pyftpdlib")}
 
 # Who the auditor takes it for: kind, and a version where the server tells one.
 KINDS = {

@@ -22,8 +22,10 @@ import warnings
 import pytest
 
 import defective
-from conftest import Control, Net, needs_root, IS_ROOT
+from conftest import Control, Net, needs_root, plain_build, IS_ROOT
 from test_house import TOP
+
+pytestmark = plain_build  # our own programs have no part in it
 
 A, B, SERVER, LOOP = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.1"
 BALANCER = "127.0.0.5"

@@ -17,10 +17,10 @@ import time
 import pytest
 
 import peers
-from conftest import needs_root
+from conftest import needs_root, plain_build
 from peers import A, B, PRIVATE, S, V6_S, Absent, host_port, listen
 
-pytestmark = needs_root
+pytestmark = [needs_root, plain_build]	# nothing of ours runs in it
 
 SERVERS = ["vsftpd", "proftpd", "pure-ftpd", "pyftpdlib", "inetutils-ftpd",
            "portcullisd"]
