@@ -104,7 +104,7 @@ static void
 reply_to(struct ask *q, const struct addr *named, const char *sent)
 {
 	char line[DIAL_LINE_MAX];
-	struct dial d = { .at = { { .fd = -1 }, { .fd = -1 } } };
+	struct dial d = DIAL_NONE;
 	struct addr at = *named;
 	struct link *l;
 

@@ -70,7 +70,7 @@ dial_open(struct dial *d, struct ask *q, const struct addr *named)
 	bool alone = addr_same_ip(named, here) ||
 	    here->family != named->family;
 
-	*d = (struct dial) { .at = { { .fd = -1 }, { .fd = -1 } } };
+	*d = (struct dial) DIAL_NONE;
 	if (alone ? listener_open(&d->at[0], named, 0) :
 	    listener_open_pair(&d->at[0], &d->at[1], named, here))
 		return true;
@@ -85,7 +85,7 @@ dial_open_low(struct dial *d, const struct addr *named)
 	static const uint16_t ports[] = { 1023, 25, 21, 20, 19, 1, 1001,
 		987 };
 
-	*d = (struct dial) { .at = { { .fd = -1 }, { .fd = -1 } } };
+	*d = (struct dial) DIAL_NONE;
 	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
 		if (listener_open(&d->at[0], named, ports[i]))
 			return true;

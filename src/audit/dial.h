@@ -42,6 +42,9 @@ struct dial {
 	unsigned took_ms;	/* from then to its end */
 };
 
+/* Nothing is open and nothing was learned: what each begins as. */
+#define DIAL_NONE { .at = { { .fd = -1 }, { .fd = -1 } } }
+
 /*
  * Opens the listeners: at `named`, and (where that is another address) at A.
  * False: the question is answered inconclusive, and why.  dial_close frees.
