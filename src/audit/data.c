@@ -13,8 +13,8 @@
 #include "proto/hostport.h"
 
 #define CONNECT_MS 5000
-#define FETCH_MOST (256u << 20)
 #define PIECE 65536
+#define SHUTDOWN_MS 1000
 
 bool
 data_begin(struct data *d, struct link *l, int fd)
@@ -171,16 +171,17 @@ data_fetch(struct link *l, struct reply *r, const char *command,
     data_piece *piece, void *arg)
 {
 	static char buf[PIECE];
+	uint64_t end_ms = place_now_ms() + DATA_FETCH_MS;
 	int64_t total = 0;
 	struct data d;
-	ssize_t n = 1;
+	ssize_t n;
 
 	if (!begin(l, r, command, &d)) {
 		/* A 226 without a 150 is a whole transfer, if an odd one. */
 		data_close(&d);
 		return -1;
 	}
-	while (n > 0 && total < FETCH_MOST) {
+	while (total < DATA_FETCH_MOST && place_now_ms() < end_ms) {
 		n = data_read(&d, buf, sizeof(buf), place_now_ms() +
 		    link_patience(l));
 		if (n <= 0)
@@ -205,7 +206,7 @@ data_store(struct link *l, struct reply *r, const char *command,
 		sent = data_write(&d, bytes, place_now_ms() +
 		    link_patience(l));
 		if (d.tls != NULL)
-			tls_shutdown(d.tls, place_now_ms() + 1000);
+			tls_shutdown(d.tls, place_now_ms() + SHUTDOWN_MS);
 	}
 	data_close(&d);
 	if (reply_begins(r))

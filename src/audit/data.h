@@ -10,6 +10,9 @@
 
 #include "audit/link.h"
 
+#define DATA_FETCH_MOST (256u << 20)	/* bytes of one transfer to us */
+#define DATA_FETCH_MS 120000		/* and how long it may take */
+
 struct data {
 	int fd;
 	struct tls *tls;
@@ -46,7 +49,7 @@ MUST_USE int data_connect(const struct link *l, const struct addr *from,
 
 /*
  * A whole transfer to us.  Calls piece (NULL: no one) for what comes, up to
- * 256 MiB or `timeout` without a byte.
+ * DATA_FETCH_MOST bytes, DATA_FETCH_MS, or --timeout without a byte.
  *
  * Returns the number of bytes; -1 when there was no transfer: *r says why.
  * *r is the transfer's last reply; code 0 when there was none.
