@@ -74,13 +74,15 @@ void audit_stop(struct audit *a, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * Audits one server from its first connection to its report; never NULL.
- * What is told of the progress goes to standard error, where a terminal is.
+ * Audits one server from its first connection to its report.  What is told
+ * of the progress goes to standard error, where a terminal is.
+ *
+ * A new reference; NULL when there is no memory for a report at all.
  */
-json_t *audit_run(const struct options *o, const struct target *t);
+MUST_USE json_t *audit_run(const struct options *o, const struct target *t);
 
-/* A report that says only why there is none. */
-json_t *audit_failed(const struct target *t, const char *why);
+/* A report that says only why there is none; NULL likewise. */
+MUST_USE json_t *audit_failed(const struct target *t, const char *why);
 
 /* Waits until --rate lets another command pass, and counts it. */
 MUST_USE bool ask_may_send(struct ask *q);

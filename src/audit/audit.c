@@ -70,6 +70,30 @@ stand(struct audit *a, int fd)
 	    a->options->listens);
 }
 
+/* The connection by which A is found; NULL, and *why says it. */
+static struct link *
+first_link(struct ask *q, char why[ASK_EVIDENCE])
+{
+	struct audit *a = q->audit;
+	const char *wrong;
+	struct link *l;
+	int fd = reach(a, why);
+
+	if (fd < 0)
+		return NULL;
+	if ((wrong = stand(a, fd)) != NULL) {
+		snprintf(why, ASK_EVIDENCE, "%s", wrong);
+		close(fd);
+		return NULL;
+	}
+	if ((l = link_attach(q, fd)) == NULL) {
+		snprintf(why, ASK_EVIDENCE, "%s", strerror(ENOMEM));
+		return NULL;
+	}
+	l->here = a->place.here;
+	return l;
+}
+
 /* What speaks there, when it is no FTP. */
 static const char *
 other_protocol(const struct link *l)
@@ -245,29 +269,21 @@ survey(struct audit *a)
 	struct ask q = { .audit = a, .exchange = json_array(),
 		.asked = json_array() };
 	char why[ASK_EVIDENCE] = "";
-	const char *wrong = NULL;
 	struct reply banner;
-	struct link *l = NULL;
-	int fd = reach(a, why);
+	struct link *l = first_link(&q, why);
+	bool met = l != NULL && greet(l, &banner, why);
 
-	if (fd >= 0 && (wrong = stand(a, fd)) == NULL)
-		l = link_attach(&q, fd);
-	else if (fd >= 0)
-		close(fd);
-	if (wrong != NULL)
-		snprintf(why, sizeof(why), "%s", wrong);
-	if (l != NULL && greet(l, &banner, why)) {
+	if (met) {
 		report_place(a);
-		l->here = a->place.here;
 		introduce(a, l, &banner);
 		look_for_tls(a, &q);
+	} else {
+		report_error(a, why);
 	}
 	link_close(l);
 	json_object_set_new(a->report, "introduction", q.exchange);
 	json_decref(q.asked);
-	if (why[0] != '\0')
-		json_object_set_new(a->report, "error", json_string(why));
-	return why[0] == '\0';
+	return met;
 }
 
 /* ---- the questions */
@@ -300,30 +316,36 @@ ask_one(struct audit *a, enum audit_question which)
 	report_line(a, &q, (unsigned)(place_now_ms() - begun));
 }
 
+static void
+ask_all(struct audit *a)
+{
+	for (int i = 0; i < ASK_COUNT; i++) {
+		if (!a->options->asked[i])
+			continue;
+		show_progress(a, i);
+		ask_one(a, (enum audit_question)i);
+	}
+	show_progress(a, ASK_COUNT);
+}
+
 json_t *
 audit_run(const struct options *o, const struct target *t)
 {
 	struct audit a = { .options = o, .target = t,
 		.started_ms = place_now_ms(), .report = report_new(t, o) };
 
-	if (survey(&a))
-		for (int i = 0; i < ASK_COUNT; i++) {
-			if (!o->asked[i])
-				continue;
-			show_progress(&a, i);
-			ask_one(&a, (enum audit_question)i);
-		}
-	show_progress(&a, ASK_COUNT);
-	if (json_object_get(a.report, "error") == NULL)
+	if (survey(&a)) {
+		ask_all(&a);
 		report_finish(&a);
+	}
 	return a.report;
 }
 
 json_t *
 audit_failed(const struct target *t, const char *why)
 {
-	json_t *report = report_new(t, NULL);
+	struct audit a = { .target = t, .report = report_new(t, NULL) };
 
-	json_object_set_new(report, "error", json_string(why));
-	return report;
+	report_error(&a, why);
+	return a.report;
 }
