@@ -14,18 +14,17 @@
 #include "audit/place.h"
 
 #define ASK_COMMANDS 64		/* of one question */
-#define ASK_EVIDENCE 400
+#define ASK_EVIDENCE 400	/* bytes of it, NUL included */
+#define ASK_FILE_MAX 201	/* of a file's name, NUL included */
 
 /* What one question learned and the next ones go by. */
 struct facts {
 	enum server_kind kind;
-	bool logged_in;		/* a login was taken */
-	bool no_login;		/* none was, the first time */
+	bool no_login;		/* none was taken, the first time */
 	bool has_tls;		/* AUTH TLS was answered with 234, or 990 */
 	bool dials_early;	/* it connects at PORT */
-	bool bounces;		/* PORT of B is accepted */
 	char login_reply[ASK_EVIDENCE];	/* when there is no login */
-	char file[256];		/* a plain file of the directory; or empty */
+	char file[ASK_FILE_MAX];	/* a plain one there; or empty */
 };
 
 struct audit {

@@ -23,16 +23,12 @@ void
 ask_dial_early(struct ask *q)
 {
 	char line[DIAL_LINE_MAX];
-	struct link *l = link_login(q);
 	struct dial d;
+	struct link *l = dial_begin(&d, q, &q->audit->place.here);
 	int fd;
 
 	if (l == NULL)
 		return;
-	if (!dial_open(&d, q, &q->audit->place.here)) {
-		link_close(l);
-		return;
-	}
 	dial_name(&d, l, dial_any(l, &d.at[0].at, line));
 	place_readable(d.at[0].fd, place_now_ms() + EARLY_MS);
 	fd = listener_accept(&d.at[0], &d.from);
@@ -43,15 +39,13 @@ ask_dial_early(struct ask *q)
 		    d.named.text);
 		close(fd);
 	}
-	if (d.end == DIAL_REFUSED) {
+	if (d.end == DIAL_REFUSED)
 		ask_answer(q, VERDICT_safe, "PORT, own address, is refused: "
 		    "%s", d.named.text);
-	}
 	ask_answer(q, d.named.code == 0 ? VERDICT_inconclusive : VERDICT_safe,
 	    "PORT, own address: %s; no connection within %d ms",
 	    d.named.text, EARLY_MS);
-	dial_close(&d);
-	link_close(l);
+	dial_end(&d, l);
 }
 
 static void
@@ -74,34 +68,35 @@ void
 ask_dial_source(struct ask *q)
 {
 	char line[DIAL_LINE_MAX];
-	struct link *l = link_login(q);
 	struct dial d;
+	struct link *l = dial_begin(&d, q, &q->audit->place.here);
 
 	if (l == NULL)
 		return;
-	if (dial_open(&d, q, &q->audit->place.here)) {
-		dial_try(&d, l, dial_any(l, &d.at[0].at, line), "LIST");
-		if (d.end == DIAL_MADE)
-			answer_source(q, &d);
-		else if (d.end == DIAL_REFUSED)
-			ask_answer(q, VERDICT_safe, "active mode is refused: "
-			    "%s", d.named.text);
-		else
-			ask_answer(q, q->audit->place.behind_nat ?
-			    VERDICT_inconclusive : VERDICT_safe, "own "
-			    "address: %d, and no connection came: a NAT or "
-			    "filter may stand between (%s)", d.named.code,
-			    d.done.text);
-		dial_close(&d);
-	}
-	link_close(l);
+	dial_try(&d, l, dial_any(l, &d.at[0].at, line), "LIST");
+	if (d.end == DIAL_MADE)
+		answer_source(q, &d);
+	else if (d.end == DIAL_REFUSED)
+		ask_answer(q, VERDICT_safe, "active mode is refused: %s",
+		    d.named.text);
+	else
+		ask_answer(q, q->audit->place.behind_nat ?
+		    VERDICT_inconclusive : VERDICT_safe, "own address: %d, "
+		    "and no connection came: a NAT or filter may stand "
+		    "between (%s)", d.named.code, d.done.text);
+	dial_end(&d, l);
 }
 
 /* ---- T16 */
 
-/* Names an address that is not ours, and asks for no transfer. */
+/*
+ * Names an address that is not ours, and asks for no transfer.
+ *
+ * agreed  the verdict when the server agrees to it
+ */
 static void
-reply_to(struct ask *q, const struct addr *named, const char *sent)
+reply_to(struct ask *q, const struct addr *named, enum verdict agreed,
+    const char *sent)
 {
 	char line[DIAL_LINE_MAX];
 	struct dial d = DIAL_NONE;
@@ -117,8 +112,8 @@ reply_to(struct ask *q, const struct addr *named, const char *sent)
 		return;
 	at.port = UNOWNED_PORT;
 	if (dial_name(&d, l, dial_any(l, &at, line)))
-		ask_answer(q, VERDICT_accepts, "%s: %s (no transfer was "
-		    "asked for)", sent, d.named.text);
+		ask_answer(q, agreed, "%s: %s (no transfer was asked for)",
+		    sent, d.named.text);
 	dial_answer(&d, q, sent);
 	link_close(l);
 }
@@ -137,7 +132,8 @@ ask_loopback(struct ask *q)
 		ask_answer(q, VERDICT_not_asked, "the loopback is where this "
 		    "audit comes from");
 	else
-		reply_to(q, &loopback, "PORT of the loopback");
+		reply_to(q, &loopback, VERDICT_accepts,
+		    "PORT of the loopback");
 }
 
 void
@@ -149,7 +145,8 @@ ask_self(struct ask *q)
 		ask_answer(q, VERDICT_not_asked, "the server's address is the "
 		    "one that this audit comes from");
 	else
-		reply_to(q, &p->server, "PORT of the server's own address");
+		reply_to(q, &p->server, VERDICT_accepts,
+		    "PORT of the server's own address");
 }
 
 /* What a client of this server may be expected to name; else answered. */
@@ -157,21 +154,17 @@ static bool
 is_own_refused(struct ask *q)
 {
 	char line[DIAL_LINE_MAX];
-	struct link *l = link_login(q);
 	struct dial d;
+	struct link *l = dial_begin(&d, q, &q->audit->place.here);
 
 	if (l == NULL)
 		return false;
-	if (dial_open(&d, q, &q->audit->place.here)) {
-		if (dial_name(&d, l, dial_any(l, &d.at[0].at, line)))
-			ask_answer(q, VERDICT_safe, "the client's own "
-			    "address is taken: the server sees who connects");
-		else if (d.end != DIAL_REFUSED)
-			ask_answer(q, VERDICT_inconclusive, "%s",
-			    d.named.text);
-		dial_close(&d);
-	}
-	link_close(l);
+	if (dial_name(&d, l, dial_any(l, &d.at[0].at, line)))
+		ask_answer(q, VERDICT_safe, "the client's own address is "
+		    "taken: the server sees who connects");
+	else if (d.end != DIAL_REFUSED)
+		ask_answer(q, VERDICT_inconclusive, "%s", d.named.text);
+	dial_end(&d, l);
 	return !q->answered;
 }
 
@@ -195,10 +188,8 @@ ask_balancer(struct ask *q)
 		    "one that this audit comes from");
 		return;
 	}
-	reply_to(q, &named, "the client's own address is refused; that of "
-	    "the balancer, or server");
-	if (q->verdict == VERDICT_accepts)
-		q->verdict = VERDICT_vulnerable;
+	reply_to(q, &named, VERDICT_vulnerable, "the client's own address "
+	    "is refused; that of the balancer, or server");
 }
 
 /* ---- T14 */

@@ -127,24 +127,19 @@ ask_address_leak(struct ask *q)
 {
 	char line[DIAL_LINE_MAX], ip[ADDR_TEXT_MAX];
 	struct addr told;
-	struct link *l;
 	struct dial d;
+	struct link *l = dial_begin(&d, q, &q->audit->place.other);
 
-	if (!dial_needs(q, &q->audit->place.other) ||
-	    (l = link_login(q)) == NULL)
+	if (l == NULL)
 		return;
-	if (dial_open(&d, q, &q->audit->place.other)) {
-		if (dial_name(&d, l, dial_any(l, &d.at[0].at, line)))
-			ask_answer(q, VERDICT_safe, "there was no refusal");
-		else if (find_address(q->audit, d.named.text, &told))
-			ask_answer(q, VERDICT_accepts, "the refusal tells "
-			    "%s: %s", addr_format_ip(&told, ip),
-			    d.named.text);
-		ask_answer(q, d.named.code == 0 ? VERDICT_inconclusive :
-		    VERDICT_safe, "%s", d.named.text);
-		dial_close(&d);
-	}
-	link_close(l);
+	if (dial_name(&d, l, dial_any(l, &d.at[0].at, line)))
+		ask_answer(q, VERDICT_safe, "there was no refusal");
+	else if (find_address(q->audit, d.named.text, &told))
+		ask_answer(q, VERDICT_accepts, "the refusal tells %s: %s",
+		    addr_format_ip(&told, ip), d.named.text);
+	ask_answer(q, d.named.code == 0 ? VERDICT_inconclusive :
+	    VERDICT_safe, "%s", d.named.text);
+	dial_end(&d, l);
 }
 
 /* ---- lines */

@@ -12,7 +12,8 @@
 #include "audit/data.h"
 #include "audit/report.h"
 
-#define FILES_TRIED 8		/* names of a listing, for a plain file */
+#define NAMES_MAX 4096		/* bytes of a listing, to find a plain file */
+#define FILES_TRIED 8		/* names of it */
 
 static void (*const ask_functions[ASK_COUNT])(struct ask *q) = {
 #define X(test, id, level, title, gain) [ASK_##id] = ask_##id,
@@ -172,7 +173,7 @@ choose_file(struct audit *a, struct link *l, struct sv names)
 		names = sv_drop(names, name.len + 1);
 		if (name.len > 0 && name.ptr[name.len - 1] == '\r')
 			name.len--;
-		if (name.len == 0 || name.len > 200 ||
+		if (name.len == 0 || name.len >= ASK_FILE_MAX ||
 		    memchr(name.ptr, '\r', name.len) != NULL)
 			continue;
 		if (link_command(l, &r, "SIZE %.*s", (int)name.len,
@@ -187,7 +188,7 @@ choose_file(struct audit *a, struct link *l, struct sv names)
 static void
 look_around(struct audit *a, struct link *l)
 {
-	struct names n = { .bytes = malloc(4096), .max = 4096 };
+	struct names n = { .bytes = malloc(NAMES_MAX), .max = NAMES_MAX };
 	const char *directory = a->options->directory;
 	char command[512];
 	struct reply r;
@@ -228,9 +229,8 @@ introduce(struct audit *a, struct link *l, const struct reply *banner)
 {
 	struct reply r;
 
-	a->facts.logged_in = link_user(l);
-	if (!a->facts.logged_in) {
-		a->facts.no_login = true;
+	a->facts.no_login = !link_user(l);
+	if (a->facts.no_login) {
 		snprintf(a->facts.login_reply, sizeof(a->facts.login_reply),
 		    "%s", l->ask->evidence);
 		report_note(a, "there was no login: what can be asked only "
@@ -242,7 +242,7 @@ introduce(struct audit *a, struct link *l, const struct reply *banner)
 		    a->options->contact : "");
 	}
 	get_to_know(a, l, banner);
-	if (a->facts.logged_in && !l->over)
+	if (l->logged_in && !l->over)
 		look_around(a, l);
 }
 

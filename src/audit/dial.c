@@ -323,23 +323,40 @@ dial_needs(struct ask *q, const struct addr *named)
 	return false;
 }
 
+struct link *
+dial_begin(struct dial *d, struct ask *q, const struct addr *named)
+{
+	struct link *l;
+
+	if (!dial_needs(q, named) || (l = link_login(q)) == NULL)
+		return NULL;
+	if (dial_open(d, q, named))
+		return l;
+	link_close(l);
+	return NULL;
+}
+
+void
+dial_end(struct dial *d, struct link *l)
+{
+	dial_close(d);
+	link_close(l);
+}
+
 void
 dial_once(struct ask *q, const struct addr *named,
     struct sv (*spell)(const struct addr *a, char buf[DIAL_LINE_MAX]),
     const char *sent, const char *transfer)
 {
 	char line[DIAL_LINE_MAX];
-	struct link *l;
 	struct dial d;
+	struct link *l = dial_begin(&d, q, named);
 
-	if (!dial_needs(q, named) || (l = link_login(q)) == NULL)
+	if (l == NULL)
 		return;
-	if (dial_open(&d, q, named)) {
-		dial_try(&d, l, spell(&d.at[0].at, line), transfer);
-		dial_answer(&d, q, sent);
-		dial_close(&d);
-	}
-	link_close(l);
+	dial_try(&d, l, spell(&d.at[0].at, line), transfer);
+	dial_answer(&d, q, sent);
+	dial_end(&d, l);
 }
 
 void

@@ -53,6 +53,14 @@ MUST_USE bool dial_open(struct dial *d, struct ask *q,
     const struct addr *named);
 void dial_close(struct dial *d);
 
+/*
+ * What most questions begin with, dial_needs, link_login and dial_open, and
+ * what they end with.  NULL: the question is answered, and nothing is open.
+ */
+MUST_USE struct link *dial_begin(struct dial *d, struct ask *q,
+    const struct addr *named);
+void dial_end(struct dial *d, struct link *l);
+
 /* A port below 1024 of an own address, if we may and one is free. */
 MUST_USE bool dial_open_low(struct dial *d, const struct addr *named);
 
@@ -90,8 +98,8 @@ struct sv dial_any(const struct link *l, const struct addr *a,
 void dial_answer(const struct dial *d, struct ask *q, const char *sent);
 
 /*
- * There is an own address to be named; else the question is answered
- * inconclusive.
+ * There is an own address to be named (here is always one); else the question
+ * is answered inconclusive.
  */
 MUST_USE bool dial_needs(struct ask *q, const struct addr *named);
 

@@ -6,6 +6,7 @@
 #include "audit/link.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,7 +19,9 @@
 
 #define COMMAND_MAX 1024
 #define SENT_SHOWN 512
-#define SILENCES 2
+#define PASSWORD_MAX TARGET_TEXT_MAX
+#define SILENCES 2		/* in a row, and no more is asked */
+#define FAREWELL_MS 500		/* for QUIT to be sent, and for its 221 */
 #define ODD_MS 2000		/* for a reply that may never come */
 
 unsigned
@@ -428,9 +431,10 @@ link_close(struct link *l)
 
 	if (l == NULL)
 		return;
-	if (!l->over && send_all(l, SV("QUIT\r\n"), place_now_ms() + 500)) {
+	if (!l->over && send_all(l, SV("QUIT\r\n"), place_now_ms() +
+	    FAREWELL_MS)) {
 		note_sent(l, SV("QUIT"));
-		link_read(l, &r, 500);	/* so that it is no reset */
+		link_read(l, &r, FAREWELL_MS);	/* so that it is no reset */
 	}
 	link_free(l);
 }
@@ -542,47 +546,54 @@ link_open(struct ask *q, const struct addr *from)
 
 /* Who asks, for the server's log. */
 static void
-anonymous_password(const struct audit *a, char buf[256])
+anonymous_password(const struct audit *a, char buf[PASSWORD_MAX])
 {
-	char host[128] = "";
+	char host[HOST_NAME_MAX + 1] = "";
 
 	if (a->options->contact != NULL) {
-		snprintf(buf, 256, "%s", a->options->contact);
+		snprintf(buf, PASSWORD_MAX, "%s", a->options->contact);
 		return;
 	}
 	if (gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0')
 		snprintf(host, sizeof(host), "localhost");
-	snprintf(buf, 256, "portcullis-audit@%s", host);
+	snprintf(buf, PASSWORD_MAX, "portcullis-audit@%s", host);
 }
 
 bool
-link_user(struct link *l)
+link_say_user(struct link *l, struct reply *r)
 {
-	const struct audit *a = l->ask->audit;
-	char password[256];
-	struct reply r;
+	struct audit *a = l->ask->audit;
+	char password[PASSWORD_MAX];
 	int code;
 
 	if (a->target->user[0] != '\0') {
 		snprintf(password, sizeof(password), "%s",
 		    a->target->password);
-		code = link_command(l, &r, "USER %s", a->target->user);
+		code = link_command(l, r, "USER %s", a->target->user);
 	} else {
 		anonymous_password(a, password);
-		code = link_command(l, &r, "USER anonymous");
+		code = link_command(l, r, "USER anonymous");
 	}
 	if (code == 331)
-		code = link_command(l, &r, "PASS %s", password);
+		code = link_command(l, r, "PASS %s", password);
 	explicit_bzero(password, sizeof(password));
 	l->logged_in = code == 230 || code == 232;
 	if (l->logged_in)
-		l->ask->audit->silences = 0;
+		a->silences = 0;
 	else if (code == 0)
-		note_silence(l->ask->audit, r.text);
-	if (!l->logged_in)
-		ask_answer(l->ask, VERDICT_inconclusive, "no login: %s",
-		    r.text);
+		note_silence(a, r->text);
 	return l->logged_in;
+}
+
+bool
+link_user(struct link *l)
+{
+	struct reply r;
+
+	if (link_say_user(l, &r))
+		return true;
+	ask_answer(l->ask, VERDICT_inconclusive, "no login: %s", r.text);
+	return false;
 }
 
 struct link *

@@ -77,7 +77,13 @@ MUST_USE struct link *link_attach(struct ask *q, int fd);
 /* link_open, and a login as the user who was named, or anonymous. */
 MUST_USE struct link *link_login(struct ask *q);
 
-/* The same on a connection that is open, or logged in by now: USER, PASS. */
+/*
+ * USER and PASS on a connection that is open, or logged in by now.  False:
+ * there is no login, and *r is the reply that says so.
+ */
+MUST_USE bool link_say_user(struct link *l, struct reply *r);
+
+/* The same; where there is no login, the question is answered, and why. */
 MUST_USE bool link_user(struct link *l);
 
 /* Says QUIT, reads no more, and frees.  NULL is fine. */
