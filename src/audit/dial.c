@@ -139,10 +139,11 @@ wait_for_news(const struct dial *d, const struct link *l, unsigned ms)
 	poll(p, 3, (int)ms);
 }
 
-/* Reads what the server sends to its end, and keeps its beginning. */
+/* Reads what the server sends to its end. */
 static void
 swallow(struct dial *d, struct link *l, int fd, uint64_t deadline_ms)
 {
+	char sha256[DIGEST_SHA256_HEX];
 	static char bytes[BYTES_MOST];
 	size_t have = 0;
 	struct data data;
@@ -156,9 +157,8 @@ swallow(struct dial *d, struct link *l, int fd, uint64_t deadline_ms)
 				have += (size_t)n;
 		}
 	d->bytes = have;
-	memcpy(d->first, bytes, have < DIAL_FIRST ? have : DIAL_FIRST);
-	digest_sha256_hex(bytes, have, d->sha256);
-	ask_event(l->ask, "%zu bytes on it", have);
+	digest_sha256_hex(bytes, have, sha256);
+	ask_event(l->ask, "%zu bytes on it, SHA-256 %s", have, sha256);
 	data_close(&data);
 }
 

@@ -12,8 +12,6 @@
 
 #include "audit/link.h"
 
-#define DIAL_FIRST 64	/* bytes of what came that are kept */
-
 enum dial_end {
 	DIAL_UNSENT,	/* the command could not be sent, or had no reply */
 	DIAL_REFUSED,	/* at the data address */
@@ -36,8 +34,6 @@ struct dial {
 	bool ignored;		/* it came to A and not to the named address */
 	struct addr from;
 	uint64_t bytes;
-	char first[DIAL_FIRST];
-	char sha256[65];	/* of the bytes, in hexadecimal */
 	uint64_t asked_ms;	/* when the transfer's command was sent */
 	unsigned took_ms;	/* from then to its end */
 };
