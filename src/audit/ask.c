@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "audit/sock.h"
+
 const char *
 ask_printable(struct sv text, char *buf, size_t size)
 {
@@ -60,7 +62,7 @@ ask_answer(struct ask *q, enum verdict verdict, const char *format, ...)
 static json_t *
 moment(const struct ask *q)
 {
-	return json_integer((json_int_t)(place_now_ms() -
+	return json_integer((json_int_t)(sock_now_ms() -
 	    q->audit->started_ms));
 }
 
@@ -100,7 +102,7 @@ ask_may_send(struct ask *q)
 	if (q->commands == ASK_COMMANDS)
 		return false;
 	q->commands++;
-	place_sleep_until(a->may_send_ms);
-	a->may_send_ms = place_now_ms() + 1000 / a->options->rate;
+	sock_sleep_until(a->may_send_ms);
+	a->may_send_ms = sock_now_ms() + 1000 / a->options->rate;
 	return true;
 }

@@ -37,8 +37,8 @@ name_often(struct dial *d, struct link *l, unsigned *first_ms,
 		if (n++ == 0)
 			*first_ms = *last_ms;
 	}
-	if (n > 0 && !l->over && (link_has_news(l) || place_readable(l->fd,
-	    place_now_ms() + FAREWELL_MS)))
+	if (n > 0 && !l->over && (link_has_news(l) || sock_readable(l->fd,
+	    sock_now_ms() + FAREWELL_MS)))
 		link_read(l, &d->named, link_patience(l));
 	return n;
 }
@@ -131,15 +131,15 @@ look_for(struct ask *q, FILE *f, char *text)
 		dial_close(&d);
 	}
 	link_close(l);
-	deadline = place_now_ms() + LOG_WAIT_MS;
+	deadline = sock_now_ms() + LOG_WAIT_MS;
 	do {
 		if (since(f, from, text, LOG_TAIL)) {
 			client = holds_address(text, &p->here);
 			asked = holds_address(text, &p->other);
 		}
 		if (!client || !asked)
-			place_sleep_until(place_now_ms() + 100);
-	} while ((!client || !asked) && place_now_ms() < deadline);
+			sock_sleep_until(sock_now_ms() + 100);
+	} while ((!client || !asked) && sock_now_ms() < deadline);
 	ask_answer(q, client && asked ? VERDICT_safe : VERDICT_vulnerable,
 	    "the log tells %s", client && asked ? "the client and the address "
 	    "that was asked for" : client ? "the client, and not the address "

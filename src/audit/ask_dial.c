@@ -30,7 +30,7 @@ ask_dial_early(struct ask *q)
 	if (l == NULL)
 		return;
 	dial_name(&d, l, dial_any(l, &d.at[0].at, line));
-	place_readable(d.at[0].fd, place_now_ms() + EARLY_MS);
+	sock_readable(d.at[0].fd, sock_now_ms() + EARLY_MS);
 	fd = listener_accept(&d.at[0], &d.from);
 	if (fd >= 0) {
 		q->audit->facts.dials_early = true;
@@ -204,9 +204,9 @@ struct probe {
 static struct probe
 probe_port(struct ask *q, struct link *l, bool open, bool silent)
 {
-	int filler[4] = { -1, -1, -1, -1 }, hidden = -1;
 	char line[DIAL_LINE_MAX];
 	struct probe p = { false };
+	struct silence hush;
 	struct addr at;
 	struct dial d;
 
@@ -215,23 +215,15 @@ probe_port(struct ask *q, struct link *l, bool open, bool silent)
 	at = d.at[0].at;
 	if (!open && !silent)
 		listener_close(&d.at[0]);
-	if (silent) {
-		if (!listener_make_silent(&d.at[0], filler))
-			ask_event(q, "no silent port could be made");
-		/* Whoever accepts from it makes room in it. */
-		hidden = d.at[0].fd;
-		d.at[0].fd = -1;
-	}
+	if (silent && !silence_open(&hush, &d.at[0]))
+		ask_event(q, "no silent port could be made");
 	p.agreed = dial_name(&d, l, dial_any(l, &at, line));
 	if (p.agreed)
 		dial_transfer(&d, l, "NLST");
 	p.code = d.done.code != 0 ? d.done.code : d.begun.code;
 	p.took_ms = d.took_ms;
-	for (int i = 0; i < 4; i++)
-		if (filler[i] >= 0)
-			close(filler[i]);
-	if (hidden >= 0)
-		close(hidden);
+	if (silent)
+		silence_close(&hush);
 	dial_close(&d);
 	return p;
 }

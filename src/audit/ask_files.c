@@ -118,7 +118,7 @@ make_name(const struct audit *a, char name[512])
 	unsigned r = 0;
 
 	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
-		r = (unsigned)place_now_ms();
+		r = (unsigned)sock_now_ms();
 	snprintf(name, 512, "%.300s%sportcullis-audit-%08x",
 	    directory != NULL ? directory : "", directory != NULL ? "/" : "",
 	    r);

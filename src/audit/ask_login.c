@@ -24,7 +24,7 @@ make_up(char name[MADE_UP_MAX])
 	unsigned r = 0;
 
 	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
-		r = (unsigned)place_now_ms();
+		r = (unsigned)sock_now_ms();
 	snprintf(name, MADE_UP_MAX, "audit%u", r);
 }
 
@@ -155,7 +155,7 @@ static void
 take_replies(struct link *l, struct replies *all)
 {
 	while (all->n < REPLIES_MOST && !l->over && (link_has_news(l) ||
-	    place_readable(l->fd, place_now_ms() + (all->n == 0 ?
+	    sock_readable(l->fd, sock_now_ms() + (all->n == 0 ?
 	    FIRST_MS : NEXT_MS))) &&
 	    link_read(l, &all->last, link_patience(l)) != 0) {
 		all->n++;
@@ -180,7 +180,7 @@ ask_long_line(struct ask *q)
 	for (size_t i = 5; i < sizeof(line); i++)
 		line[i] = "SYST "[i % 5];
 	if (link_send(l, (struct sv) { line, sizeof(line) })) {
-		place_sleep_until(place_now_ms() + SPLIT_MS);
+		sock_sleep_until(sock_now_ms() + SPLIT_MS);
 		if (link_send(l, SV("SYST\r\n")))
 			take_replies(l, &all);
 	}

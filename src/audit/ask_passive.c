@@ -334,7 +334,7 @@ ask_listener_lifetime(struct ask *q)
 	if ((l = link_login(q)) == NULL)
 		return;
 	if (data_ask_passive(l, &r, NULL, &at)) {
-		place_sleep_until(place_now_ms() + seconds * 1000ull);
+		sock_sleep_until(sock_now_ms() + seconds * 1000ull);
 		fd = data_connect(l, NULL, &at);
 		ask_answer(q, fd >= 0 ? VERDICT_vulnerable : VERDICT_safe,
 		    "an unused passive port %s after %u s", fd >= 0 ?

@@ -411,8 +411,8 @@ ask_bare_cr(struct ask *q)
 	d.odd = true;
 	agreed = dial_name(&d, l, dial_line(line, "NOOP\r%s",
 	    dial_any(l, &d.at[0].at, port).ptr));
-	if (agreed && (link_has_news(l) || place_readable(l->fd,
-	    place_now_ms() + SECOND_MS)) &&
+	if (agreed && (link_has_news(l) || sock_readable(l->fd,
+	    sock_now_ms() + SECOND_MS)) &&
 	    link_read(l, &second, link_patience(l)) != 0)
 		d.named = second;
 	if (agreed && !reply_refuses(&d.named))

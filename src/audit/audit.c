@@ -46,7 +46,7 @@ reach(struct audit *a, char why[ASK_EVIDENCE])
 
 		memcpy(&ss, i->ai_addr, i->ai_addrlen);
 		a->place.server = addr_of_sockaddr(&ss);
-		fd = place_connect(NULL, &a->place.server, place_now_ms() +
+		fd = sock_connect(NULL, &a->place.server, sock_now_ms() +
 		    a->options->timeout_ms);
 		if (fd < 0)
 			snprintf(why, ASK_EVIDENCE, "%s: %s",
@@ -306,14 +306,14 @@ ask_one(struct audit *a, enum audit_question which)
 {
 	struct ask q = { .audit = a, .question = which,
 		.exchange = json_array(), .asked = json_array() };
-	uint64_t begun = place_now_ms();
+	uint64_t begun = sock_now_ms();
 
 	if (a->stopped[0] != '\0')
 		ask_answer(&q, VERDICT_inconclusive, "%s", a->stopped);
 	else
 		ask_functions[which](&q);
 	ask_answer(&q, VERDICT_inconclusive, "it came to no end");
-	report_line(a, &q, (unsigned)(place_now_ms() - begun));
+	report_line(a, &q, (unsigned)(sock_now_ms() - begun));
 }
 
 static void
@@ -332,7 +332,7 @@ json_t *
 audit_run(const struct options *o, const struct target *t)
 {
 	struct audit a = { .options = o, .target = t,
-		.started_ms = place_now_ms(), .report = report_new(t, o) };
+		.started_ms = sock_now_ms(), .report = report_new(t, o) };
 
 	if (survey(&a)) {
 		ask_all(&a);

@@ -26,9 +26,8 @@ struct data {
  */
 MUST_USE bool data_begin(struct data *d, struct link *l, int fd);
 
-/* As tls_read and recv: 0 at the end, -1 for none by the deadline. */
-ssize_t data_read(struct data *d, void *buf, size_t n, uint64_t deadline_ms);
-MUST_USE bool data_write(struct data *d, struct sv bytes,
+/* As sock_read. */
+MUST_USE ssize_t data_read(struct data *d, void *buf, size_t n,
     uint64_t deadline_ms);
 void data_close(struct data *d);
 

@@ -191,7 +191,7 @@ read_reply(struct dial *d, struct link *l, unsigned ms)
 		d->begun = r;
 	if (!reply_begins(&r)) {
 		d->done = r;
-		d->took_ms = (unsigned)(place_now_ms() - d->asked_ms);
+		d->took_ms = (unsigned)(sock_now_ms() - d->asked_ms);
 	}
 }
 
@@ -205,7 +205,7 @@ watch(struct dial *d, struct link *l, uint64_t deadline_ms)
 		if ((fd = arrived(d, l->ask)) >= 0)
 			return fd;
 		if (l->over || d->done.code != 0 ||
-		    place_now_ms() >= deadline_ms)
+		    sock_now_ms() >= deadline_ms)
 			break;
 		if (link_has_news(l))
 			read_reply(d, l, link_patience(l));
@@ -222,7 +222,7 @@ conclude(struct dial *d, struct link *l, int fd)
 {
 	if (fd >= 0) {
 		d->end = DIAL_MADE;
-		swallow(d, l, fd, place_now_ms() + WATCH_MS);
+		swallow(d, l, fd, sock_now_ms() + WATCH_MS);
 	} else {
 		d->end = reply_begins(&d->begun) ? DIAL_NOBODY : DIAL_FAILED;
 	}
@@ -234,7 +234,7 @@ conclude(struct dial *d, struct link *l, int fd)
 			break;
 	}
 	if (d->done.code == 0)
-		d->took_ms = (unsigned)(place_now_ms() - d->asked_ms);
+		d->took_ms = (unsigned)(sock_now_ms() - d->asked_ms);
 }
 
 void
@@ -253,7 +253,7 @@ dial_transfer(struct dial *d, struct link *l, const char *transfer)
 		d->end = d->early ? DIAL_MADE : DIAL_UNSENT;
 		return;
 	}
-	d->asked_ms = place_now_ms();
+	d->asked_ms = sock_now_ms();
 	if (fd < 0)
 		fd = watch(d, l, d->asked_ms + WATCH_MS);
 	conclude(d, l, fd);

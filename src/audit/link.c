@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +40,7 @@ note(const struct link *l, const char *way, struct sv text)
 	ask_printable(text, safe, sizeof(safe));
 	json_array_append_new(q->exchange, json_pack("{s:i, s:I, s:s}",
 	    "connection", (int)l->number, "at_ms",
-	    (json_int_t)(place_now_ms() - q->audit->started_ms), way, safe));
+	    (json_int_t)(sock_now_ms() - q->audit->started_ms), way, safe));
 }
 
 /* Passwords are nobody's business, their length included. */
@@ -132,30 +131,6 @@ note_lines(const struct link *l, struct sv raw)
 
 /* ---- bytes */
 
-static bool
-send_all(struct link *l, struct sv raw, uint64_t deadline_ms)
-{
-	struct pollfd p = { .fd = l->fd, .events = POLLOUT };
-
-	if (l->tls != NULL)
-		return tls_write(l->tls, raw.ptr, raw.len, deadline_ms) ==
-		    (ssize_t)raw.len;
-	while (raw.len > 0) {
-		ssize_t n = send(l->fd, raw.ptr, raw.len, MSG_NOSIGNAL);
-
-		if (n >= 0) {
-			raw = sv_drop(raw, (size_t)n);
-			continue;
-		}
-		if (errno != EAGAIN && errno != EINTR)
-			return false;
-		if (place_now_ms() >= deadline_ms)
-			return false;
-		poll(&p, 1, 100);
-	}
-	return true;
-}
-
 /*
  * A server may answer Telnet's options between its replies; what it says is
  * taken out.  Two bytes follow an IAC before an option, one before others.
@@ -180,29 +155,6 @@ without_telnet(struct link *l, char *buf, size_t n)
 	return kept;
 }
 
-/* 0: the end; -1: nothing by the deadline; else how many bytes came. */
-static ssize_t
-receive(struct link *l, char *buf, size_t size, uint64_t deadline_ms)
-{
-	ssize_t n;
-
-	if (l->tls != NULL) {
-		n = tls_read(l->tls, buf, size, deadline_ms);
-		if (n < 0 && tls_error(l->tls)->why != TLS_WHY_TIME)
-			return 0;
-		return n;
-	}
-	for (;;) {
-		n = recv(l->fd, buf, size, 0);
-		if (n >= 0)
-			return n;
-		if (errno != EAGAIN && errno != EINTR)
-			return 0;	/* a reset is an end, too */
-		if (!place_readable(l->fd, deadline_ms))
-			return -1;
-	}
-}
-
 bool
 link_send(struct link *l, struct sv raw)
 {
@@ -210,7 +162,7 @@ link_send(struct link *l, struct sv raw)
 		return false;
 	note_sent(l, raw);
 	note_lines(l, raw);
-	if (send_all(l, raw, place_now_ms() + link_patience(l)))
+	if (sock_write(l->fd, l->tls, raw, sock_now_ms() + link_patience(l)))
 		return true;
 	l->over = true;
 	return false;
@@ -325,7 +277,7 @@ fail_read(struct link *l, struct reply *r, ssize_t n, unsigned ms)
 int
 link_read(struct link *l, struct reply *r, unsigned ms)
 {
-	uint64_t begun = place_now_ms(), deadline = begun + ms;
+	uint64_t begun = sock_now_ms(), deadline = begun + ms;
 	size_t total = l->len;
 
 	*r = (struct reply) { 0 };
@@ -333,7 +285,7 @@ link_read(struct link *l, struct reply *r, unsigned ms)
 		ssize_t n = whole_reply((struct sv) { l->buf, l->len },
 		    &r->code);
 
-		r->took_ms = (unsigned)(place_now_ms() - begun);
+		r->took_ms = (unsigned)(sock_now_ms() - begun);
 		if (n > 0)
 			return take_reply(l, r, (size_t)n);
 		if (n < 0)
@@ -343,8 +295,8 @@ link_read(struct link *l, struct reply *r, unsigned ms)
 			    "than 1 MiB came");
 		if (l->len == LINK_REPLY_KEPT)
 			forget_middle(l);
-		n = receive(l, l->buf + l->len, LINK_REPLY_KEPT - l->len,
-		    deadline);
+		n = sock_read(l->fd, l->tls, l->buf + l->len,
+		    LINK_REPLY_KEPT - l->len, deadline);
 		if (n <= 0)
 			return fail_read(l, r, n, ms);
 		l->len += without_telnet(l, l->buf + l->len, (size_t)n);
@@ -357,7 +309,7 @@ link_read_odd(struct link *l, struct reply *r)
 {
 	char said[200];
 
-	if (link_has_news(l) || place_readable(l->fd, place_now_ms() +
+	if (link_has_news(l) || sock_readable(l->fd, sock_now_ms() +
 	    ODD_MS))
 		return link_read(l, r, link_patience(l));
 	if (link_command(l, r, "SYST") != 215)
@@ -431,8 +383,8 @@ link_close(struct link *l)
 
 	if (l == NULL)
 		return;
-	if (!l->over && send_all(l, SV("QUIT\r\n"), place_now_ms() +
-	    FAREWELL_MS)) {
+	if (!l->over && sock_write(l->fd, l->tls, SV("QUIT\r\n"),
+	    sock_now_ms() + FAREWELL_MS)) {
 		note_sent(l, SV("QUIT"));
 		link_read(l, &r, FAREWELL_MS);	/* so that it is no reset */
 	}
@@ -444,7 +396,7 @@ link_handshake(struct link *l, const struct tls_client_want *want)
 {
 	struct tls_error error;
 
-	l->tls = tls_connect(l->fd, want, place_now_ms() + link_patience(l),
+	l->tls = tls_connect(l->fd, want, sock_now_ms() + link_patience(l),
 	    &error);
 	if (l->tls != NULL) {
 		ask_event(l->ask, "connection %u: TLS", l->number);
@@ -473,7 +425,7 @@ bool
 link_has_news(const struct link *l)
 {
 	return l->len > 0 || (l->tls != NULL && tls_pending(l->tls)) ||
-	    place_readable(l->fd, 0);
+	    sock_readable(l->fd, 0);
 }
 
 /* A server that says nothing, twice in a row, is not waited for again. */
@@ -503,7 +455,7 @@ connect_from(struct ask *q, const struct addr *from)
 {
 	struct audit *a = q->audit;
 	const struct addr *here = from != NULL ? from : &a->place.here;
-	int fd = place_connect(here, &a->place.server, place_now_ms() +
+	int fd = sock_connect(here, &a->place.server, sock_now_ms() +
 	    a->options->timeout_ms);
 	struct link *l = fd < 0 ? NULL : link_attach(q, fd);
 

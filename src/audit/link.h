@@ -10,6 +10,7 @@
 #pragma once
 
 #include "audit/ask.h"
+#include "audit/sock.h"
 #include "tls/client.h"
 
 #define LINK_REPLY_KEPT 65536

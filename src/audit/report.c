@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "audit/sock.h"
+
 /* Room for each byte of a target's user as \xNN, and more to be not cut. */
 #define PRINTABLE_MAX (4 * TARGET_TEXT_MAX + 8)
 
@@ -193,7 +195,7 @@ report_finish(struct audit *a)
 	set(a->report, "verdict", verdict_name(verdict));
 	set(a->report, "grade", grade);
 	json_object_set_new(a->report, "duration_ms", json_integer(
-	    (json_int_t)(place_now_ms() - a->started_ms)));
+	    (json_int_t)(sock_now_ms() - a->started_ms)));
 }
 
 enum verdict

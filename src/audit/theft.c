@@ -45,14 +45,14 @@ drink(struct scene *s, struct data *d, int64_t *got)
 	char buf[4096];
 	ssize_t n;
 
-	if (d->fd < 0 || (!place_readable(d->fd, 0) &&
+	if (d->fd < 0 || (!sock_readable(d->fd, 0) &&
 	    (d->tls == NULL || !tls_pending(d->tls))))
 		return false;
 	if (s->l->prot_p && d->tls == NULL && !data_begin(d, s->l, d->fd)) {
 		data_close(d);
 		return true;
 	}
-	n = data_read(d, buf, sizeof(buf), place_now_ms() + SERVED_MS);
+	n = data_read(d, buf, sizeof(buf), sock_now_ms() + SERVED_MS);
 	if (n > 0) {
 		*got += n;
 		return true;
@@ -79,7 +79,7 @@ greet_tls(struct scene *s, struct data *d)
 static void
 run(struct scene *s, uint64_t deadline_ms)
 {
-	while (place_now_ms() < deadline_ms && (!s->t->refused ||
+	while (sock_now_ms() < deadline_ms && (!s->t->refused ||
 	    s->owner.fd >= 0 || s->l->prot_p)) {
 		struct pollfd p[3] = {
 			{ .fd = s->l->fd, .events = POLLIN },
@@ -121,7 +121,7 @@ play(struct scene *s, const struct addr *stranger, const struct addr *port,
 	struct reply unasked;
 
 	come(s, &s->stranger, stranger, port, &s->t->stranger_got);
-	place_sleep_until(place_now_ms() + SETTLE_MS);
+	sock_sleep_until(sock_now_ms() + SETTLE_MS);
 	if (order == THEFT_FIRST)
 		owner_comes(s, port);
 	/* Some complain of the stranger before anything was asked for. */
@@ -134,12 +134,12 @@ play(struct scene *s, const struct addr *stranger, const struct addr *port,
 		greet_tls(s, &s->owner);
 	else
 		greet_tls(s, &s->stranger);
-	run(s, place_now_ms() + (order == THEFT_ALONE ? ALONE_MS :
+	run(s, sock_now_ms() + (order == THEFT_ALONE ? ALONE_MS :
 	    SERVED_MS));
 	if (order == THEFT_ALONE && s->t->stranger_got <= 0 && !is_over(s)) {
 		owner_comes(s, port);
 		greet_tls(s, &s->owner);
-		run(s, place_now_ms() + SERVED_MS);
+		run(s, sock_now_ms() + SERVED_MS);
 		s->t->kept = s->t->owner_got > 0;
 	}
 }
