@@ -3,7 +3,7 @@
  */
 #include "audit/compare.h"
 
-#include "report.h"
+#include "samples.h"
 
 static struct compare *
 read_text(const char *text, char error[COMPARE_ERROR_MAX])

@@ -4,7 +4,7 @@
 #include "audit/table.h"
 
 #include "audit/form.h"
-#include "report.h"
+#include "samples.h"
 
 #define MIXED \
 	QUESTION("T1", "bounce", "critical", "safe", "500 said") "," \
