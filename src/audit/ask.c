@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/random.h>
 
 #include "audit/sock.h"
 
@@ -57,6 +58,16 @@ ask_answer(struct ask *q, enum verdict verdict, const char *format, ...)
 	    sizeof(q->evidence));
 	q->verdict = verdict;
 	q->answered = true;
+}
+
+unsigned
+ask_made_up(void)
+{
+	unsigned n;
+
+	if (getrandom(&n, sizeof(n), 0) != (ssize_t)sizeof(n))
+		n = (unsigned)sock_now_ms();
+	return n;
 }
 
 static json_t *

@@ -68,6 +68,9 @@ void ask_event(struct ask *q, const char *format, ...)
  */
 const char *ask_printable(struct sv text, char *buf, size_t size);
 
+/* A number that nobody has used before, for the names of users and files. */
+unsigned ask_made_up(void);
+
 /* Nothing more is asked of this server; the first reason stays. */
 void audit_stop(struct audit *a, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -5,7 +5,6 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "audit/dial.h"
 
@@ -21,11 +20,7 @@
 static void
 make_up(char name[MADE_UP_MAX])
 {
-	unsigned r = 0;
-
-	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
-		r = (unsigned)sock_now_ms();
-	snprintf(name, MADE_UP_MAX, "audit%u", r);
+	snprintf(name, MADE_UP_MAX, "audit%u", ask_made_up());
 }
 
 void
@@ -56,16 +51,17 @@ ask_clear_password(struct ask *q)
 
 /* The reply with the name taken out, wherever it stands. */
 static void
-without(const char *text, const char *name, char out[1024])
+without(const char *text, const char *name, char out[REPLY_TEXT_MAX])
 {
 	size_t n = 0, skip = strlen(name);
 
-	while (*text != '\0' && n < 1022) {
+	while (*text != '\0' && n < REPLY_TEXT_MAX - 1) {
 		if (strncmp(text, name, skip) == 0) {
 			text += skip;
 			out[n++] = '*';
-		} else
+		} else {
 			out[n++] = *text++;
+		}
 	}
 	out[n] = '\0';
 }
@@ -91,7 +87,7 @@ ask_user_enumeration(struct ask *q)
 {
 	const char *known = q->audit->target->user[0] != '\0' ?
 	    q->audit->target->user : "root";
-	char name[MADE_UP_MAX], a[1024], b[1024];
+	char name[MADE_UP_MAX], a[REPLY_TEXT_MAX], b[REPLY_TEXT_MAX];
 	struct reply first, second;
 
 	make_up(name);

@@ -190,12 +190,12 @@ look_around(struct audit *a, struct link *l)
 {
 	struct names n = { .bytes = malloc(NAMES_MAX), .max = NAMES_MAX };
 	const char *directory = a->options->directory;
-	char command[512];
+	char command[OPTIONS_DIRECTORY_MAX + 8];
 	struct reply r;
 
 	if (n.bytes == NULL)
 		return;
-	snprintf(command, sizeof(command), "NLST%s%.400s", directory != NULL ?
+	snprintf(command, sizeof(command), "NLST%s%s", directory != NULL ?
 	    " " : "", directory != NULL ? directory : "");
 	link_command(l, &r, "TYPE I");
 	if (data_fetch(l, &r, command, keep_names, &n) >= 0)

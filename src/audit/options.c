@@ -107,7 +107,7 @@ take_listen(struct options *o, const char *text)
 	return GO_ON;
 }
 
-/* It goes into a command line: one line it must stay. */
+/* What goes into a command line: one line it must stay. */
 static int
 take_contact(struct options *o, const char *text)
 {
@@ -119,6 +119,18 @@ take_contact(struct options *o, const char *text)
 		if (text[i] < ' ' || text[i] > '~')
 			return complain("contact", text, "printable ASCII");
 	o->contact = text;
+	return GO_ON;
+}
+
+/* A path that was cut would be another directory, to be written into. */
+static int
+take_directory(struct options *o, const char *text)
+{
+	if (text[0] == '\0' || strlen(text) >= OPTIONS_DIRECTORY_MAX)
+		return complain("directory", text, "1 to 300 bytes");
+	if (strpbrk(text, "\r\n") != NULL)
+		return complain("directory", text, "one line");
+	o->directory = text;
 	return GO_ON;
 }
 
@@ -141,7 +153,7 @@ take_only(struct options *o, const char *text)
 	struct sv rest = sv_of(text);
 
 	memset(o->asked, 0, sizeof(o->asked));
-	while (rest.len > 0) {
+	do {	/* "" is no name: who asks nothing learns nothing */
 		const char *comma = memchr(rest.ptr, ',', rest.len);
 		struct sv name = rest;
 
@@ -154,7 +166,7 @@ take_only(struct options *o, const char *text)
 			    name.ptr);
 			return EXIT_USAGE;
 		}
-	}
+	} while (rest.len > 0);
 	return GO_ON;
 }
 
@@ -209,8 +221,6 @@ text_of(struct options *o, int option)
 	switch (option) {
 	case OPT_COMPARE:
 		return &o->compare;
-	case OPT_DIRECTORY:
-		return &o->directory;
 	case OPT_LOG:
 		return &o->log;
 	case 'o':
@@ -255,6 +265,8 @@ take_value(struct options *o, int option)
 		return take_contact(o, optarg);
 	case OPT_ONLY:
 		return take_only(o, optarg);
+	case OPT_DIRECTORY:
+		return take_directory(o, optarg);
 	case OPT_BALANCER:
 		if (!addr_parse_ip(sv_of(optarg), &o->balancer))
 			return complain("balancer", optarg, "an IP address");

@@ -13,6 +13,7 @@
 
 #define OPTIONS_LISTEN 8	/* --listen-address */
 #define OPTIONS_TARGETS 100000
+#define OPTIONS_DIRECTORY_MAX 301	/* bytes of --directory, with NUL */
 
 enum form { FORM_TABLE, FORM_JSON, FORM_SARIF, FORM_NAGIOS };
 
