@@ -8,6 +8,7 @@
 
 #include "audit/data.h"
 #include "audit/dial.h"
+#include "audit/note.h"
 
 /*
  * A session with A's own address named and agreed to, and a listener there.
@@ -34,7 +35,7 @@ answer_stale(struct ask *q, const struct link *l, const struct dial *d,
 	/* One that was made at PORT proves nothing until it is used. */
 	if (d->end == DIAL_MADE && (!d->early || d->bytes > 0)) {
 		if (!d->early)
-			link_note_kind(l, KIND_stale_address, SV("LIST"),
+			note_kind(l, KIND_stale_address, SV("LIST"),
 			    &d->at[0].at, d->at[0].at.port);
 		ask_answer(q, VERDICT_vulnerable, "after %s, LIST connected "
 		    "to the address that was named before", after);
@@ -170,7 +171,7 @@ ask_epsv_all_pasv(struct ask *q)
 
 	if (l == NULL)
 		return;
-	link_note_kind(l, KIND_epsv_all, SV("PASV"), &(struct addr) { 0 },
+	note_kind(l, KIND_epsv_all, SV("PASV"), &(struct addr) { 0 },
 	    0);
 	if (link_command(l, &r, "PASV") == 0)
 		ask_answer(q, VERDICT_inconclusive, "EPSV ALL, then PASV: %s",

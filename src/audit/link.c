@@ -12,12 +12,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "policy/named.h"
+#include "audit/note.h"
 #include "proto/reply.h"
 #include "proto/telnet.h"
 
-#define COMMAND_MAX 1024
-#define SENT_SHOWN 512
 #define PASSWORD_MAX TARGET_TEXT_MAX
 #define SILENCES 2		/* in a row, and no more is asked */
 #define FAREWELL_MS 500		/* for QUIT to be sent, and for its 221 */
@@ -27,106 +25,6 @@ unsigned
 link_patience(const struct link *l)
 {
 	return l->ask->audit->options->timeout_ms;
-}
-
-/* ---- what is written down */
-
-static void
-note(const struct link *l, const char *way, struct sv text)
-{
-	char safe[4096];
-	const struct ask *q = l->ask;
-
-	ask_printable(text, safe, sizeof(safe));
-	json_array_append_new(q->exchange, json_pack("{s:i, s:I, s:s}",
-	    "connection", (int)l->number, "at_ms",
-	    (json_int_t)(sock_now_ms() - q->audit->started_ms), way, safe));
-}
-
-/* Passwords are nobody's business, their length included. */
-static void
-note_sent(const struct link *l, struct sv raw)
-{
-	struct sv verb = raw;
-
-	verb.len = raw.len < 5 ? raw.len : 5;
-	if (l->ask->audit->target->user[0] != '\0' &&
-	    sv_eq_nocase(verb, SV("PASS "))) {
-		note(l, "send", SV("PASS ****"));
-		return;
-	}
-	while (raw.len > 0 && (raw.ptr[raw.len - 1] == '\n' ||
-	    raw.ptr[raw.len - 1] == '\r'))
-		raw.len--;
-	if (raw.len > SENT_SHOWN)
-		raw.len = SENT_SHOWN;
-	note(l, "send", raw);
-}
-
-void
-link_note_kind(const struct link *l, enum bounce_kind kind, struct sv line,
-    const struct addr *asked, uint16_t port)
-{
-	char ip[ADDR_TEXT_MAX] = "", text[SENT_SHOWN];
-	const struct addr plain = addr_unmap(*asked);
-
-	ask_printable(line, text, sizeof(text));
-	if (plain.family != ADDR_NONE)
-		addr_format_ip(&plain, ip);
-	json_array_append_new(l->ask->asked, json_pack(
-	    "{s:s, s:s, s:s, s:i, s:b}", "kind", bounce_kind_name(kind),
-	    "command", text, "ip", ip, "port", (int)port, "tls",
-	    l->tls != NULL));
-}
-
-/*
- * What the sensor would say of a line: the same reading, the same verdict.
- */
-static void
-note_named(const struct link *l, struct sv line)
-{
-	char room[LENIENT_LINE_MAX];
-	const struct bounce_question who = { .peer = l->here,
-		.local = l->ask->audit->place.server };
-	enum ftp_verb verb;
-	struct named named;
-	struct sv arg;
-	bool strict = command_parse(line, &verb, &arg) == FTP_OK;
-
-	if (!strict && !named_is_asked(verb))
-		if (!lenient_command(line, room, &verb, &arg))
-			return;
-	if (!named_is_asked(verb))
-		return;
-	named = named_judge(verb, arg, strict, &who);
-	if (!l->logged_in)
-		named.kind = KIND_preauth;
-	else if (l->epsv_all)
-		named.kind = KIND_epsv_all;
-	if (named.kind != KIND_none)
-		link_note_kind(l, named.kind, line, &named.asked,
-		    named.asked.port);
-}
-
-/* Splits what is sent into the lines that a server sees. */
-static void
-note_lines(const struct link *l, struct sv raw)
-{
-	char buf[COMMAND_MAX];
-	struct telnet t;
-
-	telnet_init(&t, buf, sizeof(buf));
-	for (;;)
-		switch (telnet_feed(&t, &raw)) {
-		case TELNET_MORE:
-			return;
-		case TELNET_LINE:
-			note_named(l, telnet_line(&t));
-			break;
-		case TELNET_OVERLONG:
-		case TELNET_OPTION:
-			break;
-		}
 }
 
 /* ---- bytes */
@@ -161,7 +59,6 @@ link_send(struct link *l, struct sv raw)
 	if (l->over || !ask_may_send(l->ask))
 		return false;
 	note_sent(l, raw);
-	note_lines(l, raw);
 	if (sock_write(l->fd, l->tls, raw, sock_now_ms() + link_patience(l)))
 		return true;
 	l->over = true;
@@ -173,7 +70,7 @@ link_send(struct link *l, struct sv raw)
 static int
 no_reply(struct link *l, struct reply *r, const char *why)
 {
-	note(l, "receive", SV(""));
+	note_received(l, SV(""));
 	ask_event(l->ask, "connection %u: %s", l->number, why);
 	snprintf(r->text, sizeof(r->text), "%s", why);
 	r->code = 0;
@@ -235,7 +132,7 @@ static int
 take_reply(struct link *l, struct reply *r, size_t n)
 {
 	keep_text(r, (struct sv) { l->buf, n });
-	note(l, "receive", sv_of(r->text));
+	note_received(l, sv_of(r->text));
 	memmove(l->buf, l->buf + n, l->len - n);
 	l->len -= n;
 	if (r->code == 421) {
@@ -324,7 +221,7 @@ link_read_odd(struct link *l, struct reply *r)
 int
 link_command(struct link *l, struct reply *r, const char *format, ...)
 {
-	char line[COMMAND_MAX];
+	char line[LINK_COMMAND_MAX];
 	va_list args;
 	int n;
 

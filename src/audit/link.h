@@ -13,8 +13,9 @@
 #include "audit/sock.h"
 #include "tls/client.h"
 
-#define LINK_REPLY_KEPT 65536
+#define LINK_REPLY_KEPT 65536	/* bytes of a reply */
 #define LINK_REPLY_READ 1048576
+#define LINK_COMMAND_MAX 1024	/* of link_command, CRLF and NUL included */
 
 struct link {
 	struct ask *ask;
@@ -35,10 +36,13 @@ struct link {
 	char *buf;		/* LINK_REPLY_KEPT */
 };
 
+#define REPLY_TEXT_MAX 1024
+#define REPLY_RAW_MAX 4096
+
 struct reply {
 	int code;		/* 0: none came, and text says why */
-	char text[1024];	/* all lines in one, printable, perhaps cut */
-	char raw[4096];		/* as it came, NUL-terminated, perhaps cut */
+	char text[REPLY_TEXT_MAX];	/* all lines in one, printable, cut */
+	char raw[REPLY_RAW_MAX];	/* as it came, NUL-terminated, cut */
 	unsigned took_ms;
 	bool ignored;		/* none came, and the next command had one */
 };
@@ -110,14 +114,6 @@ int link_read(struct link *l, struct reply *r, unsigned ms);
  * line's own.
  */
 int link_read_odd(struct link *l, struct reply *r);
-
-/*
- * Writes down what was asked, under the name that the sensor gives it.
- *
- * asked  the address in question, or the stranger's; ADDR_NONE for none
- */
-void link_note_kind(const struct link *l, enum bounce_kind kind,
-    struct sv line, const struct addr *asked, uint16_t port);
 
 /* Makes the TLS handshake; false: l->tls_refusal says why, l is over. */
 MUST_USE bool link_handshake(struct link *l,

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "audit/note.h"
+
 #define ALONE_MS 2500		/* for the stranger to be served, or not */
 #define SETTLE_MS 200		/* for a server that accepts at once */
 #define SERVED_MS 5000
@@ -146,14 +148,14 @@ play(struct scene *s, const struct addr *stranger, const struct addr *port,
 
 /* Under which name a sensor sees it. */
 static void
-note_kind(const struct scene *s, const struct addr *stranger,
+note_stranger(const struct scene *s, const struct addr *stranger,
     const struct addr *port)
 {
 	bool race = s->t->stranger_got <= 0 && s->t->owner_got >= 0;
 
 	if (addr_same_ip(stranger, &s->l->here) || s->t->stranger_got < 0)
 		return;
-	link_note_kind(s->l, race ? KIND_pasv_race : KIND_pasv_theft,
+	note_kind(s->l, race ? KIND_pasv_race : KIND_pasv_theft,
 	    SV("LIST"), stranger, port->port);
 }
 
@@ -180,7 +182,7 @@ theft_try(struct theft *t, struct link *l, const struct addr *stranger,
 		data_close(&s.owner);
 		return false;
 	}
-	note_kind(&s, stranger, &port);
+	note_stranger(&s, stranger, &port);
 	ask_event(l->ask, "the stranger got %lld bytes, the owner %lld",
 	    (long long)t->stranger_got, (long long)t->owner_got);
 	data_close(&s.stranger);
