@@ -126,11 +126,9 @@ read_some(struct job *job)
 static void
 wait_for_some(struct jobs *j)
 {
+	struct pollfd p[OPTIONS_JOBS];
 	unsigned n = j->options->jobs;
-	struct pollfd *p = calloc(n, sizeof(*p));
 
-	if (p == NULL)
-		abort();	/* at 64 entries, nothing else would work */
 	for (unsigned i = 0; i < n; i++)
 		p[i] = (struct pollfd) { .fd = j->all[i].fd,
 			.events = POLLIN };
@@ -138,7 +136,6 @@ wait_for_some(struct jobs *j)
 		for (unsigned i = 0; i < n; i++)
 			if (p[i].revents != 0 && !read_some(&j->all[i]))
 				end(j, &j->all[i]);
-	free(p);
 }
 
 static void

@@ -10,12 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define EXIT_FINE 0
-#define EXIT_FAILED 1
-#define EXIT_USAGE 2
 #define GO_ON (-1)
 
-#define JOBS_MOST 64
 #define RATE 20
 #define RATE_MOST 1000
 #define TIMEOUT_S 10
@@ -65,7 +61,7 @@ complain(const char *option, const char *value, const char *wanted)
 {
 	fprintf(stderr, "portcullis audit: --%s: %s: expected %s\n", option,
 	    value, wanted);
-	return EXIT_USAGE;
+	return AUDIT_EXIT_USAGE;
 }
 
 static int
@@ -77,7 +73,7 @@ take_number(const char *option, const char *text, unsigned least,
 	if (!sv_number(sv_of(text), most, &n) || n < least) {
 		fprintf(stderr, "portcullis audit: --%s: %s: expected %u to "
 		    "%u\n", option, text, least, most);
-		return EXIT_USAGE;
+		return AUDIT_EXIT_USAGE;
 	}
 	*out = (unsigned)n;
 	return GO_ON;
@@ -164,7 +160,7 @@ take_only(struct options *o, const char *text)
 			fprintf(stderr, "portcullis audit: --only: %.*s: no "
 			    "test or line of that name\n", (int)name.len,
 			    name.ptr);
-			return EXIT_USAGE;
+			return AUDIT_EXIT_USAGE;
 		}
 	} while (rest.len > 0);
 	return GO_ON;
@@ -236,7 +232,7 @@ take_form(struct options *o, enum form form)
 	if (o->form != FORM_TABLE && o->form != form) {
 		fputs("portcullis audit: one of --json, --sarif, --nagios\n",
 		    stderr);
-		return EXIT_USAGE;
+		return AUDIT_EXIT_USAGE;
 	}
 	o->form = form;
 	return GO_ON;
@@ -280,14 +276,14 @@ take_value(struct options *o, int option)
 		return take_seconds("timeout", optarg, TIMEOUT_MOST_S,
 		    &o->timeout_ms);
 	case OPT_JOBS:
-		return take_number("jobs", optarg, 1, JOBS_MOST, &o->jobs);
+		return take_number("jobs", optarg, 1, OPTIONS_JOBS, &o->jobs);
 	case OPT_FAIL_ON:
 		return take_level(o, optarg);
 	case OPT_COLOUR:
 		return take_colour(o, optarg);
 	default:
 		fputs("try: portcullis audit --help\n", stderr);
-		return EXIT_USAGE;
+		return AUDIT_EXIT_USAGE;
 	}
 }
 
@@ -322,7 +318,7 @@ take(struct options *o, int option)
 		return GO_ON;
 	case 'h':
 		fputs(usage, stdout);
-		return EXIT_FINE;
+		return AUDIT_EXIT_SAFE;
 	default:
 		return take_value(o, option);
 	}
@@ -338,13 +334,13 @@ add_target(struct options *o, struct sv text, unsigned where)
 	if (o->target_count == OPTIONS_TARGETS) {
 		fprintf(stderr, "portcullis audit: more than %d targets\n",
 		    OPTIONS_TARGETS);
-		return EXIT_USAGE;
+		return AUDIT_EXIT_USAGE;
 	}
 	grown = reallocarray(o->targets, o->target_count + 1,
 	    sizeof(*grown));
 	if (grown == NULL) {
 		perror("portcullis audit");
-		return EXIT_FAILED;
+		return AUDIT_EXIT_VULNERABLE;
 	}
 	o->targets = grown;
 	wrong = target_parse(text, &o->targets[o->target_count]);
@@ -358,7 +354,7 @@ add_target(struct options *o, struct sv text, unsigned where)
 	else
 		fprintf(stderr, "portcullis audit: %.*s: %s\n",
 		    (int)text.len, text.ptr, wrong);
-	return EXIT_USAGE;
+	return AUDIT_EXIT_USAGE;
 }
 
 /* Blank lines and those that begin with # are left out. */
@@ -393,7 +389,7 @@ check(const struct options *o)
 		return GO_ON;
 	fputs("portcullis audit: no target: no host is audited that you did "
 	    "not name\ntry: portcullis audit --help\n", stderr);
-	return EXIT_USAGE;
+	return AUDIT_EXIT_USAGE;
 }
 
 static bool
