@@ -32,9 +32,9 @@ struct audit {
 	const struct target *target;
 	struct place place;
 	struct facts facts;
-	uint64_t started_ms;
+	uint64_t started_ms;	/* of sock_now_ms's clock */
 	uint64_t may_send_ms;	/* --rate: not before */
-	unsigned connections;
+	unsigned connections;	/* made so far: each has a number */
 	json_t *report;
 	unsigned silences;	/* in a row: no connection, or no reply */
 	char stopped[ASK_EVIDENCE];	/* why nothing more is asked */
@@ -43,12 +43,12 @@ struct audit {
 struct ask {
 	struct audit *audit;
 	enum audit_question question;
-	unsigned commands;
-	enum verdict verdict;
+	unsigned commands;	/* sent, of ASK_COMMANDS */
+	enum verdict verdict;	/* set by ask_answer, as the next two are */
 	bool answered;
-	char evidence[ASK_EVIDENCE];
-	json_t *exchange;
-	json_t *asked;
+	char evidence[ASK_EVIDENCE];	/* printable ASCII */
+	json_t *exchange;	/* arrays, for the line of the report; see */
+	json_t *asked;		/* audit/note.h */
 };
 
 /*
@@ -86,7 +86,10 @@ MUST_USE json_t *audit_run(const struct options *o, const struct target *t);
 /* A report that says only why there is none; NULL likewise. */
 MUST_USE json_t *audit_failed(const struct target *t, const char *why);
 
-/* Waits until --rate lets another command pass, and counts it. */
+/*
+ * Waits until --rate lets another command pass, and counts it.  False at
+ * once when ASK_COMMANDS were sent.
+ */
 MUST_USE bool ask_may_send(struct ask *q);
 
 /* ---- the questions, one function for each id; see questions.h */

@@ -69,8 +69,13 @@ MUST_USE bool dial_open_low(struct dial *d, const struct addr *named);
 void dial_try(struct dial *d, struct link *l, struct sv raw,
     const char *transfer);
 
-/* The first half: only the data address; and the second, after it. */
+/*
+ * The first half: only the data address.  True when it was agreed to, so that
+ * a transfer can be asked for; else d->end says why not.
+ */
 bool dial_name(struct dial *d, struct link *l, struct sv raw);
+
+/* And the second, after it. */
 void dial_transfer(struct dial *d, struct link *l, const char *transfer);
 
 /*

@@ -25,10 +25,10 @@ struct link {
 	struct tls_error tls_refusal;	/* when link_handshake failed */
 	bool prot_p;		/* data connections are TLS, too */
 	bool no_resume;		/* and do not resume the session */
-	unsigned number;
-	struct addr here;	/* our end */
+	unsigned number;	/* in the transcript */
+	struct addr here;	/* our end; ADDR_NONE until it is known */
 	bool logged_in;
-	bool epsv_all;
+	bool epsv_all;		/* was promised: data addresses are void */
 	bool over;		/* closed, lost, or told 421 */
 	bool told_421;
 	int telnet;		/* bytes of a Telnet sequence still to come */
@@ -43,7 +43,7 @@ struct reply {
 	int code;		/* 0: none came, and text says why */
 	char text[REPLY_TEXT_MAX];	/* all lines in one, printable, cut */
 	char raw[REPLY_RAW_MAX];	/* as it came, NUL-terminated, cut */
-	unsigned took_ms;
+	unsigned took_ms;	/* from when it was waited for */
 	bool ignored;		/* none came, and the next command had one */
 };
 

@@ -379,6 +379,10 @@ read_targets(struct options *o)
 			status = add_target(o, text, at);
 	}
 	free(line);
+	if (status == GO_ON && ferror(stdin)) {
+		perror("portcullis audit: standard input");
+		status = AUDIT_EXIT_VULNERABLE;
+	}
 	return status;
 }
 
