@@ -7,6 +7,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/random.h>
+
+#include "audit/sock.h"
 
 const char *
 ask_printable(struct sv text, char *buf, size_t size)
@@ -57,10 +60,20 @@ ask_answer(struct ask *q, enum verdict verdict, const char *format, ...)
 	q->answered = true;
 }
 
+unsigned
+ask_made_up(void)
+{
+	unsigned n;
+
+	if (getrandom(&n, sizeof(n), 0) != (ssize_t)sizeof(n))
+		n = (unsigned)sock_now_ms();
+	return n;
+}
+
 static json_t *
 moment(const struct ask *q)
 {
-	return json_integer((json_int_t)(place_now_ms() -
+	return json_integer((json_int_t)(sock_now_ms() -
 	    q->audit->started_ms));
 }
 
@@ -100,7 +113,7 @@ ask_may_send(struct ask *q)
 	if (q->commands == ASK_COMMANDS)
 		return false;
 	q->commands++;
-	place_sleep_until(a->may_send_ms);
-	a->may_send_ms = place_now_ms() + 1000 / a->options->rate;
+	sock_sleep_until(a->may_send_ms);
+	a->may_send_ms = sock_now_ms() + 1000 / a->options->rate;
 	return true;
 }

@@ -14,18 +14,17 @@
 #include "audit/place.h"
 
 #define ASK_COMMANDS 64		/* of one question */
-#define ASK_EVIDENCE 400
+#define ASK_EVIDENCE 400	/* bytes of it, NUL included */
+#define ASK_FILE_MAX 201	/* of a file's name, NUL included */
 
 /* What one question learned and the next ones go by. */
 struct facts {
 	enum server_kind kind;
-	bool logged_in;		/* a login was taken */
-	bool no_login;		/* none was, the first time */
+	bool no_login;		/* none was taken, the first time */
 	bool has_tls;		/* AUTH TLS was answered with 234, or 990 */
 	bool dials_early;	/* it connects at PORT */
-	bool bounces;		/* PORT of B is accepted */
 	char login_reply[ASK_EVIDENCE];	/* when there is no login */
-	char file[256];		/* a plain file of the directory; or empty */
+	char file[ASK_FILE_MAX];	/* a plain one there; or empty */
 };
 
 struct audit {
@@ -33,9 +32,9 @@ struct audit {
 	const struct target *target;
 	struct place place;
 	struct facts facts;
-	uint64_t started_ms;
+	uint64_t started_ms;	/* of sock_now_ms's clock */
 	uint64_t may_send_ms;	/* --rate: not before */
-	unsigned connections;
+	unsigned connections;	/* made so far: each has a number */
 	json_t *report;
 	unsigned silences;	/* in a row: no connection, or no reply */
 	char stopped[ASK_EVIDENCE];	/* why nothing more is asked */
@@ -44,12 +43,12 @@ struct audit {
 struct ask {
 	struct audit *audit;
 	enum audit_question question;
-	unsigned commands;
-	enum verdict verdict;
+	unsigned commands;	/* sent, of ASK_COMMANDS */
+	enum verdict verdict;	/* set by ask_answer, as the next two are */
 	bool answered;
-	char evidence[ASK_EVIDENCE];
-	json_t *exchange;
-	json_t *asked;
+	char evidence[ASK_EVIDENCE];	/* printable ASCII */
+	json_t *exchange;	/* arrays, for the line of the report; see */
+	json_t *asked;		/* audit/note.h */
 };
 
 /*
@@ -69,20 +68,28 @@ void ask_event(struct ask *q, const char *format, ...)
  */
 const char *ask_printable(struct sv text, char *buf, size_t size);
 
+/* A number that nobody has used before, for the names of users and files. */
+unsigned ask_made_up(void);
+
 /* Nothing more is asked of this server; the first reason stays. */
 void audit_stop(struct audit *a, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * Audits one server from its first connection to its report; never NULL.
- * What is told of the progress goes to standard error, where a terminal is.
+ * Audits one server from its first connection to its report.  What is told
+ * of the progress goes to standard error, where a terminal is.
+ *
+ * A new reference; NULL when there is no memory for a report at all.
  */
-json_t *audit_run(const struct options *o, const struct target *t);
+MUST_USE json_t *audit_run(const struct options *o, const struct target *t);
 
-/* A report that says only why there is none. */
-json_t *audit_failed(const struct target *t, const char *why);
+/* A report that says only why there is none; NULL likewise. */
+MUST_USE json_t *audit_failed(const struct target *t, const char *why);
 
-/* Waits until --rate lets another command pass, and counts it. */
+/*
+ * Waits until --rate lets another command pass, and counts it.  False at
+ * once when ASK_COMMANDS were sent.
+ */
 MUST_USE bool ask_may_send(struct ask *q);
 
 /* ---- the questions, one function for each id; see questions.h */

@@ -24,9 +24,6 @@ ask_bounce(struct ask *q)
 
 	dial_once(q, &p->other, spell_any, p->other.family == ADDR_V6 ?
 	    "EPRT of a third party" : "PORT of a third party", "LIST");
-	/* The next questions go by it. */
-	q->audit->facts.bounces = q->verdict == VERDICT_vulnerable ||
-	    q->verdict == VERDICT_accepts;
 }
 
 void
@@ -77,7 +74,7 @@ static void
 confirm_low(struct ask *q, struct link *l, const struct addr *ip,
     uint16_t port)
 {
-	struct dial d = { .at = { { .fd = -1 }, { .fd = -1 } } };
+	struct dial d = DIAL_NONE;
 
 	if (!listener_open(&d.at[0], ip, port)) {
 		ask_answer(q, VERDICT_accepts, "port %u is agreed to; no "
@@ -186,18 +183,15 @@ ask_eprt_mapped_own(struct ask *q)
 		ask_answer(q, VERDICT_not_asked, "only over IPv4");
 		return;
 	}
-	if ((l = link_login(q)) == NULL)
+	if ((l = dial_begin(&d, q, here)) == NULL)
 		return;
-	if (dial_open(&d, q, here)) {
-		dial_try(&d, l, spell_mapped(&d.at[0].at, line), "LIST");
-		if (d.end == DIAL_MADE)
-			ask_answer(q, VERDICT_safe, "own address as ::ffff: "
-			    "over IPv4: %d, and it is the client's all the "
-			    "same", d.named.code);
-		dial_answer(&d, q, "own address as ::ffff: over IPv4");
-		dial_close(&d);
-	}
-	link_close(l);
+	dial_try(&d, l, spell_mapped(&d.at[0].at, line), "LIST");
+	if (d.end == DIAL_MADE)
+		ask_answer(q, VERDICT_safe, "own address as ::ffff: over "
+		    "IPv4: %d, and it is the client's all the same",
+		    d.named.code);
+	dial_answer(&d, q, "own address as ::ffff: over IPv4");
+	dial_end(&d, l);
 }
 
 static struct sv

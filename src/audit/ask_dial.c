@@ -23,18 +23,14 @@ void
 ask_dial_early(struct ask *q)
 {
 	char line[DIAL_LINE_MAX];
-	struct link *l = link_login(q);
 	struct dial d;
+	struct link *l = dial_begin(&d, q, &q->audit->place.here);
 	int fd;
 
 	if (l == NULL)
 		return;
-	if (!dial_open(&d, q, &q->audit->place.here)) {
-		link_close(l);
-		return;
-	}
 	dial_name(&d, l, dial_any(l, &d.at[0].at, line));
-	place_readable(d.at[0].fd, place_now_ms() + EARLY_MS);
+	sock_readable(d.at[0].fd, sock_now_ms() + EARLY_MS);
 	fd = listener_accept(&d.at[0], &d.from);
 	if (fd >= 0) {
 		q->audit->facts.dials_early = true;
@@ -43,15 +39,13 @@ ask_dial_early(struct ask *q)
 		    d.named.text);
 		close(fd);
 	}
-	if (d.end == DIAL_REFUSED) {
+	if (d.end == DIAL_REFUSED)
 		ask_answer(q, VERDICT_safe, "PORT, own address, is refused: "
 		    "%s", d.named.text);
-	}
 	ask_answer(q, d.named.code == 0 ? VERDICT_inconclusive : VERDICT_safe,
 	    "PORT, own address: %s; no connection within %d ms",
 	    d.named.text, EARLY_MS);
-	dial_close(&d);
-	link_close(l);
+	dial_end(&d, l);
 }
 
 static void
@@ -74,37 +68,38 @@ void
 ask_dial_source(struct ask *q)
 {
 	char line[DIAL_LINE_MAX];
-	struct link *l = link_login(q);
 	struct dial d;
+	struct link *l = dial_begin(&d, q, &q->audit->place.here);
 
 	if (l == NULL)
 		return;
-	if (dial_open(&d, q, &q->audit->place.here)) {
-		dial_try(&d, l, dial_any(l, &d.at[0].at, line), "LIST");
-		if (d.end == DIAL_MADE)
-			answer_source(q, &d);
-		else if (d.end == DIAL_REFUSED)
-			ask_answer(q, VERDICT_safe, "active mode is refused: "
-			    "%s", d.named.text);
-		else
-			ask_answer(q, q->audit->place.behind_nat ?
-			    VERDICT_inconclusive : VERDICT_safe, "own "
-			    "address: %d, and no connection came: a NAT or "
-			    "filter may stand between (%s)", d.named.code,
-			    d.done.text);
-		dial_close(&d);
-	}
-	link_close(l);
+	dial_try(&d, l, dial_any(l, &d.at[0].at, line), "LIST");
+	if (d.end == DIAL_MADE)
+		answer_source(q, &d);
+	else if (d.end == DIAL_REFUSED)
+		ask_answer(q, VERDICT_safe, "active mode is refused: %s",
+		    d.named.text);
+	else
+		ask_answer(q, q->audit->place.behind_nat ?
+		    VERDICT_inconclusive : VERDICT_safe, "own address: %d, "
+		    "and no connection came: a NAT or filter may stand "
+		    "between (%s)", d.named.code, d.done.text);
+	dial_end(&d, l);
 }
 
 /* ---- T16 */
 
-/* Names an address that is not ours, and asks for no transfer. */
+/*
+ * Names an address that is not ours, and asks for no transfer.
+ *
+ * agreed  the verdict when the server agrees to it
+ */
 static void
-reply_to(struct ask *q, const struct addr *named, const char *sent)
+reply_to(struct ask *q, const struct addr *named, enum verdict agreed,
+    const char *sent)
 {
 	char line[DIAL_LINE_MAX];
-	struct dial d = { .at = { { .fd = -1 }, { .fd = -1 } } };
+	struct dial d = DIAL_NONE;
 	struct addr at = *named;
 	struct link *l;
 
@@ -118,8 +113,8 @@ reply_to(struct ask *q, const struct addr *named, const char *sent)
 	at.port = UNOWNED_PORT;
 	l->reply_only = *named;
 	if (dial_name(&d, l, dial_any(l, &at, line)))
-		ask_answer(q, VERDICT_accepts, "%s: %s (no transfer was "
-		    "asked for)", sent, d.named.text);
+		ask_answer(q, agreed, "%s: %s (no transfer was asked for)",
+		    sent, d.named.text);
 	dial_answer(&d, q, sent);
 	link_close(l);
 }
@@ -138,7 +133,8 @@ ask_loopback(struct ask *q)
 		ask_answer(q, VERDICT_not_asked, "the loopback is where this "
 		    "audit comes from");
 	else
-		reply_to(q, &loopback, "PORT of the loopback");
+		reply_to(q, &loopback, VERDICT_accepts,
+		    "PORT of the loopback");
 }
 
 void
@@ -150,7 +146,8 @@ ask_self(struct ask *q)
 		ask_answer(q, VERDICT_not_asked, "the server's address is the "
 		    "one that this audit comes from");
 	else
-		reply_to(q, &p->server, "PORT of the server's own address");
+		reply_to(q, &p->server, VERDICT_accepts,
+		    "PORT of the server's own address");
 }
 
 /* What a client of this server may be expected to name; else answered. */
@@ -158,21 +155,17 @@ static bool
 is_own_refused(struct ask *q)
 {
 	char line[DIAL_LINE_MAX];
-	struct link *l = link_login(q);
 	struct dial d;
+	struct link *l = dial_begin(&d, q, &q->audit->place.here);
 
 	if (l == NULL)
 		return false;
-	if (dial_open(&d, q, &q->audit->place.here)) {
-		if (dial_name(&d, l, dial_any(l, &d.at[0].at, line)))
-			ask_answer(q, VERDICT_safe, "the client's own "
-			    "address is taken: the server sees who connects");
-		else if (d.end != DIAL_REFUSED)
-			ask_answer(q, VERDICT_inconclusive, "%s",
-			    d.named.text);
-		dial_close(&d);
-	}
-	link_close(l);
+	if (dial_name(&d, l, dial_any(l, &d.at[0].at, line)))
+		ask_answer(q, VERDICT_safe, "the client's own address is "
+		    "taken: the server sees who connects");
+	else if (d.end != DIAL_REFUSED)
+		ask_answer(q, VERDICT_inconclusive, "%s", d.named.text);
+	dial_end(&d, l);
 	return !q->answered;
 }
 
@@ -196,10 +189,8 @@ ask_balancer(struct ask *q)
 		    "one that this audit comes from");
 		return;
 	}
-	reply_to(q, &named, "the client's own address is refused; that of "
-	    "the balancer, or server");
-	if (q->verdict == VERDICT_accepts)
-		q->verdict = VERDICT_vulnerable;
+	reply_to(q, &named, VERDICT_vulnerable, "the client's own address "
+	    "is refused; that of the balancer, or server");
 }
 
 /* ---- T14 */
@@ -214,9 +205,9 @@ struct probe {
 static struct probe
 probe_port(struct ask *q, struct link *l, bool open, bool silent)
 {
-	int filler[4] = { -1, -1, -1, -1 }, hidden = -1;
 	char line[DIAL_LINE_MAX];
 	struct probe p = { false };
+	struct silence hush;
 	struct addr at;
 	struct dial d;
 
@@ -225,23 +216,15 @@ probe_port(struct ask *q, struct link *l, bool open, bool silent)
 	at = d.at[0].at;
 	if (!open && !silent)
 		listener_close(&d.at[0]);
-	if (silent) {
-		if (!listener_make_silent(&d.at[0], filler))
-			ask_event(q, "no silent port could be made");
-		/* Whoever accepts from it makes room in it. */
-		hidden = d.at[0].fd;
-		d.at[0].fd = -1;
-	}
+	if (silent && !silence_open(&hush, &d.at[0]))
+		ask_event(q, "no silent port could be made");
 	p.agreed = dial_name(&d, l, dial_any(l, &at, line));
 	if (p.agreed)
 		dial_transfer(&d, l, "NLST");
 	p.code = d.done.code != 0 ? d.done.code : d.begun.code;
 	p.took_ms = d.took_ms;
-	for (int i = 0; i < 4; i++)
-		if (filler[i] >= 0)
-			close(filler[i]);
-	if (hidden >= 0)
-		close(hidden);
+	if (silent)
+		silence_close(&hush);
 	dial_close(&d);
 	return p;
 }

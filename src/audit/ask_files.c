@@ -4,11 +4,14 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "audit/data.h"
 
 #define MANY 1000		/* names from which on a listing may be cut */
+#define PART_COMMANDS 3		/* that the listing of a part takes at most */
+#define NAME_BYTES (OPTIONS_DIRECTORY_MAX + 32)
+#define COMMAND_BYTES (NAME_BYTES + 8)	/* a verb, a blank, a name */
+#define LEFT_BYTES 64
 
 /* ---- listings */
 
@@ -34,9 +37,9 @@ list(struct link *l, struct reply *r, const char *pattern)
 {
 	const char *directory = l->ask->audit->options->directory;
 	struct count c = { 0 };
-	char command[512];
+	char command[COMMAND_BYTES];
 
-	snprintf(command, sizeof(command), "NLST%s%.300s%s%s", directory !=
+	snprintf(command, sizeof(command), "NLST%s%s%s%s", directory !=
 	    NULL || pattern[0] != '\0' ? " " : "", directory != NULL ?
 	    directory : "", directory != NULL && pattern[0] != '\0' ? "/" :
 	    "", pattern);
@@ -64,9 +67,9 @@ sum_of_parts(struct link *l, int64_t whole)
 	int64_t sum = 0;
 	struct reply r;
 
-	/* An answer is three commands; 64 are allowed. */
 	for (size_t i = 0; i < sizeof(last) - 1 && sum <= whole &&
-	    l->ask->commands + 3 < ASK_COMMANDS && !l->over; i++) {
+	    l->ask->commands + PART_COMMANDS < ASK_COMMANDS && !l->over;
+	    i++) {
 		int64_t n;
 
 		pattern[1] = last[i];
@@ -112,28 +115,26 @@ static const char content[] =
 	"be\nremoved at once.  If you find it, remove it.\n";
 
 static void
-make_name(const struct audit *a, char name[512])
+make_name(const struct audit *a, char name[NAME_BYTES])
 {
 	const char *directory = a->options->directory;
-	unsigned r = 0;
 
-	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
-		r = (unsigned)place_now_ms();
-	snprintf(name, 512, "%.300s%sportcullis-audit-%08x",
+	snprintf(name, NAME_BYTES, "%s%sportcullis-audit-%08x",
 	    directory != NULL ? directory : "", directory != NULL ? "/" : "",
-	    r);
+	    ask_made_up());
 }
 
 /* What is left behind must be known. */
 static void
-clean_up(struct ask *q, struct link *l, const char *name, char left[64])
+clean_up(struct ask *q, struct link *l, const char *name,
+    char left[LEFT_BYTES])
 {
 	struct reply r;
 
 	left[0] = '\0';
 	if (link_command(l, &r, "DELE %s", name) / 100 == 2)
 		return;
-	snprintf(left, 64, "; it could NOT be removed again");
+	snprintf(left, LEFT_BYTES, "; it could NOT be removed again");
 	ask_event(q, "%s stays on the server: %s", name, r.text);
 }
 
@@ -149,7 +150,7 @@ may_write(struct ask *q)
 void
 ask_write(struct ask *q)
 {
-	char name[512], command[600], left[64];
+	char name[NAME_BYTES], command[COMMAND_BYTES], left[LEFT_BYTES];
 	struct link *l;
 	struct reply r;
 
@@ -171,7 +172,7 @@ ask_write(struct ask *q)
 void
 ask_overwrite(struct ask *q)
 {
-	char name[512], command[600], left[64];
+	char name[NAME_BYTES], command[COMMAND_BYTES], left[LEFT_BYTES];
 	struct reply first, second;
 	struct link *l;
 

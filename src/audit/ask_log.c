@@ -127,16 +127,16 @@ static void
 look_for(struct ask *q, struct log *g)
 {
 	const struct place *p = &q->audit->place;
-	uint64_t deadline = place_now_ms() + WAIT_MS;
+	uint64_t deadline = sock_now_ms() + WAIT_MS;
 	bool client, asked;
 
 	for (;;) {
 		read_more(g);
 		client = tells(g, &p->here);
 		asked = tells(g, &p->other);
-		if ((client && asked) || place_now_ms() >= deadline)
+		if ((client && asked) || sock_now_ms() >= deadline)
 			break;
-		place_sleep_until(place_now_ms() + 100);
+		sock_sleep_until(sock_now_ms() + 100);
 	}
 	if (client && asked)
 		ask_answer(q, VERDICT_safe, "the log tells the client and the "

@@ -5,7 +5,6 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "audit/dial.h"
 
@@ -21,11 +20,7 @@
 static void
 make_up(char name[MADE_UP_MAX])
 {
-	unsigned r = 0;
-
-	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
-		r = (unsigned)place_now_ms();
-	snprintf(name, MADE_UP_MAX, "audit%u", r);
+	snprintf(name, MADE_UP_MAX, "audit%u", ask_made_up());
 }
 
 void
@@ -56,16 +51,17 @@ ask_clear_password(struct ask *q)
 
 /* The reply with the name taken out, wherever it stands. */
 static void
-without(const char *text, const char *name, char out[1024])
+without(const char *text, const char *name, char out[REPLY_TEXT_MAX])
 {
 	size_t n = 0, skip = strlen(name);
 
-	while (*text != '\0' && n < 1022) {
+	while (*text != '\0' && n < REPLY_TEXT_MAX - 1) {
 		if (strncmp(text, name, skip) == 0) {
 			text += skip;
 			out[n++] = '*';
-		} else
+		} else {
 			out[n++] = *text++;
+		}
 	}
 	out[n] = '\0';
 }
@@ -91,7 +87,7 @@ ask_user_enumeration(struct ask *q)
 {
 	const char *known = q->audit->target->user[0] != '\0' ?
 	    q->audit->target->user : "root";
-	char name[MADE_UP_MAX], a[1024], b[1024];
+	char name[MADE_UP_MAX], a[REPLY_TEXT_MAX], b[REPLY_TEXT_MAX];
 	struct reply first, second;
 
 	make_up(name);
@@ -127,24 +123,19 @@ ask_address_leak(struct ask *q)
 {
 	char line[DIAL_LINE_MAX], ip[ADDR_TEXT_MAX];
 	struct addr told;
-	struct link *l;
 	struct dial d;
+	struct link *l = dial_begin(&d, q, &q->audit->place.other);
 
-	if (!dial_needs(q, &q->audit->place.other) ||
-	    (l = link_login(q)) == NULL)
+	if (l == NULL)
 		return;
-	if (dial_open(&d, q, &q->audit->place.other)) {
-		if (dial_name(&d, l, dial_any(l, &d.at[0].at, line)))
-			ask_answer(q, VERDICT_safe, "there was no refusal");
-		else if (find_address(q->audit, d.named.text, &told))
-			ask_answer(q, VERDICT_accepts, "the refusal tells "
-			    "%s: %s", addr_format_ip(&told, ip),
-			    d.named.text);
-		ask_answer(q, d.named.code == 0 ? VERDICT_inconclusive :
-		    VERDICT_safe, "%s", d.named.text);
-		dial_close(&d);
-	}
-	link_close(l);
+	if (dial_name(&d, l, dial_any(l, &d.at[0].at, line)))
+		ask_answer(q, VERDICT_safe, "there was no refusal");
+	else if (find_address(q->audit, d.named.text, &told))
+		ask_answer(q, VERDICT_accepts, "the refusal tells %s: %s",
+		    addr_format_ip(&told, ip), d.named.text);
+	ask_answer(q, d.named.code == 0 ? VERDICT_inconclusive :
+	    VERDICT_safe, "%s", d.named.text);
+	dial_end(&d, l);
 }
 
 /* ---- lines */
@@ -160,7 +151,7 @@ static void
 take_replies(struct link *l, struct replies *all)
 {
 	while (all->n < REPLIES_MOST && !l->over && (link_has_news(l) ||
-	    place_readable(l->fd, place_now_ms() + (all->n == 0 ?
+	    sock_readable(l->fd, sock_now_ms() + (all->n == 0 ?
 	    FIRST_MS : NEXT_MS))) &&
 	    link_read(l, &all->last, link_patience(l)) != 0) {
 		all->n++;
@@ -185,7 +176,7 @@ ask_long_line(struct ask *q)
 	for (size_t i = 5; i < sizeof(line); i++)
 		line[i] = "SYST "[i % 5];
 	if (link_send(l, (struct sv) { line, sizeof(line) })) {
-		place_sleep_until(place_now_ms() + SPLIT_MS);
+		sock_sleep_until(sock_now_ms() + SPLIT_MS);
 		if (link_send(l, SV("SYST\r\n")))
 			take_replies(l, &all);
 	}
@@ -211,7 +202,7 @@ ask_iac_memory(struct ask *q)
 {
 	char line[3 * TELNET_PAIRS + 16] = "NO";
 	struct link *l = link_login(q);
-	struct reply first, second;
+	struct reply first = { 0 }, second = { 0 };
 	size_t n = 2;
 
 	if (l == NULL)

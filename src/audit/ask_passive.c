@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "audit/data.h"
+#include "audit/ports.h"
 #include "audit/theft.h"
 #include "policy/bounce.h"
 
@@ -96,14 +97,7 @@ ask_theft_same_address(struct ask *q)
 
 /* ---- T11 */
 
-#define PORTS 32
-#define STEP_MOST 16		/* a step that can be guessed */
-#define FEW 8			/* ports within so many of each other */
-
-struct ports {
-	unsigned n;
-	uint16_t port[PORTS];
-};
+#define PORTS_LEAST 8		/* of fewer nothing is said */
 
 /* PASV shows the port as every client sees it; IPv6 has only EPSV. */
 static const char *
@@ -119,14 +113,14 @@ collect(struct ask *q, struct link *l, struct ports *all)
 	struct reply r;
 	struct addr at;
 
-	while (all->n < PORTS) {
+	while (all->n < PORTS_MAX) {
 		int fd;
 
 		if (!data_ask_passive(l, &r, verb_for(l), &at)) {
 			if (all->n == 0)
 				ask_answer(q, VERDICT_inconclusive,
 				    "no passive port: %s", r.text);
-			return all->n >= FEW;
+			return all->n >= PORTS_LEAST;
 		}
 		all->port[all->n++] = at.port;
 		fd = data_connect(l, NULL, &at);
@@ -136,81 +130,22 @@ collect(struct ask *q, struct link *l, struct ports *all)
 	return true;
 }
 
-static unsigned
-count_distinct(const struct ports *all)
-{
-	unsigned distinct = 0;
-
-	for (unsigned i = 0; i < all->n; i++) {
-		unsigned k = 0;
-
-		while (k < i && all->port[k] != all->port[i])
-			k++;
-		distinct += k == i;
-	}
-	return distinct;
-}
-
-/* How often the most frequent small step was made from port to port. */
-static unsigned
-count_steps(const struct ports *all, int *step)
-{
-	unsigned best = 0;
-
-	for (int s = -STEP_MOST; s <= STEP_MOST; s++) {
-		unsigned n = 0;
-
-		for (unsigned i = 1; i < all->n; i++)
-			n += all->port[i] - all->port[i - 1] == s;
-		if (n > best) {
-			best = n;
-			*step = s;
-		}
-	}
-	return best;
-}
-
-/* Of each port with the next, in hundredths: about 0 for random ones. */
-static int
-correlation(const struct ports *all)
-{
-	double sum = 0, top = 0, bottom = 0, mean;
-
-	for (unsigned i = 0; i < all->n; i++)
-		sum += all->port[i];
-	mean = sum / all->n;
-	for (unsigned i = 0; i < all->n; i++) {
-		bottom += (all->port[i] - mean) * (all->port[i] - mean);
-		if (i > 0)
-			top += (all->port[i] - mean) *
-			    (all->port[i - 1] - mean);
-	}
-	return bottom > 0 ? (int)(100 * top / bottom) : 100;
-}
-
 void
 ask_passive_ports(struct ask *q)
 {
 	struct ports all = { 0 };
 	struct link *l = link_login(q);
-	uint16_t least = UINT16_MAX, most = 0;
-	unsigned distinct, steps;
-	int step = 0;
+	struct ports_look look;
 
 	if (l == NULL)
 		return;
 	if (collect(q, l, &all)) {
-		for (unsigned i = 0; i < all.n; i++) {
-			least = all.port[i] < least ? all.port[i] : least;
-			most = all.port[i] > most ? all.port[i] : most;
-		}
-		distinct = count_distinct(&all);
-		steps = count_steps(&all, &step);
-		ask_answer(q, steps > all.n / 2 || most - least < FEW ?
-		    VERDICT_vulnerable : VERDICT_safe, "%u ports of %u to %u, "
-		    "%u different, correlation %.2f, %u steps of %+d", all.n,
-		    (unsigned)least, (unsigned)most, distinct,
-		    correlation(&all) / 100.0, steps, step);
+		look = ports_look(&all);
+		ask_answer(q, look.guessable ? VERDICT_vulnerable :
+		    VERDICT_safe, "%u ports of %u to %u, %u different, "
+		    "correlation %.2f, %u steps of %+d", all.n,
+		    (unsigned)look.least, (unsigned)look.most, look.distinct,
+		    look.correlation, look.steps, look.step);
 	}
 	link_close(l);
 }
@@ -334,7 +269,7 @@ ask_listener_lifetime(struct ask *q)
 	if ((l = link_login(q)) == NULL)
 		return;
 	if (data_ask_passive(l, &r, NULL, &at)) {
-		place_sleep_until(place_now_ms() + seconds * 1000ull);
+		sock_sleep_until(sock_now_ms() + seconds * 1000ull);
 		fd = data_connect(l, NULL, &at);
 		ask_answer(q, fd >= 0 ? VERDICT_vulnerable : VERDICT_safe,
 		    "an unused passive port %s after %u s", fd >= 0 ?

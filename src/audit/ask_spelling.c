@@ -8,6 +8,8 @@
 
 #include "audit/dial.h"
 
+#define SECOND_MS 500		/* for the reply to a line behind a bare CR */
+
 /* ---- T6: numbers */
 
 /* The six numbers of an IPv4 address and its port. */
@@ -137,7 +139,7 @@ open_octal_pair(struct dial *d, const struct addr *here)
 {
 	struct addr at = *here;
 
-	*d = (struct dial) { .at = { { .fd = -1 }, { .fd = -1 } } };
+	*d = (struct dial) DIAL_NONE;
 	for (unsigned high = 160; high < 250; high++) {
 		at.port = (uint16_t)(high << 8 | 10);
 		if (!listener_open(&d->at[0], &at, at.port))
@@ -223,38 +225,33 @@ wrap_own(struct ask *q)
 	struct link *l;
 	struct dial d;
 
-	if (here->family != ADDR_V4 || (l = link_login(q)) == NULL)
+	if (here->family != ADDR_V4 ||
+	    (l = dial_begin(&d, q, here)) == NULL)
 		return;
-	if (dial_open(&d, q, here)) {
-		dial_try(&d, l, spell_wrapped(&d.at[0].at, line), "LIST");
-		if (d.end == DIAL_MADE)
-			ask_answer(q, VERDICT_accepts, "PORT, 256 added to "
-			    "two numbers: a third party is refused; the "
-			    "client's own address was connected to");
-		dial_close(&d);
-	}
-	link_close(l);
+	dial_try(&d, l, spell_wrapped(&d.at[0].at, line), "LIST");
+	if (d.end == DIAL_MADE)
+		ask_answer(q, VERDICT_accepts, "PORT, 256 added to two "
+		    "numbers: a third party is refused; the client's own "
+		    "address was connected to");
+	dial_end(&d, l);
 }
 
+/* True when that was refused, and only then; else the question is answered. */
 static bool
 wrap_other(struct ask *q, struct reply *refusal)
 {
 	char line[DIAL_LINE_MAX];
-	struct link *l;
 	struct dial d;
+	struct link *l = dial_begin(&d, q, &q->audit->place.other4);
 
-	if (!dial_needs(q, &q->audit->place.other4) ||
-	    (l = link_login(q)) == NULL)
+	if (l == NULL)
 		return false;
-	if (dial_open(&d, q, &q->audit->place.other4)) {
-		dial_try(&d, l, spell_wrapped(&d.at[0].at, line), "LIST");
-		*refusal = d.named;
-		if (d.end != DIAL_REFUSED)
-			dial_answer(&d, q, "PORT of a third party, 256 added "
-			    "to two numbers");
-		dial_close(&d);
-	}
-	link_close(l);
+	dial_try(&d, l, spell_wrapped(&d.at[0].at, line), "LIST");
+	*refusal = d.named;
+	if (d.end != DIAL_REFUSED)
+		dial_answer(&d, q, "PORT of a third party, 256 added to two "
+		    "numbers");
+	dial_end(&d, l);
 	return !q->answered;
 }
 
@@ -297,18 +294,14 @@ void
 ask_wrap_port(struct ask *q)
 {
 	char line[DIAL_LINE_MAX];
-	struct link *l = link_login(q);
 	struct dial d;
+	struct link *l = dial_begin(&d, q, &q->audit->place.here);
 
 	if (l == NULL)
 		return;
-	if (dial_open(&d, q, &q->audit->place.here)) {
-		dial_try(&d, l, spell_wrapped_port(&d.at[0].at, line),
-		    "LIST");
-		answer_wrapped(q, &d);
-		dial_close(&d);
-	}
-	link_close(l);
+	dial_try(&d, l, spell_wrapped_port(&d.at[0].at, line), "LIST");
+	answer_wrapped(q, &d);
+	dial_end(&d, l);
 }
 
 void
@@ -340,34 +333,35 @@ void
 ask_pipelining(struct ask *q)
 {
 	char port[DIAL_LINE_MAX], line[DIAL_LINE_MAX];
-	struct link *l;
 	struct dial d;
+	struct link *l = dial_begin(&d, q, &q->audit->place.other);
 
-	if (!dial_needs(q, &q->audit->place.other) ||
-	    (l = link_login(q)) == NULL)
+	if (l == NULL)
 		return;
-	if (dial_open(&d, q, &q->audit->place.other)) {
-		struct sv first = dial_any(l, &d.at[0].at, port);
-
-		dial_try(&d, l, dial_line(line, "%sLIST\r\n", first.ptr),
-		    NULL);
-		dial_answer(&d, q, "PORT of a third party and LIST at once");
-		dial_close(&d);
-	}
-	link_close(l);
+	dial_try(&d, l, dial_line(line, "%sLIST\r\n",
+	    dial_any(l, &d.at[0].at, port).ptr), NULL);
+	dial_answer(&d, q, "PORT of a third party and LIST at once");
+	dial_end(&d, l);
 }
+
+#define LACES 3
 
 /* Where Telnet bytes stand in a line (EV13). */
 static struct sv
-lace(int how, struct sv port, char *buf)
+lace(int how, struct sv port, char buf[DIAL_LINE_MAX])
 {
-	static const char *const telnet[] = { "\xff\xf1",
-		"\xff\xf4\xff\xf2", "\xff\xfb\x01" };
-	static const size_t after[] = { 2, 0, 8 };
-	size_t at = after[how], n = strlen(telnet[how]);
+	static const struct {
+		size_t at;
+		const char *bytes;
+	} laces[LACES] = {
+		{ 2, "\xff\xf1" },		/* IAC NOP */
+		{ 0, "\xff\xf4\xff\xf2" },	/* IAC IP, IAC DM */
+		{ 8, "\xff\xfb\x01" },		/* IAC WILL ECHO */
+	};
+	size_t at = laces[how].at, n = strlen(laces[how].bytes);
 
 	memcpy(buf, port.ptr, at);
-	memcpy(buf + at, telnet[how], n);
+	memcpy(buf + at, laces[how].bytes, n);
 	memcpy(buf + at + n, port.ptr + at, port.len - at);
 	return (struct sv) { buf, port.len + n };
 }
@@ -377,24 +371,19 @@ ask_telnet(struct ask *q)
 {
 	char port[DIAL_LINE_MAX], line[DIAL_LINE_MAX];
 
-	if (!dial_needs(q, &q->audit->place.other))
-		return;
-	for (int how = 0; how < 3 && !q->answered; how++) {
-		struct link *l = link_login(q);
+	for (int how = 0; how < LACES && !q->answered; how++) {
 		struct dial d;
+		struct link *l = dial_begin(&d, q, &q->audit->place.other);
 
 		if (l == NULL)
 			return;
-		if (dial_open(&d, q, &q->audit->place.other)) {
-			d.odd = true;
-			dial_try(&d, l, lace(how, dial_any(l, &d.at[0].at,
-			    port), line), "LIST");
-			if (d.end != DIAL_REFUSED || how == 2)
-				dial_answer(&d, q, "PORT of a third party, "
-				    "laced with Telnet bytes");
-			dial_close(&d);
-		}
-		link_close(l);
+		d.odd = true;
+		dial_try(&d, l, lace(how, dial_any(l, &d.at[0].at, port),
+		    line), "LIST");
+		if (d.end != DIAL_REFUSED || how == LACES - 1)
+			dial_answer(&d, q, "PORT of a third party, laced "
+			    "with Telnet bytes");
+		dial_end(&d, l);
 	}
 }
 
@@ -403,22 +392,18 @@ void
 ask_bare_lf(struct ask *q)
 {
 	char port[DIAL_LINE_MAX], line[DIAL_LINE_MAX];
-	struct link *l;
 	struct dial d;
+	struct link *l = dial_begin(&d, q, &q->audit->place.other);
+	struct sv whole;
 
-	if (!dial_needs(q, &q->audit->place.other) ||
-	    (l = link_login(q)) == NULL)
+	if (l == NULL)
 		return;
-	if (dial_open(&d, q, &q->audit->place.other)) {
-		struct sv first = dial_any(l, &d.at[0].at, port);
-
-		d.odd = true;
-		dial_try(&d, l, dial_line(line, "%.*s\n",
-		    (int)first.len - 2, first.ptr), "LIST");
-		dial_answer(&d, q, "PORT of a third party, with LF alone");
-		dial_close(&d);
-	}
-	link_close(l);
+	whole = dial_any(l, &d.at[0].at, port);
+	d.odd = true;
+	dial_try(&d, l, dial_line(line, "%.*s\n", (int)whole.len - 2,
+	    whole.ptr), "LIST");
+	dial_answer(&d, q, "PORT of a third party, with LF alone");
+	dial_end(&d, l);
 }
 
 /* "NOOP CR PORT ..." is one line: who sees two answers twice. */
@@ -426,33 +411,25 @@ void
 ask_bare_cr(struct ask *q)
 {
 	char port[DIAL_LINE_MAX], line[DIAL_LINE_MAX];
-	struct reply second;
-	struct link *l;
 	struct dial d;
+	struct link *l = dial_begin(&d, q, &q->audit->place.other);
+	struct reply second;
+	bool agreed;
 
-	if (!dial_needs(q, &q->audit->place.other) ||
-	    (l = link_login(q)) == NULL)
+	if (l == NULL)
 		return;
-	if (dial_open(&d, q, &q->audit->place.other)) {
-		struct sv last = dial_any(l, &d.at[0].at, port);
-		bool agreed;
-
-		d.odd = true;
-		agreed = dial_name(&d, l, dial_line(line, "NOOP\r%s",
-		    last.ptr));
-
-		if (agreed && (l->len > 0 || place_readable(l->fd,
-		    place_now_ms() + 500)) &&
-		    link_read(l, &second, link_patience(l)) != 0)
-			d.named = second;
-		if (agreed && !reply_refuses(&d.named))
-			dial_transfer(&d, l, "LIST");
-		if (agreed && d.end != DIAL_MADE)
-			ask_answer(q, VERDICT_safe, "NOOP, CR, PORT of a "
-			    "third party: one command, or refused: %s",
-			    d.named.text);
-		dial_answer(&d, q, "NOOP, CR, PORT of a third party");
-		dial_close(&d);
-	}
-	link_close(l);
+	d.odd = true;
+	agreed = dial_name(&d, l, dial_line(line, "NOOP\r%s",
+	    dial_any(l, &d.at[0].at, port).ptr));
+	if (agreed && (link_has_news(l) || sock_readable(l->fd,
+	    sock_now_ms() + SECOND_MS)) &&
+	    link_read(l, &second, link_patience(l)) != 0)
+		d.named = second;
+	if (agreed && !reply_refuses(&d.named))
+		dial_transfer(&d, l, "LIST");
+	if (agreed && d.end != DIAL_MADE)
+		ask_answer(q, VERDICT_safe, "NOOP, CR, PORT of a third "
+		    "party: one command, or refused: %s", d.named.text);
+	dial_answer(&d, q, "NOOP, CR, PORT of a third party");
+	dial_end(&d, l);
 }

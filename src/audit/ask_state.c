@@ -8,6 +8,7 @@
 
 #include "audit/data.h"
 #include "audit/dial.h"
+#include "audit/note.h"
 
 /*
  * A session with A's own address named and agreed to, and a listener there.
@@ -17,18 +18,13 @@ static struct link *
 named_own(struct ask *q, struct dial *d)
 {
 	char line[DIAL_LINE_MAX];
-	struct link *l = link_login(q);
+	struct link *l = dial_begin(d, q, &q->audit->place.here);
 
-	if (l == NULL)
-		return NULL;
-	if (dial_open(d, q, &q->audit->place.here)) {
-		if (dial_name(d, l, dial_any(l, &d->at[0].at, line)))
-			return l;
-		ask_answer(q, VERDICT_inconclusive, "the client's own address "
-		    "is refused: %s", d->named.text);
-		dial_close(d);
-	}
-	link_close(l);
+	if (l == NULL || dial_name(d, l, dial_any(l, &d->at[0].at, line)))
+		return l;
+	ask_answer(q, VERDICT_inconclusive, "the client's own address is "
+	    "refused: %s", d->named.text);
+	dial_end(d, l);
 	return NULL;
 }
 
@@ -39,7 +35,7 @@ answer_stale(struct ask *q, const struct link *l, const struct dial *d,
 	/* One that was made at PORT proves nothing until it is used. */
 	if (d->end == DIAL_MADE && (!d->early || d->bytes > 0)) {
 		if (!d->early)
-			link_note_kind(l, KIND_stale_address, SV("LIST"),
+			note_kind(l, KIND_stale_address, SV("LIST"),
 			    &d->at[0].at, d->at[0].at.port);
 		ask_answer(q, VERDICT_vulnerable, "after %s, LIST connected "
 		    "to the address that was named before", after);
@@ -74,14 +70,13 @@ ask_stale_refused(struct ask *q)
 	else
 		dial_transfer(&d, l, "LIST");
 	answer_stale(q, l, &d, "a refused PORT");
-	dial_close(&d);
-	link_close(l);
+	dial_end(&d, l);
 }
 
 void
 ask_stale_rein(struct ask *q)
 {
-	struct reply r;
+	struct reply r, second;
 	struct dial d;
 	struct link *l = named_own(q, &d);
 	const char *after = "REIN and a new login";
@@ -94,17 +89,14 @@ ask_stale_rein(struct ask *q)
 			ask_answer(q, VERDICT_safe, "REIN: %s", r.text);
 		after = "a new login";
 	}
-	if (!l->over && !link_user(l)) {
-		/* No second login: then nobody else has the address. */
-		q->answered = false;
+	/* No second login: then nobody else has the address. */
+	if (!l->over && !link_say_user(l, &second))
 		ask_answer(q, VERDICT_safe, "no new login in the same "
 		    "session: %s", r.text);
-	}
 	if (!q->answered)
 		dial_transfer(&d, l, "LIST");
 	answer_stale(q, l, &d, after);
-	dial_close(&d);
-	link_close(l);
+	dial_end(&d, l);
 }
 
 void
@@ -124,8 +116,7 @@ ask_stale_passive(struct ask *q)
 		ask_answer(q, VERDICT_inconclusive, "no passive port: %s",
 		    r.text);
 	answer_stale(q, l, &d, "PASV");
-	dial_close(&d);
-	link_close(l);
+	dial_end(&d, l);
 }
 
 /* A session that has promised EPSV; NULL: the question is answered. */
@@ -181,7 +172,7 @@ ask_epsv_all_pasv(struct ask *q)
 
 	if (l == NULL)
 		return;
-	link_note_kind(l, KIND_epsv_all, SV("PASV"), &(struct addr) { 0 },
+	note_kind(l, KIND_epsv_all, SV("PASV"), &(struct addr) { 0 },
 	    0);
 	if (link_command(l, &r, "PASV") == 0)
 		ask_answer(q, VERDICT_inconclusive, "EPSV ALL, then PASV: %s",

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
+#include <time.h>
 
 #include "audit/dial.h"
 #include "audit/theft.h"
@@ -155,7 +156,8 @@ try_handshake(struct ask *q, const struct tls_client_want *want,
 	if (l == NULL)
 		return -1;
 	if (link_handshake(l, want)) {
-		tls_facts(l->tls, q->audit->target->host, 0, facts);
+		tls_facts(l->tls, q->audit->target->host, time(NULL),
+		    facts);
 		made = 1;
 	} else if (l->tls_refusal.why == TLS_WHY_LOCAL) {
 		ask_answer(q, VERDICT_inconclusive, "%s",
@@ -241,8 +243,8 @@ ask_starttls_injection(struct ask *q)
 {
 	const struct tls_client_want want = {
 		.sni = q->audit->target->host };
+	struct reply r = { 0 };
 	struct link *l;
-	struct reply r;
 
 	if (!has_tls(q))
 		return;

@@ -12,7 +12,8 @@
 #include "audit/data.h"
 #include "audit/report.h"
 
-#define FILES_TRIED 8		/* names of a listing, for a plain file */
+#define NAMES_MAX 4096		/* bytes of a listing, to find a plain file */
+#define FILES_TRIED 8		/* names of it */
 
 static void (*const ask_functions[ASK_COUNT])(struct ask *q) = {
 #define X(test, id, level, title, gain) [ASK_##id] = ask_##id,
@@ -45,7 +46,7 @@ reach(struct audit *a, char why[ASK_EVIDENCE])
 
 		memcpy(&ss, i->ai_addr, i->ai_addrlen);
 		a->place.server = addr_of_sockaddr(&ss);
-		fd = place_connect(NULL, &a->place.server, place_now_ms() +
+		fd = sock_connect(NULL, &a->place.server, sock_now_ms() +
 		    a->options->timeout_ms);
 		if (fd < 0)
 			snprintf(why, ASK_EVIDENCE, "%s: %s",
@@ -68,6 +69,30 @@ stand(struct audit *a, int fd)
 	here = addr_of_sockaddr(&ss);
 	return place_find(&a->place, &here, &server, a->options->listen,
 	    a->options->listens);
+}
+
+/* The connection by which A is found; NULL, and *why says it. */
+static struct link *
+first_link(struct ask *q, char why[ASK_EVIDENCE])
+{
+	struct audit *a = q->audit;
+	const char *wrong;
+	struct link *l;
+	int fd = reach(a, why);
+
+	if (fd < 0)
+		return NULL;
+	if ((wrong = stand(a, fd)) != NULL) {
+		snprintf(why, ASK_EVIDENCE, "%s", wrong);
+		close(fd);
+		return NULL;
+	}
+	if ((l = link_attach(q, fd)) == NULL) {
+		snprintf(why, ASK_EVIDENCE, "%s", strerror(ENOMEM));
+		return NULL;
+	}
+	l->here = a->place.here;
+	return l;
 }
 
 /* What speaks there, when it is no FTP. */
@@ -148,7 +173,7 @@ choose_file(struct audit *a, struct link *l, struct sv names)
 		names = sv_drop(names, name.len + 1);
 		if (name.len > 0 && name.ptr[name.len - 1] == '\r')
 			name.len--;
-		if (name.len == 0 || name.len > 200 ||
+		if (name.len == 0 || name.len >= ASK_FILE_MAX ||
 		    memchr(name.ptr, '\r', name.len) != NULL)
 			continue;
 		if (link_command(l, &r, "SIZE %.*s", (int)name.len,
@@ -163,14 +188,14 @@ choose_file(struct audit *a, struct link *l, struct sv names)
 static void
 look_around(struct audit *a, struct link *l)
 {
-	struct names n = { .bytes = malloc(4096), .max = 4096 };
+	struct names n = { .bytes = malloc(NAMES_MAX), .max = NAMES_MAX };
 	const char *directory = a->options->directory;
-	char command[512];
+	char command[OPTIONS_DIRECTORY_MAX + 8];
 	struct reply r;
 
 	if (n.bytes == NULL)
 		return;
-	snprintf(command, sizeof(command), "NLST%s%.400s", directory != NULL ?
+	snprintf(command, sizeof(command), "NLST%s%s", directory != NULL ?
 	    " " : "", directory != NULL ? directory : "");
 	link_command(l, &r, "TYPE I");
 	if (data_fetch(l, &r, command, keep_names, &n) >= 0)
@@ -204,9 +229,8 @@ introduce(struct audit *a, struct link *l, const struct reply *banner)
 {
 	struct reply r;
 
-	a->facts.logged_in = link_user(l);
-	if (!a->facts.logged_in) {
-		a->facts.no_login = true;
+	a->facts.no_login = !link_user(l);
+	if (a->facts.no_login) {
 		snprintf(a->facts.login_reply, sizeof(a->facts.login_reply),
 		    "%s", l->ask->evidence);
 		report_note(a, "there was no login: what can be asked only "
@@ -218,7 +242,7 @@ introduce(struct audit *a, struct link *l, const struct reply *banner)
 		    a->options->contact : "");
 	}
 	get_to_know(a, l, banner);
-	if (a->facts.logged_in && !l->over)
+	if (l->logged_in && !l->over)
 		look_around(a, l);
 }
 
@@ -245,29 +269,21 @@ survey(struct audit *a)
 	struct ask q = { .audit = a, .exchange = json_array(),
 		.asked = json_array() };
 	char why[ASK_EVIDENCE] = "";
-	const char *wrong = NULL;
 	struct reply banner;
-	struct link *l = NULL;
-	int fd = reach(a, why);
+	struct link *l = first_link(&q, why);
+	bool met = l != NULL && greet(l, &banner, why);
 
-	if (fd >= 0 && (wrong = stand(a, fd)) == NULL)
-		l = link_attach(&q, fd);
-	else if (fd >= 0)
-		close(fd);
-	if (wrong != NULL)
-		snprintf(why, sizeof(why), "%s", wrong);
-	if (l != NULL && greet(l, &banner, why)) {
+	if (met) {
 		report_place(a);
-		l->here = a->place.here;
 		introduce(a, l, &banner);
 		look_for_tls(a, &q);
+	} else {
+		report_error(a, why);
 	}
 	link_close(l);
 	json_object_set_new(a->report, "introduction", q.exchange);
 	json_decref(q.asked);
-	if (why[0] != '\0')
-		json_object_set_new(a->report, "error", json_string(why));
-	return why[0] == '\0';
+	return met;
 }
 
 /* ---- the questions */
@@ -290,40 +306,46 @@ ask_one(struct audit *a, enum audit_question which)
 {
 	struct ask q = { .audit = a, .question = which,
 		.exchange = json_array(), .asked = json_array() };
-	uint64_t begun = place_now_ms();
+	uint64_t begun = sock_now_ms();
 
 	if (a->stopped[0] != '\0')
 		ask_answer(&q, VERDICT_inconclusive, "%s", a->stopped);
 	else
 		ask_functions[which](&q);
 	ask_answer(&q, VERDICT_inconclusive, "it came to no end");
-	report_line(a, &q, (unsigned)(place_now_ms() - begun));
+	report_line(a, &q, (unsigned)(sock_now_ms() - begun));
+}
+
+static void
+ask_all(struct audit *a)
+{
+	for (int i = 0; i < ASK_COUNT; i++) {
+		if (!a->options->asked[i])
+			continue;
+		show_progress(a, i);
+		ask_one(a, (enum audit_question)i);
+	}
+	show_progress(a, ASK_COUNT);
 }
 
 json_t *
 audit_run(const struct options *o, const struct target *t)
 {
 	struct audit a = { .options = o, .target = t,
-		.started_ms = place_now_ms(), .report = report_new(t, o) };
+		.started_ms = sock_now_ms(), .report = report_new(t, o) };
 
-	if (survey(&a))
-		for (int i = 0; i < ASK_COUNT; i++) {
-			if (!o->asked[i])
-				continue;
-			show_progress(&a, i);
-			ask_one(&a, (enum audit_question)i);
-		}
-	show_progress(&a, ASK_COUNT);
-	if (json_object_get(a.report, "error") == NULL)
+	if (survey(&a)) {
+		ask_all(&a);
 		report_finish(&a);
+	}
 	return a.report;
 }
 
 json_t *
 audit_failed(const struct target *t, const char *why)
 {
-	json_t *report = report_new(t, NULL);
+	struct audit a = { .target = t, .report = report_new(t, NULL) };
 
-	json_object_set_new(report, "error", json_string(why));
-	return report;
+	report_error(&a, why);
+	return a.report;
 }

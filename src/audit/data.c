@@ -6,15 +6,13 @@
 #include "audit/data.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "proto/hostport.h"
 
 #define CONNECT_MS 5000
-#define FETCH_MOST (256u << 20)
 #define PIECE 65536
+#define SHUTDOWN_MS 1000
 
 bool
 data_begin(struct data *d, struct link *l, int fd)
@@ -28,7 +26,7 @@ data_begin(struct data *d, struct link *l, int fd)
 		l->session = tls_session_take(l->tls);
 	if (!l->no_resume)
 		want.resume = l->session;
-	d->tls = tls_connect(fd, &want, place_now_ms() + link_patience(l),
+	d->tls = tls_connect(fd, &want, sock_now_ms() + link_patience(l),
 	    &d->refusal);
 	if (d->tls == NULL)
 		ask_event(l->ask, "no TLS on the data connection: %s",
@@ -39,44 +37,7 @@ data_begin(struct data *d, struct link *l, int fd)
 ssize_t
 data_read(struct data *d, void *buf, size_t n, uint64_t deadline_ms)
 {
-	ssize_t got;
-
-	if (d->tls != NULL) {
-		got = tls_read(d->tls, buf, n, deadline_ms);
-		return got < 0 && tls_error(d->tls)->why != TLS_WHY_TIME ?
-		    0 : got;
-	}
-	for (;;) {
-		got = recv(d->fd, buf, n, 0);
-		if (got >= 0)
-			return got;
-		if (errno != EAGAIN && errno != EINTR)
-			return 0;
-		if (!place_readable(d->fd, deadline_ms))
-			return -1;
-	}
-}
-
-bool
-data_write(struct data *d, struct sv bytes, uint64_t deadline_ms)
-{
-	struct pollfd p = { .fd = d->fd, .events = POLLOUT };
-
-	if (d->tls != NULL)
-		return tls_write(d->tls, bytes.ptr, bytes.len, deadline_ms) ==
-		    (ssize_t)bytes.len;
-	while (bytes.len > 0) {
-		ssize_t n = send(d->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
-
-		if (n >= 0)
-			bytes = sv_drop(bytes, (size_t)n);
-		else if ((errno != EAGAIN && errno != EINTR) ||
-		    place_now_ms() >= deadline_ms)
-			return false;
-		else
-			poll(&p, 1, 100);
-	}
-	return true;
+	return sock_read(d->fd, d->tls, buf, n, deadline_ms);
 }
 
 void
@@ -84,9 +45,7 @@ data_close(struct data *d)
 {
 	tls_free(d->tls);
 	d->tls = NULL;
-	if (d->fd >= 0)
-		close(d->fd);
-	d->fd = -1;
+	sock_close(&d->fd);
 }
 
 /* ---- passive */
@@ -132,7 +91,7 @@ data_connect(const struct link *l, const struct addr *from,
 	const struct addr *a = from != NULL ? from :
 	    &l->ask->audit->place.here;
 	char here[ADDR_TEXT_MAX], there[ADDR_TEXT_MAX];
-	int fd = place_connect(a, at, place_now_ms() + CONNECT_MS);
+	int fd = sock_connect(a, at, sock_now_ms() + CONNECT_MS);
 
 	ask_event(l->ask, "%s %s %s", addr_format_ip(a, here), fd >= 0 ?
 	    "connected to" : "could not connect to",
@@ -171,17 +130,18 @@ data_fetch(struct link *l, struct reply *r, const char *command,
     data_piece *piece, void *arg)
 {
 	static char buf[PIECE];
+	uint64_t end_ms = sock_now_ms() + DATA_FETCH_MS;
 	int64_t total = 0;
 	struct data d;
-	ssize_t n = 1;
+	ssize_t n;
 
 	if (!begin(l, r, command, &d)) {
 		/* A 226 without a 150 is a whole transfer, if an odd one. */
 		data_close(&d);
 		return -1;
 	}
-	while (n > 0 && total < FETCH_MOST) {
-		n = data_read(&d, buf, sizeof(buf), place_now_ms() +
+	while (total < DATA_FETCH_MOST && sock_now_ms() < end_ms) {
+		n = data_read(&d, buf, sizeof(buf), sock_now_ms() +
 		    link_patience(l));
 		if (n <= 0)
 			break;
@@ -202,10 +162,10 @@ data_store(struct link *l, struct reply *r, const char *command,
 	bool sent = false;
 
 	if (begin(l, r, command, &d)) {
-		sent = data_write(&d, bytes, place_now_ms() +
+		sent = sock_write(d.fd, d.tls, bytes, sock_now_ms() +
 		    link_patience(l));
 		if (d.tls != NULL)
-			tls_shutdown(d.tls, place_now_ms() + 1000);
+			tls_shutdown(d.tls, sock_now_ms() + SHUTDOWN_MS);
 	}
 	data_close(&d);
 	if (reply_begins(r))

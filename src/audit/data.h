@@ -10,6 +10,9 @@
 
 #include "audit/link.h"
 
+#define DATA_FETCH_MOST (256u << 20)	/* bytes of one transfer to us */
+#define DATA_FETCH_MS 120000		/* and how long it may take */
+
 struct data {
 	int fd;
 	struct tls *tls;
@@ -23,9 +26,8 @@ struct data {
  */
 MUST_USE bool data_begin(struct data *d, struct link *l, int fd);
 
-/* As tls_read and recv: 0 at the end, -1 for none by the deadline. */
-ssize_t data_read(struct data *d, void *buf, size_t n, uint64_t deadline_ms);
-MUST_USE bool data_write(struct data *d, struct sv bytes,
+/* As sock_read. */
+MUST_USE ssize_t data_read(struct data *d, void *buf, size_t n,
     uint64_t deadline_ms);
 void data_close(struct data *d);
 
@@ -46,7 +48,7 @@ MUST_USE int data_connect(const struct link *l, const struct addr *from,
 
 /*
  * A whole transfer to us.  Calls piece (NULL: no one) for what comes, up to
- * 256 MiB or `timeout` without a byte.
+ * DATA_FETCH_MOST bytes, DATA_FETCH_MS, or --timeout without a byte.
  *
  * Returns the number of bytes; -1 when there was no transfer: *r says why.
  * *r is the transfer's last reply; code 0 when there was none.

@@ -71,7 +71,7 @@ dial_open(struct dial *d, struct ask *q, const struct addr *named)
 	bool alone = addr_same_ip(named, here) ||
 	    here->family != named->family;
 
-	*d = (struct dial) { .at = { { .fd = -1 }, { .fd = -1 } } };
+	*d = (struct dial) DIAL_NONE;
 	if (alone ? listener_open(&d->at[0], named, 0) :
 	    listener_open_pair(&d->at[0], &d->at[1], named, here))
 		return true;
@@ -86,7 +86,7 @@ dial_open_low(struct dial *d, const struct addr *named)
 	static const uint16_t ports[] = { 1023, 25, 21, 20, 19, 1, 1001,
 		987 };
 
-	*d = (struct dial) { .at = { { .fd = -1 }, { .fd = -1 } } };
+	*d = (struct dial) DIAL_NONE;
 	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
 		if (listener_open(&d->at[0], named, ports[i]))
 			return true;
@@ -140,10 +140,11 @@ wait_for_news(const struct dial *d, const struct link *l, unsigned ms)
 	poll(p, 3, (int)ms);
 }
 
-/* Reads what the server sends to its end, and keeps its beginning. */
+/* Reads what the server sends to its end. */
 static void
 swallow(struct dial *d, struct link *l, int fd, uint64_t deadline_ms)
 {
+	char sha256[DIGEST_SHA256_HEX];
 	static char bytes[BYTES_MOST];
 	size_t have = 0;
 	struct data data;
@@ -157,9 +158,8 @@ swallow(struct dial *d, struct link *l, int fd, uint64_t deadline_ms)
 				have += (size_t)n;
 		}
 	d->bytes = have;
-	memcpy(d->first, bytes, have < DIAL_FIRST ? have : DIAL_FIRST);
-	digest_sha256_hex(bytes, have, d->sha256);
-	ask_event(l->ask, "%zu bytes on it", have);
+	digest_sha256_hex(bytes, have, sha256);
+	ask_event(l->ask, "%zu bytes on it, SHA-256 %s", have, sha256);
 	data_close(&data);
 }
 
@@ -196,7 +196,7 @@ read_reply(struct dial *d, struct link *l, unsigned ms)
 		d->begun = r;
 	if (!reply_begins(&r)) {
 		d->done = r;
-		d->took_ms = (unsigned)(place_now_ms() - d->asked_ms);
+		d->took_ms = (unsigned)(sock_now_ms() - d->asked_ms);
 	}
 }
 
@@ -210,7 +210,7 @@ watch(struct dial *d, struct link *l, uint64_t deadline_ms)
 		if ((fd = arrived(d, l->ask)) >= 0)
 			return fd;
 		if (l->over || d->done.code != 0 ||
-		    place_now_ms() >= deadline_ms)
+		    sock_now_ms() >= deadline_ms)
 			break;
 		if (link_has_news(l))
 			read_reply(d, l, link_patience(l));
@@ -227,7 +227,7 @@ conclude(struct dial *d, struct link *l, int fd)
 {
 	if (fd >= 0) {
 		d->end = DIAL_MADE;
-		swallow(d, l, fd, place_now_ms() + WATCH_MS);
+		swallow(d, l, fd, sock_now_ms() + WATCH_MS);
 	} else {
 		d->end = reply_begins(&d->begun) ? DIAL_NOBODY : DIAL_FAILED;
 	}
@@ -239,7 +239,7 @@ conclude(struct dial *d, struct link *l, int fd)
 			break;
 	}
 	if (d->done.code == 0)
-		d->took_ms = (unsigned)(place_now_ms() - d->asked_ms);
+		d->took_ms = (unsigned)(sock_now_ms() - d->asked_ms);
 }
 
 void
@@ -258,7 +258,7 @@ dial_transfer(struct dial *d, struct link *l, const char *transfer)
 		d->end = d->early ? DIAL_MADE : DIAL_UNSENT;
 		return;
 	}
-	d->asked_ms = place_now_ms();
+	d->asked_ms = sock_now_ms();
 	if (fd < 0)
 		fd = watch(d, l, d->asked_ms + (d->brief ? BRIEF_MS :
 		    WATCH_MS));
@@ -329,23 +329,40 @@ dial_needs(struct ask *q, const struct addr *named)
 	return false;
 }
 
+struct link *
+dial_begin(struct dial *d, struct ask *q, const struct addr *named)
+{
+	struct link *l;
+
+	if (!dial_needs(q, named) || (l = link_login(q)) == NULL)
+		return NULL;
+	if (dial_open(d, q, named))
+		return l;
+	link_close(l);
+	return NULL;
+}
+
+void
+dial_end(struct dial *d, struct link *l)
+{
+	dial_close(d);
+	link_close(l);
+}
+
 void
 dial_once(struct ask *q, const struct addr *named,
     struct sv (*spell)(const struct addr *a, char buf[DIAL_LINE_MAX]),
     const char *sent, const char *transfer)
 {
 	char line[DIAL_LINE_MAX];
-	struct link *l;
 	struct dial d;
+	struct link *l = dial_begin(&d, q, named);
 
-	if (!dial_needs(q, named) || (l = link_login(q)) == NULL)
+	if (l == NULL)
 		return;
-	if (dial_open(&d, q, named)) {
-		dial_try(&d, l, spell(&d.at[0].at, line), transfer);
-		dial_answer(&d, q, sent);
-		dial_close(&d);
-	}
-	link_close(l);
+	dial_try(&d, l, spell(&d.at[0].at, line), transfer);
+	dial_answer(&d, q, sent);
+	dial_end(&d, l);
 }
 
 void

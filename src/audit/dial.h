@@ -12,8 +12,6 @@
 
 #include "audit/link.h"
 
-#define DIAL_FIRST 64	/* bytes of what came that are kept */
-
 enum dial_end {
 	DIAL_UNSENT,	/* the command could not be sent, or had no reply */
 	DIAL_REFUSED,	/* at the data address */
@@ -37,11 +35,12 @@ struct dial {
 	bool ignored;		/* it came to A and not to the named address */
 	struct addr from;
 	uint64_t bytes;
-	char first[DIAL_FIRST];
-	char sha256[65];	/* of the bytes, in hexadecimal */
 	uint64_t asked_ms;	/* when the transfer's command was sent */
 	unsigned took_ms;	/* from then to its end */
 };
+
+/* Nothing is open and nothing was learned: what each begins as. */
+#define DIAL_NONE { .at = { { .fd = -1 }, { .fd = -1 } } }
 
 /*
  * Opens the listeners: at `named`, and (where that is another address) at A.
@@ -50,6 +49,14 @@ struct dial {
 MUST_USE bool dial_open(struct dial *d, struct ask *q,
     const struct addr *named);
 void dial_close(struct dial *d);
+
+/*
+ * What most questions begin with, dial_needs, link_login and dial_open, and
+ * what they end with.  NULL: the question is answered, and nothing is open.
+ */
+MUST_USE struct link *dial_begin(struct dial *d, struct ask *q,
+    const struct addr *named);
+void dial_end(struct dial *d, struct link *l);
 
 /* A port below 1024 of an own address, if we may and one is free. */
 MUST_USE bool dial_open_low(struct dial *d, const struct addr *named);
@@ -63,8 +70,13 @@ MUST_USE bool dial_open_low(struct dial *d, const struct addr *named);
 void dial_try(struct dial *d, struct link *l, struct sv raw,
     const char *transfer);
 
-/* The first half: only the data address; and the second, after it. */
+/*
+ * The first half: only the data address.  True when it was agreed to, so that
+ * a transfer can be asked for; else d->end says why not.
+ */
 bool dial_name(struct dial *d, struct link *l, struct sv raw);
+
+/* And the second, after it. */
 void dial_transfer(struct dial *d, struct link *l, const char *transfer);
 
 /*
@@ -88,8 +100,8 @@ struct sv dial_any(const struct link *l, const struct addr *a,
 void dial_answer(const struct dial *d, struct ask *q, const char *sent);
 
 /*
- * There is an own address to be named; else the question is answered
- * inconclusive.
+ * There is an own address to be named (here is always one); else the question
+ * is answered inconclusive.
  */
 MUST_USE bool dial_needs(struct ask *q, const struct addr *named);
 

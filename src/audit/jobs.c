@@ -30,6 +30,13 @@ struct jobs {
 };
 
 static _Noreturn void
+no_memory(void)
+{
+	perror("portcullis audit");
+	exit(1);
+}
+
+static _Noreturn void
 child(const struct options *o, const struct target *t, int fd)
 {
 	json_t *report = audit_run(o, t);
@@ -43,12 +50,13 @@ child(const struct options *o, const struct target *t, int fd)
 static bool
 begin(struct jobs *j, struct job *job)
 {
-	int ends[2];
+	int ends[2], failed;
 
 	if (pipe(ends) != 0)
 		return false;
 	*job = (struct job) { .target = j->begun, .fd = ends[0] };
 	job->pid = fork();
+	failed = errno;
 	if (job->pid == 0) {
 		close(ends[0]);
 		child(j->options, &j->options->targets[job->target],
@@ -59,6 +67,7 @@ begin(struct jobs *j, struct job *job)
 		return true;
 	close(ends[0]);
 	job->fd = -1;
+	errno = failed;
 	return false;
 }
 
@@ -67,6 +76,8 @@ keep_report(struct jobs *j, size_t target, json_t *report, const char *why)
 {
 	j->reports[target] = report != NULL ? report :
 	    audit_failed(&j->options->targets[target], why);
+	if (j->reports[target] == NULL)
+		no_memory();	/* or its turn would never come */
 }
 
 static void
@@ -115,11 +126,9 @@ read_some(struct job *job)
 static void
 wait_for_some(struct jobs *j)
 {
+	struct pollfd p[OPTIONS_JOBS];
 	unsigned n = j->options->jobs;
-	struct pollfd *p = calloc(n, sizeof(*p));
 
-	if (p == NULL)
-		abort();	/* at 64 entries, nothing else would work */
 	for (unsigned i = 0; i < n; i++)
 		p[i] = (struct pollfd) { .fd = j->all[i].fd,
 			.events = POLLIN };
@@ -127,7 +136,6 @@ wait_for_some(struct jobs *j)
 		for (unsigned i = 0; i < n; i++)
 			if (p[i].revents != 0 && !read_some(&j->all[i]))
 				end(j, &j->all[i]);
-	free(p);
 }
 
 static void
@@ -152,10 +160,8 @@ jobs_run(const struct options *o, void (*told)(void *arg, json_t *report),
 		.all = calloc(o->jobs, sizeof(*j.all)),
 		.reports = calloc(o->target_count, sizeof(*j.reports)) };
 
-	if (j.all == NULL || j.reports == NULL) {
-		perror("portcullis audit");
-		exit(1);
-	}
+	if (j.all == NULL || j.reports == NULL)
+		no_memory();
 	for (unsigned i = 0; i < o->jobs; i++)
 		j.all[i].fd = -1;
 	while (j.told < o->target_count) {

@@ -16,7 +16,9 @@
 
 /*
  * Audits all targets, o->jobs at once, and calls told for each report in the
- * targets' order, as soon as its turn has come.  The report is the callee's.
+ * targets' order, as soon as its turn has come.  The report is the callee's,
+ * and never NULL: of an audit that failed it says why.  Without memory for
+ * that the program ends, with status 1.
  */
 void jobs_run(const struct options *o,
     void (*told)(void *arg, json_t *report), void *arg);

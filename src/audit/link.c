@@ -6,19 +6,20 @@
 #include "audit/link.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "policy/named.h"
+#include "audit/note.h"
+#include "audit/rule.h"
 #include "proto/reply.h"
 #include "proto/telnet.h"
 
-#define COMMAND_MAX 1024
-#define SENT_SHOWN 512
-#define SILENCES 2
+#define PASSWORD_MAX TARGET_TEXT_MAX
+#define SILENCES 2		/* in a row, and no more is asked */
+#define FAREWELL_MS 500		/* for QUIT to be sent, and for its 221 */
 #define ODD_MS 2000		/* for a reply that may never come */
 
 unsigned
@@ -27,170 +28,7 @@ link_patience(const struct link *l)
 	return l->ask->audit->options->timeout_ms;
 }
 
-/* ---- what is written down */
-
-static void
-note(const struct link *l, const char *way, struct sv text)
-{
-	char safe[4096];
-	const struct ask *q = l->ask;
-
-	ask_printable(text, safe, sizeof(safe));
-	json_array_append_new(q->exchange, json_pack("{s:i, s:I, s:s}",
-	    "connection", (int)l->number, "at_ms",
-	    (json_int_t)(place_now_ms() - q->audit->started_ms), way, safe));
-}
-
-/* Passwords are nobody's business, their length included. */
-static void
-note_sent(const struct link *l, struct sv raw)
-{
-	struct sv verb = raw;
-
-	verb.len = raw.len < 5 ? raw.len : 5;
-	if (l->ask->audit->target->user[0] != '\0' &&
-	    sv_eq_nocase(verb, SV("PASS "))) {
-		note(l, "send", SV("PASS ****"));
-		return;
-	}
-	while (raw.len > 0 && (raw.ptr[raw.len - 1] == '\n' ||
-	    raw.ptr[raw.len - 1] == '\r'))
-		raw.len--;
-	if (raw.len > SENT_SHOWN)
-		raw.len = SENT_SHOWN;
-	note(l, "send", raw);
-}
-
-void
-link_note_kind(const struct link *l, enum bounce_kind kind, struct sv line,
-    const struct addr *asked, uint16_t port)
-{
-	char ip[ADDR_TEXT_MAX] = "", text[SENT_SHOWN];
-	const struct addr plain = addr_unmap(*asked);
-
-	ask_printable(line, text, sizeof(text));
-	if (plain.family != ADDR_NONE)
-		addr_format_ip(&plain, ip);
-	json_array_append_new(l->ask->asked, json_pack(
-	    "{s:s, s:s, s:s, s:i, s:b}", "kind", bounce_kind_name(kind),
-	    "command", text, "ip", ip, "port", (int)port, "tls",
-	    l->tls != NULL));
-}
-
-/* What the sensor would say of a line: the same reading, the same verdict. */
-static bool
-read_named(const struct link *l, struct sv line, struct named *out)
-{
-	char room[LENIENT_LINE_MAX];
-	const struct bounce_question who = { .peer = l->here,
-		.local = l->ask->audit->place.server };
-	enum ftp_verb verb;
-	struct sv arg;
-	bool strict = command_parse(line, &verb, &arg) == FTP_OK;
-
-	if (!strict && !named_is_asked(verb) &&
-	    !lenient_command(line, room, &verb, &arg))
-		return false;
-	if (!named_is_asked(verb))
-		return false;
-	*out = named_judge(verb, arg, strict, &who);
-	return true;
-}
-
-static void
-note_named(const struct link *l, struct sv line, const struct named *named)
-{
-	enum bounce_kind kind = named->kind;
-
-	if (!l->logged_in)
-		kind = KIND_preauth;
-	else if (l->epsv_all)
-		kind = KIND_epsv_all;
-	if (kind != KIND_none)
-		link_note_kind(l, kind, line, &named->asked,
-		    named->asked.port);
-}
-
-/* Nobody can be connected to at port 0. */
-static bool
-may_name(const struct link *l, const struct addr *a)
-{
-	return a->port == 0 || place_owns(&l->ask->audit->place, a) ||
-	    (l->reply_only.family != ADDR_NONE &&
-	    addr_same_ip(&l->reply_only, a));
-}
-
-static bool
-may_send(const struct link *l, const struct named *named)
-{
-	char ip[ADDR_TEXT_MAX];
-
-	for (size_t i = 0; i < named->n; i++) {
-		if (may_name(l, &named->reading[i]))
-			continue;
-		ask_event(l->ask, "not sent: a server may read %s in it, "
-		    "which is not ours", addr_format_ip(&named->reading[i],
-		    ip));
-		return false;
-	}
-	return true;
-}
-
-/*
- * Splits what is to be sent into the lines that a server sees.  False when
- * one of them names somebody else.
- */
-static bool
-look_at_lines(const struct link *l, struct sv raw, bool note_them)
-{
-	char buf[COMMAND_MAX];
-	struct telnet t;
-	struct named named;
-
-	telnet_init(&t, buf, sizeof(buf));
-	for (;;)
-		switch (telnet_feed(&t, &raw)) {
-		case TELNET_MORE:
-			return true;
-		case TELNET_LINE:
-			if (!read_named(l, telnet_line(&t), &named))
-				break;
-			if (!may_send(l, &named))
-				return false;
-			if (note_them)
-				note_named(l, telnet_line(&t), &named);
-			break;
-		case TELNET_OVERLONG:
-		case TELNET_OPTION:
-			break;
-		}
-}
-
 /* ---- bytes */
-
-static bool
-send_all(struct link *l, struct sv raw, uint64_t deadline_ms)
-{
-	struct pollfd p = { .fd = l->fd, .events = POLLOUT };
-
-	if (l->tls != NULL)
-		return tls_write(l->tls, raw.ptr, raw.len, deadline_ms) ==
-		    (ssize_t)raw.len;
-	while (raw.len > 0) {
-		ssize_t n = send(l->fd, raw.ptr, raw.len, MSG_NOSIGNAL);
-
-		if (n >= 0) {
-			raw = sv_drop(raw, (size_t)n);
-			continue;
-		}
-		if (errno != EAGAIN && errno != EINTR)
-			return false;
-		if (place_now_ms() >= deadline_ms)
-			return false;
-		poll(&p, 1, 100);
-	}
-	return true;
-}
 
 /*
  * A server may answer Telnet's options between its replies; what it says is
@@ -216,38 +54,14 @@ without_telnet(struct link *l, char *buf, size_t n)
 	return kept;
 }
 
-/* 0: the end; -1: nothing by the deadline; else how many bytes came. */
-static ssize_t
-receive(struct link *l, char *buf, size_t size, uint64_t deadline_ms)
-{
-	ssize_t n;
-
-	if (l->tls != NULL) {
-		n = tls_read(l->tls, buf, size, deadline_ms);
-		if (n < 0 && tls_error(l->tls)->why != TLS_WHY_TIME)
-			return 0;
-		return n;
-	}
-	for (;;) {
-		n = recv(l->fd, buf, size, 0);
-		if (n >= 0)
-			return n;
-		if (errno != EAGAIN && errno != EINTR)
-			return 0;	/* a reset is an end, too */
-		if (!place_readable(l->fd, deadline_ms))
-			return -1;
-	}
-}
-
 bool
 link_send(struct link *l, struct sv raw)
 {
-	if (l->over || !look_at_lines(l, raw, false) ||
+	if (l->over || !rule_allows(l, raw) ||
 	    !ask_may_send(l->ask))
 		return false;
 	note_sent(l, raw);
-	(void)look_at_lines(l, raw, true);
-	if (send_all(l, raw, place_now_ms() + link_patience(l)))
+	if (sock_write(l->fd, l->tls, raw, sock_now_ms() + link_patience(l)))
 		return true;
 	l->over = true;
 	return false;
@@ -258,7 +72,7 @@ link_send(struct link *l, struct sv raw)
 static int
 no_reply(struct link *l, struct reply *r, const char *why)
 {
-	note(l, "receive", SV(""));
+	note_received(l, SV(""));
 	ask_event(l->ask, "connection %u: %s", l->number, why);
 	snprintf(r->text, sizeof(r->text), "%s", why);
 	r->code = 0;
@@ -320,7 +134,7 @@ static int
 take_reply(struct link *l, struct reply *r, size_t n)
 {
 	keep_text(r, (struct sv) { l->buf, n });
-	note(l, "receive", sv_of(r->text));
+	note_received(l, sv_of(r->text));
 	memmove(l->buf, l->buf + n, l->len - n);
 	l->len -= n;
 	if (r->code == 421) {
@@ -362,7 +176,7 @@ fail_read(struct link *l, struct reply *r, ssize_t n, unsigned ms)
 int
 link_read(struct link *l, struct reply *r, unsigned ms)
 {
-	uint64_t begun = place_now_ms(), deadline = begun + ms;
+	uint64_t begun = sock_now_ms(), deadline = begun + ms;
 	size_t total = l->len;
 
 	*r = (struct reply) { 0 };
@@ -370,7 +184,7 @@ link_read(struct link *l, struct reply *r, unsigned ms)
 		ssize_t n = whole_reply((struct sv) { l->buf, l->len },
 		    &r->code);
 
-		r->took_ms = (unsigned)(place_now_ms() - begun);
+		r->took_ms = (unsigned)(sock_now_ms() - begun);
 		if (n > 0)
 			return take_reply(l, r, (size_t)n);
 		if (n < 0)
@@ -380,8 +194,8 @@ link_read(struct link *l, struct reply *r, unsigned ms)
 			    "than 1 MiB came");
 		if (l->len == LINK_REPLY_KEPT)
 			forget_middle(l);
-		n = receive(l, l->buf + l->len, LINK_REPLY_KEPT - l->len,
-		    deadline);
+		n = sock_read(l->fd, l->tls, l->buf + l->len,
+		    LINK_REPLY_KEPT - l->len, deadline);
 		if (n <= 0)
 			return fail_read(l, r, n, ms);
 		l->len += without_telnet(l, l->buf + l->len, (size_t)n);
@@ -394,7 +208,7 @@ link_read_odd(struct link *l, struct reply *r)
 {
 	char said[200];
 
-	if (link_has_news(l) || place_readable(l->fd, place_now_ms() +
+	if (link_has_news(l) || sock_readable(l->fd, sock_now_ms() +
 	    ODD_MS))
 		return link_read(l, r, link_patience(l));
 	if (link_command(l, r, "SYST") != 215)
@@ -409,7 +223,7 @@ link_read_odd(struct link *l, struct reply *r)
 int
 link_command(struct link *l, struct reply *r, const char *format, ...)
 {
-	char line[COMMAND_MAX];
+	char line[LINK_COMMAND_MAX];
 	va_list args;
 	int n;
 
@@ -468,9 +282,10 @@ link_close(struct link *l)
 
 	if (l == NULL)
 		return;
-	if (!l->over && send_all(l, SV("QUIT\r\n"), place_now_ms() + 500)) {
+	if (!l->over && sock_write(l->fd, l->tls, SV("QUIT\r\n"),
+	    sock_now_ms() + FAREWELL_MS)) {
 		note_sent(l, SV("QUIT"));
-		link_read(l, &r, 500);	/* so that it is no reset */
+		link_read(l, &r, FAREWELL_MS);	/* so that it is no reset */
 	}
 	link_free(l);
 }
@@ -480,7 +295,7 @@ link_handshake(struct link *l, const struct tls_client_want *want)
 {
 	struct tls_error error;
 
-	l->tls = tls_connect(l->fd, want, place_now_ms() + link_patience(l),
+	l->tls = tls_connect(l->fd, want, sock_now_ms() + link_patience(l),
 	    &error);
 	if (l->tls != NULL) {
 		ask_event(l->ask, "connection %u: TLS", l->number);
@@ -509,7 +324,7 @@ bool
 link_has_news(const struct link *l)
 {
 	return l->len > 0 || (l->tls != NULL && tls_pending(l->tls)) ||
-	    place_readable(l->fd, 0);
+	    sock_readable(l->fd, 0);
 }
 
 /* A server that says nothing, twice in a row, is not waited for again. */
@@ -539,7 +354,7 @@ connect_from(struct ask *q, const struct addr *from)
 {
 	struct audit *a = q->audit;
 	const struct addr *here = from != NULL ? from : &a->place.here;
-	int fd = place_connect(here, &a->place.server, place_now_ms() +
+	int fd = sock_connect(here, &a->place.server, sock_now_ms() +
 	    a->options->timeout_ms);
 	struct link *l = fd < 0 ? NULL : link_attach(q, fd);
 
@@ -582,47 +397,54 @@ link_open(struct ask *q, const struct addr *from)
 
 /* Who asks, for the server's log. */
 static void
-anonymous_password(const struct audit *a, char buf[256])
+anonymous_password(const struct audit *a, char buf[PASSWORD_MAX])
 {
-	char host[128] = "";
+	char host[HOST_NAME_MAX + 1] = "";
 
 	if (a->options->contact != NULL) {
-		snprintf(buf, 256, "%s", a->options->contact);
+		snprintf(buf, PASSWORD_MAX, "%s", a->options->contact);
 		return;
 	}
 	if (gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0')
 		snprintf(host, sizeof(host), "localhost");
-	snprintf(buf, 256, "portcullis-audit@%s", host);
+	snprintf(buf, PASSWORD_MAX, "portcullis-audit@%s", host);
 }
 
 bool
-link_user(struct link *l)
+link_say_user(struct link *l, struct reply *r)
 {
-	const struct audit *a = l->ask->audit;
-	char password[256];
-	struct reply r;
+	struct audit *a = l->ask->audit;
+	char password[PASSWORD_MAX];
 	int code;
 
 	if (a->target->user[0] != '\0') {
 		snprintf(password, sizeof(password), "%s",
 		    a->target->password);
-		code = link_command(l, &r, "USER %s", a->target->user);
+		code = link_command(l, r, "USER %s", a->target->user);
 	} else {
 		anonymous_password(a, password);
-		code = link_command(l, &r, "USER anonymous");
+		code = link_command(l, r, "USER anonymous");
 	}
 	if (code == 331)
-		code = link_command(l, &r, "PASS %s", password);
+		code = link_command(l, r, "PASS %s", password);
 	explicit_bzero(password, sizeof(password));
 	l->logged_in = code == 230 || code == 232;
 	if (l->logged_in)
-		l->ask->audit->silences = 0;
+		a->silences = 0;
 	else if (code == 0)
-		note_silence(l->ask->audit, r.text);
-	if (!l->logged_in)
-		ask_answer(l->ask, VERDICT_inconclusive, "no login: %s",
-		    r.text);
+		note_silence(a, r->text);
 	return l->logged_in;
+}
+
+bool
+link_user(struct link *l)
+{
+	struct reply r;
+
+	if (link_say_user(l, &r))
+		return true;
+	ask_answer(l->ask, VERDICT_inconclusive, "no login: %s", r.text);
+	return false;
 }
 
 struct link *

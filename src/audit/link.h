@@ -10,10 +10,12 @@
 #pragma once
 
 #include "audit/ask.h"
+#include "audit/sock.h"
 #include "tls/client.h"
 
-#define LINK_REPLY_KEPT 65536
+#define LINK_REPLY_KEPT 65536	/* bytes of a reply */
 #define LINK_REPLY_READ 1048576
+#define LINK_COMMAND_MAX 1024	/* of link_command, CRLF and NUL included */
 
 struct link {
 	struct ask *ask;
@@ -23,10 +25,10 @@ struct link {
 	struct tls_error tls_refusal;	/* when link_handshake failed */
 	bool prot_p;		/* data connections are TLS, too */
 	bool no_resume;		/* and do not resume the session */
-	unsigned number;
-	struct addr here;	/* our end */
+	unsigned number;	/* in the transcript */
+	struct addr here;	/* our end; ADDR_NONE until it is known */
 	bool logged_in;
-	bool epsv_all;
+	bool epsv_all;		/* was promised: data addresses are void */
 	struct addr reply_only;	/* not ours, and may be named all the same */
 	bool over;		/* closed, lost, or told 421 */
 	bool told_421;
@@ -35,11 +37,14 @@ struct link {
 	char *buf;		/* LINK_REPLY_KEPT */
 };
 
+#define REPLY_TEXT_MAX 1024
+#define REPLY_RAW_MAX 4096
+
 struct reply {
 	int code;		/* 0: none came, and text says why */
-	char text[1024];	/* all lines in one, printable, perhaps cut */
-	char raw[4096];		/* as it came, NUL-terminated, perhaps cut */
-	unsigned took_ms;
+	char text[REPLY_TEXT_MAX];	/* all lines in one, printable, cut */
+	char raw[REPLY_RAW_MAX];	/* as it came, NUL-terminated, cut */
+	unsigned took_ms;	/* from when it was waited for */
 	bool ignored;		/* none came, and the next command had one */
 };
 
@@ -78,7 +83,13 @@ MUST_USE struct link *link_attach(struct ask *q, int fd);
 /* link_open, and a login as the user who was named, or anonymous. */
 MUST_USE struct link *link_login(struct ask *q);
 
-/* The same on a connection that is open, or logged in by now: USER, PASS. */
+/*
+ * USER and PASS on a connection that is open, or logged in by now.  False:
+ * there is no login, and *r is the reply that says so.
+ */
+MUST_USE bool link_say_user(struct link *l, struct reply *r);
+
+/* The same; where there is no login, the question is answered, and why. */
 MUST_USE bool link_user(struct link *l);
 
 /* Says QUIT, reads no more, and frees.  NULL is fine. */
@@ -110,14 +121,6 @@ int link_read(struct link *l, struct reply *r, unsigned ms);
  * line's own.
  */
 int link_read_odd(struct link *l, struct reply *r);
-
-/*
- * Writes down what was asked, under the name that the sensor gives it.
- *
- * asked  the address in question, or the stranger's; ADDR_NONE for none
- */
-void link_note_kind(const struct link *l, enum bounce_kind kind,
-    struct sv line, const struct addr *asked, uint16_t port);
 
 /* Makes the TLS handshake; false: l->tls_refusal says why, l is over. */
 MUST_USE bool link_handshake(struct link *l,

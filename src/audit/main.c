@@ -17,11 +17,6 @@
 #include "audit/sarif.h"
 #include "audit/table.h"
 
-#define EXIT_SAFE 0
-#define EXIT_VULNERABLE 1	/* and when it failed itself */
-#define EXIT_USAGE 2
-#define EXIT_INCONCLUSIVE 3
-
 struct session {
 	struct options options;
 	struct compare *old;	/* NULL: nothing to compare with */
@@ -83,8 +78,8 @@ static int
 status_of(const struct session *s)
 {
 	if (s->vulnerable || s->failed)
-		return EXIT_VULNERABLE;
-	return s->inconclusive ? EXIT_INCONCLUSIVE : EXIT_SAFE;
+		return AUDIT_EXIT_VULNERABLE;
+	return s->inconclusive ? AUDIT_EXIT_INCONCLUSIVE : AUDIT_EXIT_SAFE;
 }
 
 /* SARIF and Nagios speak of all targets at once. */
@@ -213,12 +208,12 @@ audit_main(int argc, char **argv)
 	}
 	if (!prepare(&s)) {
 		finish(&s);
-		return EXIT_USAGE;
+		return AUDIT_EXIT_USAGE;
 	}
 	jobs_run(&s.options, told, &s);
 	tell_all(&s);
 	close_output(&s);
 	status = status_of(&s);
 	finish(&s);
-	return s.failed ? EXIT_VULNERABLE : status;
+	return s.failed ? AUDIT_EXIT_VULNERABLE : status;
 }

@@ -5,5 +5,5 @@
  */
 #pragma once
 
-/* Exit status: 0 safe, 1 vulnerable or failed, 2 usage, 3 inconclusive. */
+/* Returns an enum audit_exit (audit/options.h). */
 int audit_main(int argc, char **argv);

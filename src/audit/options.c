@@ -10,12 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define EXIT_FINE 0
-#define EXIT_FAILED 1
-#define EXIT_USAGE 2
 #define GO_ON (-1)
 
-#define JOBS_MOST 64
 #define RATE 20
 #define RATE_MOST 1000
 #define TIMEOUT_S 10
@@ -66,7 +62,7 @@ complain(const char *option, const char *value, const char *wanted)
 {
 	fprintf(stderr, "portcullis audit: --%s: %s: expected %s\n", option,
 	    value, wanted);
-	return EXIT_USAGE;
+	return AUDIT_EXIT_USAGE;
 }
 
 static int
@@ -78,7 +74,7 @@ take_number(const char *option, const char *text, unsigned least,
 	if (!sv_number(sv_of(text), most, &n) || n < least) {
 		fprintf(stderr, "portcullis audit: --%s: %s: expected %u to "
 		    "%u\n", option, text, least, most);
-		return EXIT_USAGE;
+		return AUDIT_EXIT_USAGE;
 	}
 	*out = (unsigned)n;
 	return GO_ON;
@@ -108,7 +104,7 @@ take_listen(struct options *o, const char *text)
 	return GO_ON;
 }
 
-/* It goes into a command line: one line it must stay. */
+/* What goes into a command line: one line it must stay. */
 static int
 take_contact(struct options *o, const char *text)
 {
@@ -120,6 +116,18 @@ take_contact(struct options *o, const char *text)
 		if (text[i] < ' ' || text[i] > '~')
 			return complain("contact", text, "printable ASCII");
 	o->contact = text;
+	return GO_ON;
+}
+
+/* A path that was cut would be another directory, to be written into. */
+static int
+take_directory(struct options *o, const char *text)
+{
+	if (text[0] == '\0' || strlen(text) >= OPTIONS_DIRECTORY_MAX)
+		return complain("directory", text, "1 to 300 bytes");
+	if (strpbrk(text, "\r\n") != NULL)
+		return complain("directory", text, "one line");
+	o->directory = text;
 	return GO_ON;
 }
 
@@ -142,7 +150,7 @@ take_only(struct options *o, const char *text)
 	struct sv rest = sv_of(text);
 
 	memset(o->asked, 0, sizeof(o->asked));
-	while (rest.len > 0) {
+	do {	/* "" is no name: who asks nothing learns nothing */
 		const char *comma = memchr(rest.ptr, ',', rest.len);
 		struct sv name = rest;
 
@@ -153,9 +161,9 @@ take_only(struct options *o, const char *text)
 			fprintf(stderr, "portcullis audit: --only: %.*s: no "
 			    "test or line of that name\n", (int)name.len,
 			    name.ptr);
-			return EXIT_USAGE;
+			return AUDIT_EXIT_USAGE;
 		}
-	}
+	} while (rest.len > 0);
 	return GO_ON;
 }
 
@@ -212,8 +220,6 @@ text_of(struct options *o, int option)
 	switch (option) {
 	case OPT_COMPARE:
 		return &o->compare;
-	case OPT_DIRECTORY:
-		return &o->directory;
 	case OPT_LOG:
 		return &o->log;
 	case OPT_SYSLOG:
@@ -231,7 +237,7 @@ take_form(struct options *o, enum form form)
 	if (o->form != FORM_TABLE && o->form != form) {
 		fputs("portcullis audit: one of --json, --sarif, --nagios\n",
 		    stderr);
-		return EXIT_USAGE;
+		return AUDIT_EXIT_USAGE;
 	}
 	o->form = form;
 	return GO_ON;
@@ -260,6 +266,8 @@ take_value(struct options *o, int option)
 		return take_contact(o, optarg);
 	case OPT_ONLY:
 		return take_only(o, optarg);
+	case OPT_DIRECTORY:
+		return take_directory(o, optarg);
 	case OPT_BALANCER:
 		if (!addr_parse_ip(sv_of(optarg), &o->balancer))
 			return complain("balancer", optarg, "an IP address");
@@ -273,14 +281,14 @@ take_value(struct options *o, int option)
 		return take_seconds("timeout", optarg, TIMEOUT_MOST_S,
 		    &o->timeout_ms);
 	case OPT_JOBS:
-		return take_number("jobs", optarg, 1, JOBS_MOST, &o->jobs);
+		return take_number("jobs", optarg, 1, OPTIONS_JOBS, &o->jobs);
 	case OPT_FAIL_ON:
 		return take_level(o, optarg);
 	case OPT_COLOUR:
 		return take_colour(o, optarg);
 	default:
 		fputs("try: portcullis audit --help\n", stderr);
-		return EXIT_USAGE;
+		return AUDIT_EXIT_USAGE;
 	}
 }
 
@@ -315,7 +323,7 @@ take(struct options *o, int option)
 		return GO_ON;
 	case 'h':
 		fputs(usage, stdout);
-		return EXIT_FINE;
+		return AUDIT_EXIT_SAFE;
 	default:
 		return take_value(o, option);
 	}
@@ -331,13 +339,13 @@ add_target(struct options *o, struct sv text, unsigned where)
 	if (o->target_count == OPTIONS_TARGETS) {
 		fprintf(stderr, "portcullis audit: more than %d targets\n",
 		    OPTIONS_TARGETS);
-		return EXIT_USAGE;
+		return AUDIT_EXIT_USAGE;
 	}
 	grown = reallocarray(o->targets, o->target_count + 1,
 	    sizeof(*grown));
 	if (grown == NULL) {
 		perror("portcullis audit");
-		return EXIT_FAILED;
+		return AUDIT_EXIT_VULNERABLE;
 	}
 	o->targets = grown;
 	wrong = target_parse(text, &o->targets[o->target_count]);
@@ -351,7 +359,7 @@ add_target(struct options *o, struct sv text, unsigned where)
 	else
 		fprintf(stderr, "portcullis audit: %.*s: %s\n",
 		    (int)text.len, text.ptr, wrong);
-	return EXIT_USAGE;
+	return AUDIT_EXIT_USAGE;
 }
 
 /* Blank lines and those that begin with # are left out. */
@@ -376,6 +384,10 @@ read_targets(struct options *o)
 			status = add_target(o, text, at);
 	}
 	free(line);
+	if (status == GO_ON && ferror(stdin)) {
+		perror("portcullis audit: standard input");
+		status = AUDIT_EXIT_VULNERABLE;
+	}
 	return status;
 }
 
@@ -386,7 +398,7 @@ check(const struct options *o)
 		return GO_ON;
 	fputs("portcullis audit: no target: no host is audited that you did "
 	    "not name\ntry: portcullis audit --help\n", stderr);
-	return EXIT_USAGE;
+	return AUDIT_EXIT_USAGE;
 }
 
 static bool

@@ -13,6 +13,15 @@
 
 #define OPTIONS_LISTEN 8	/* --listen-address */
 #define OPTIONS_TARGETS 100000
+#define OPTIONS_JOBS 64
+#define OPTIONS_DIRECTORY_MAX 301	/* bytes of --directory, with NUL */
+
+enum audit_exit {
+	AUDIT_EXIT_SAFE = 0,
+	AUDIT_EXIT_VULNERABLE = 1,	/* and when the audit itself failed */
+	AUDIT_EXIT_USAGE = 2,
+	AUDIT_EXIT_INCONCLUSIVE = 3,
+};
 
 enum form { FORM_TABLE, FORM_JSON, FORM_SARIF, FORM_NAGIOS };
 

@@ -5,212 +5,14 @@
  */
 #include "audit/place.h"
 
-#include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <poll.h>
-#include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "audit/sock.h"
 #include "policy/bounce.h"
 
-#define BACKLOG 8
-#define PAIR_TRIES 16
-#define REACH_MS 3000
-
-uint64_t
-place_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static int
-left_ms(uint64_t deadline_ms)
-{
-	uint64_t now = place_now_ms();
-
-	return now >= deadline_ms ? 0 : (int)(deadline_ms - now);
-}
-
-void
-place_sleep_until(uint64_t when_ms)
-{
-	int ms;
-
-	while ((ms = left_ms(when_ms)) > 0)
-		poll(NULL, 0, ms);
-}
-
-static bool
-wait_for(int fd, short events, uint64_t deadline_ms)
-{
-	struct pollfd p = { .fd = fd, .events = events };
-
-	for (;;) {
-		int n = poll(&p, 1, left_ms(deadline_ms));
-
-		if (n > 0)
-			return true;
-		if (n == 0 || errno != EINTR)
-			return false;
-	}
-}
-
-bool
-place_readable(int fd, uint64_t deadline_ms)
-{
-	return wait_for(fd, POLLIN, deadline_ms);
-}
-
-/* ---- sockets */
-
-static int
-new_socket(const struct addr *a)
-{
-	return socket(a->family == ADDR_V6 ? AF_INET6 : AF_INET,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-}
-
-static bool
-bind_to(int fd, const struct addr *a, uint16_t port)
-{
-	struct addr at = *a;
-	struct sockaddr_storage ss;
-	socklen_t len;
-
-	at.port = port;
-	len = addr_to_sockaddr(&at, &ss);
-	return bind(fd, (struct sockaddr *)&ss, len) == 0;
-}
-
-static struct addr
-own_end(int fd)
-{
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
-
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
-		return (struct addr) { 0 };
-	return addr_of_sockaddr(&ss);
-}
-
-bool
-listener_open(struct listener *l, const struct addr *ip, uint16_t port)
-{
-	int one = 1, saved, fd = new_socket(ip);
-
-	l->fd = -1;
-	if (fd < 0)
-		return false;
-	/*
-	 * A port that was just let go is ours again.  Where the kernel shall
-	 * choose it would choose one that cannot be listened on.
-	 */
-	if (port != 0)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (!bind_to(fd, ip, port) || listen(fd, BACKLOG) != 0) {
-		saved = errno;
-		close(fd);
-		errno = saved;
-		return false;
-	}
-	l->fd = fd;
-	l->at = own_end(fd);
-	return true;
-}
-
-bool
-listener_open_pair(struct listener *a, struct listener *b,
-    const struct addr *ip_a, const struct addr *ip_b)
-{
-	b->fd = -1;
-	for (int i = 0; i < PAIR_TRIES; i++) {
-		if (!listener_open(a, ip_a, 0))
-			return false;
-		if (listener_open(b, ip_b, a->at.port))
-			return true;
-		listener_close(a);
-	}
-	return false;
-}
-
-void
-listener_close(struct listener *l)
-{
-	if (l->fd >= 0)
-		close(l->fd);
-	l->fd = -1;
-}
-
-int
-listener_accept(const struct listener *l, struct addr *from)
-{
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
-	int fd;
-
-	if (l->fd < 0)
-		return -1;
-	fd = accept4(l->fd, (struct sockaddr *)&ss, &len,
-	    SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd >= 0)
-		*from = addr_of_sockaddr(&ss);
-	return fd;
-}
-
-/* With a full queue of connections, Linux drops the next SYN. */
-bool
-listener_make_silent(struct listener *l, int filler[4])
-{
-	bool full = listen(l->fd, 0) == 0;
-
-	for (int i = 0; i < 4; i++) {
-		filler[i] = -1;
-		if (full)
-			filler[i] = place_connect(&l->at, &l->at,
-			    place_now_ms() + 200);
-	}
-	/* The last ones found no room: so will the next. */
-	for (int i = 0; i < 4; i++)
-		if (filler[i] < 0)
-			return full;
-	return false;
-}
-
-int
-place_connect(const struct addr *from, const struct addr *to,
-    uint64_t deadline_ms)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(to, &ss), size = sizeof(int);
-	int fd = new_socket(to), failed = 0;
-
-	if (fd < 0)
-		return -1;
-	if (from != NULL && from->family != ADDR_NONE &&
-	    !bind_to(fd, from, 0))
-		failed = errno;
-	else if (connect(fd, (struct sockaddr *)&ss, len) != 0) {
-		if (errno != EINPROGRESS)
-			failed = errno;
-		else if (!wait_for(fd, POLLOUT, deadline_ms))
-			failed = ETIMEDOUT;
-		else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed,
-		    &size) != 0)
-			failed = errno;
-	}
-	if (failed == 0)
-		return fd;
-	close(fd);
-	errno = failed;
-	return -1;
-}
-
-/* ---- addresses */
+#define REACH_MS 3000		/* for a connection from B to the server */
 
 static bool
 is_loopback(const struct addr *a)
@@ -301,8 +103,8 @@ offer_loopback(struct place *p)
 static bool
 is_reachable(const struct place *p)
 {
-	int fd = place_connect(&p->other, &p->server,
-	    place_now_ms() + REACH_MS);
+	int fd = sock_connect(&p->other, &p->server,
+	    sock_now_ms() + REACH_MS);
 
 	if (fd >= 0)
 		close(fd);

@@ -1,16 +1,12 @@
 /*
- * audit/place.h: where the auditor stands: the addresses that it owns, and
- * sockets on them.  What it may name in a command is a listener of this file.
+ * audit/place.h: where the auditor stands: which addresses it owns, and which
+ * of them serve for what.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #pragma once
 
 #include "base/addr.h"
-
-/* Deadlines are moments of this clock (CLOCK_BOOTTIME), in ms. */
-uint64_t place_now_ms(void);
-void place_sleep_until(uint64_t when_ms);
 
 struct place {
 	struct addr here;	/* A: connects, and is the client */
@@ -36,38 +32,3 @@ MUST_USE const char *place_find(struct place *p, const struct addr *here,
 
 /* One of the addresses above that are ours: it may be named. */
 bool place_owns(const struct place *p, const struct addr *a);
-
-/* ---- sockets; every descriptor is non-blocking and closed on exec */
-
-struct listener {
-	int fd;			/* -1: none */
-	struct addr at;
-};
-
-/*
- * Listens on the address and the port (0: the kernel's choice).  False with
- * errno set when the address is not ours, or the port not to be had.
- */
-MUST_USE bool listener_open(struct listener *l, const struct addr *ip,
-    uint16_t port);
-/* The same port of two addresses. */
-MUST_USE bool listener_open_pair(struct listener *a, struct listener *b,
-    const struct addr *ip_a, const struct addr *ip_b);
-void listener_close(struct listener *l);
-
-/* A connection that waits there, or -1. */
-int listener_accept(const struct listener *l, struct addr *from);
-
-/* Swallows what comes: further SYNs get no answer at all.  False: cannot. */
-MUST_USE bool listener_make_silent(struct listener *l, int filler[4]);
-
-/*
- * Connects from that address to that one.
- *
- * Returns the descriptor, or -1 with errno set: ETIMEDOUT at the deadline.
- */
-MUST_USE int place_connect(const struct addr *from, const struct addr *to,
-    uint64_t deadline_ms);
-
-/* Waits until fd is readable; false at the deadline. */
-bool place_readable(int fd, uint64_t deadline_ms);

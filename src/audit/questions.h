@@ -19,7 +19,8 @@
  * gain   what an attacker has of it
  *
  * The order is the order of asking: what only reads first, what may end in a
- * ban last.
+ * ban last.  What else a new line needs: docs/design/auditor.md, "A new
+ * question".
  */
 #define AUDIT_QUESTIONS(X) \
 /*	test   id                      level     */ \

@@ -8,6 +8,11 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "audit/sock.h"
+
+/* Room for each byte of a target's user as \xNN, and more to be not cut. */
+#define PRINTABLE_MAX (4 * TARGET_TEXT_MAX + 8)
+
 static void
 set(json_t *object, const char *key, const char *text)
 {
@@ -18,7 +23,7 @@ json_t *
 report_new(const struct target *t, const struct options *o)
 {
 	json_t *r = json_object();
-	char url[TARGET_URL_MAX], when[32];
+	char url[TARGET_URL_MAX], user[PRINTABLE_MAX], when[32];
 	time_t now = time(NULL);
 	struct tm tm;
 
@@ -29,7 +34,8 @@ report_new(const struct target *t, const struct options *o)
 	set(r, "target", target_url(t, url));
 	set(r, "host", t->host);
 	json_object_set_new(r, "port", json_integer(t->port));
-	set(r, "user", t->user[0] != '\0' ? t->user : "anonymous");
+	set(r, "user", t->user[0] == '\0' ? "anonymous" :
+	    ask_printable(sv_of(t->user), user, sizeof(user)));
 	if (o != NULL && o->contact != NULL)
 		set(r, "contact", o->contact);
 	set(r, "started", when);
@@ -46,6 +52,15 @@ report_note(struct audit *a, const char *text)
 {
 	json_array_append_new(json_object_get(a->report, "notes"),
 	    json_string(text));
+}
+
+void
+report_error(struct audit *a, const char *why)
+{
+	char safe[ASK_EVIDENCE];
+
+	set(a->report, "error", ask_printable(sv_of(why), safe,
+	    sizeof(safe)));
 }
 
 static void
@@ -137,6 +152,18 @@ report_line(struct audit *a, struct ask *q, unsigned took_ms)
 	json_array_append_new(json_object_get(a->report, "questions"), line);
 }
 
+/* No memory for a line is no reason to pass over it. */
+static bool
+lacks_lines(const struct audit *a)
+{
+	size_t asked = 0;
+
+	for (size_t i = 0; i < ASK_COUNT; i++)
+		asked += a->options->asked[i];
+	return json_array_size(json_object_get(a->report, "questions")) <
+	    asked;
+}
+
 void
 report_finish(struct audit *a)
 {
@@ -145,7 +172,7 @@ report_finish(struct audit *a)
 		[LEVEL_HIGH] = "D", [LEVEL_CRITICAL] = "F" };
 	const json_t *lines = json_object_get(a->report, "questions");
 	enum verdict verdict = VERDICT_safe;
-	bool open = false;
+	bool open = lacks_lines(a);
 	int worst = LEVEL_INFO;
 	char grade[3];
 
@@ -168,7 +195,7 @@ report_finish(struct audit *a)
 	set(a->report, "verdict", verdict_name(verdict));
 	set(a->report, "grade", grade);
 	json_object_set_new(a->report, "duration_ms", json_integer(
-	    (json_int_t)(place_now_ms() - a->started_ms)));
+	    (json_int_t)(sock_now_ms() - a->started_ms)));
 }
 
 enum verdict

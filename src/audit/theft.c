@@ -10,9 +10,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "audit/note.h"
+
 #define ALONE_MS 2500		/* for the stranger to be served, or not */
 #define SETTLE_MS 200		/* for a server that accepts at once */
 #define SERVED_MS 5000
+#define UNASKED_MOST 8		/* replies to nothing, before LIST */
 
 /* The passive transfer as it stands: two who may be served. */
 struct scene {
@@ -44,14 +47,14 @@ drink(struct scene *s, struct data *d, int64_t *got)
 	char buf[4096];
 	ssize_t n;
 
-	if (d->fd < 0 || (!place_readable(d->fd, 0) &&
+	if (d->fd < 0 || (!sock_readable(d->fd, 0) &&
 	    (d->tls == NULL || !tls_pending(d->tls))))
 		return false;
 	if (s->l->prot_p && d->tls == NULL && !data_begin(d, s->l, d->fd)) {
 		data_close(d);
 		return true;
 	}
-	n = data_read(d, buf, sizeof(buf), place_now_ms() + SERVED_MS);
+	n = data_read(d, buf, sizeof(buf), sock_now_ms() + SERVED_MS);
 	if (n > 0) {
 		*got += n;
 		return true;
@@ -82,7 +85,7 @@ is_told_apart(const struct scene *s)
 static void
 run(struct scene *s, uint64_t deadline_ms)
 {
-	while (place_now_ms() < deadline_ms && !is_told_apart(s)) {
+	while (sock_now_ms() < deadline_ms && !is_told_apart(s)) {
 		struct pollfd p[3] = {
 			{ .fd = s->l->fd, .events = POLLIN },
 			{ .fd = s->stranger.fd, .events = POLLIN },
@@ -123,39 +126,39 @@ play(struct scene *s, const struct addr *stranger, const struct addr *port,
 	struct reply unasked;
 
 	come(s, &s->stranger, stranger, port, &s->t->stranger_got);
-	place_sleep_until(place_now_ms() + SETTLE_MS);
+	sock_sleep_until(sock_now_ms() + SETTLE_MS);
 	if (order == THEFT_FIRST)
 		owner_comes(s, port);
 	/* Some complain of the stranger before anything was asked for. */
-	while (!s->l->over && link_has_news(s->l) &&
-	    link_read(s->l, &unasked, link_patience(s->l)) != 0)
-		continue;
+	for (int i = 0; i < UNASKED_MOST && !s->l->over &&
+	    link_has_news(s->l); i++)
+		link_read(s->l, &unasked, link_patience(s->l));
 	if (!link_send(s->l, SV("LIST\r\n")))
 		return;
 	if (order == THEFT_FIRST)
 		greet_tls(s, &s->owner);
 	else
 		greet_tls(s, &s->stranger);
-	run(s, place_now_ms() + (order == THEFT_ALONE ? ALONE_MS :
+	run(s, sock_now_ms() + (order == THEFT_ALONE ? ALONE_MS :
 	    SERVED_MS));
 	if (order == THEFT_ALONE && s->t->stranger_got <= 0 && !is_over(s)) {
 		owner_comes(s, port);
 		greet_tls(s, &s->owner);
-		run(s, place_now_ms() + SERVED_MS);
+		run(s, sock_now_ms() + SERVED_MS);
 		s->t->kept = s->t->owner_got > 0;
 	}
 }
 
 /* Under which name a sensor sees it. */
 static void
-note_kind(const struct scene *s, const struct addr *stranger,
+note_stranger(const struct scene *s, const struct addr *stranger,
     const struct addr *port)
 {
 	bool race = s->t->stranger_got <= 0 && s->t->owner_got >= 0;
 
 	if (addr_same_ip(stranger, &s->l->here) || s->t->stranger_got < 0)
 		return;
-	link_note_kind(s->l, race ? KIND_pasv_race : KIND_pasv_theft,
+	note_kind(s->l, race ? KIND_pasv_race : KIND_pasv_theft,
 	    SV("LIST"), stranger, port->port);
 }
 
@@ -182,7 +185,7 @@ theft_try(struct theft *t, struct link *l, const struct addr *stranger,
 		data_close(&s.owner);
 		return false;
 	}
-	note_kind(&s, stranger, &port);
+	note_stranger(&s, stranger, &port);
 	ask_event(l->ask, "the stranger got %lld bytes, the owner %lld",
 	    (long long)t->stranger_got, (long long)t->owner_got);
 	data_close(&s.stranger);

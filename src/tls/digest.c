@@ -28,9 +28,10 @@ void
 digest_sha256_hex(const void *bytes, size_t n, char out[DIGEST_SHA256_HEX])
 {
 	static const char hex[] = "0123456789abcdef";
-	unsigned char raw[32] = { 0 };
+	unsigned char raw[32];
 
-	EVP_Digest(bytes, n, raw, NULL, EVP_sha256(), NULL);
+	if (EVP_Digest(bytes, n, raw, NULL, EVP_sha256(), NULL) != 1)
+		memset(raw, 0, sizeof(raw));
 	for (size_t i = 0; i < sizeof(raw); i++) {
 		out[2 * i] = hex[raw[i] >> 4];
 		out[2 * i + 1] = hex[raw[i] & 15];

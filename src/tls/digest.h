@@ -16,7 +16,7 @@ void digest_prepare(void);
 void digest_sha1(const void *bytes, size_t n,
     unsigned char out[DIGEST_SHA1]);
 
-/* SHA-256 in 64 hexadecimal digits and a NUL. */
+/* SHA-256 in 64 hexadecimal digits and a NUL; of zeros, if there is none. */
 #define DIGEST_SHA256_HEX 65
 void digest_sha256_hex(const void *bytes, size_t n,
     char out[DIGEST_SHA256_HEX]);

@@ -301,3 +301,28 @@ def test_little_is_left_to_the_service(tmp_path):
         ["systemd-analyze", "security", "--offline=true", "--threshold=20",
          SERVICE], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout
+
+
+# ---- limits
+
+UNITS = {"MiB": 1 << 20, "s": 1, "ms": 1, "bytes": 1}
+
+
+def test_limits_are_where_the_page_says_and_as_large():
+    page = (TOP / "docs/design/limits.md").read_text()
+    section = page.split("## The auditor\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| `(audit/[\w.]+)` "
+                      r"`(\w+)`[^|]*\| [^|]+ \|$", section, re.M)
+    assert len(rows) == section.count("\n| ") - 1 > 30
+    for what, limit, name, macro in rows:
+        text = (TOP / "src" / name).read_text()
+        if macro.islower():	# a function: a number of its own says it
+            assert re.search(rf"^{macro}\(", text, re.M), what
+            continue
+        found = re.search(rf"^#define {macro} +\(?(?:\(size_t\))?(\d+)u?"
+                          r"(?: << (\d+))?\)?(?=\s)", text, re.M)
+        assert found, (name, macro)
+        number, unit = re.match(r"(?:at most )?(\d+)(?:,)? ?(\w*)",
+                                limit).groups()
+        value = int(found[1]) << int(found[2] or 0)
+        assert value == int(number) * UNITS.get(unit, 1), (what, value)

@@ -3,7 +3,7 @@
  */
 #include "audit/compare.h"
 
-#include "report.h"
+#include "samples.h"
 
 static struct compare *
 read_text(const char *text, char error[COMPARE_ERROR_MAX])
@@ -28,8 +28,8 @@ text_of(const json_t *change, const char *key)
 }
 
 #define OLD \
-	QUESTION("T1", "bounce", "critical", "safe", "500") "," \
-	QUESTION("T2", "payload", "critical", "safe", "500") "," \
+	QUESTION("T1", "bounce", "critical", "safe", "500 never") "," \
+	QUESTION("T2", "payload", "critical", "safe", "500 at 41") "," \
 	QUESTION("T9", "theft", "high", "safe", "refused") "," \
 	QUESTION("T10", "theft_race", "high", "vulnerable", "came") "," \
 	QUESTION("X", "write", "high", "not_asked", "no --write") "," \
@@ -37,8 +37,8 @@ text_of(const json_t *change, const char *key)
 	QUESTION("T8", "before_login", "high", "safe", "530")
 
 #define NEW \
-	QUESTION("T1", "bounce", "critical", "safe", "501") "," \
-	QUESTION("T2", "payload", "critical", "safe", "500") "," \
+	QUESTION("T1", "bounce", "critical", "safe", "500 not now") "," \
+	QUESTION("T2", "payload", "critical", "safe", "500 at 1052") "," \
 	QUESTION("T9", "theft", "high", "accepts", "agreed") "," \
 	QUESTION("T10", "theft_race", "high", "safe", "refused") "," \
 	QUESTION("X", "write", "high", "safe", "550") "," \
@@ -62,8 +62,9 @@ changes_are_told_worse_first(void **state)
 		  "low_port_own: new, accepts: 200" },
 		{ "server", "", "vsftpd 3.0.2", "vsftpd 3.0.3", false,
 		  "server: vsftpd 3.0.3, was vsftpd 3.0.2" },
-		{ "evidence", "bounce", "500", "501", false,
-		  "bounce: still safe, but now: 501 (was: 500)" },
+		{ "evidence", "bounce", "500 never", "500 not now", false,
+		  "bounce: still safe, but now: 500 not now (was: "
+		  "500 never)" },
 		{ "verdict", "theft_race", "vulnerable", "safe", false,
 		  "theft_race (high): safe, was vulnerable: refused" },
 		{ "verdict", "write", "not_asked", "safe", false,

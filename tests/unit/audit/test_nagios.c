@@ -3,7 +3,7 @@
  */
 #include "audit/nagios.h"
 
-#include "report.h"
+#include "samples.h"
 
 static char *
 print(json_t *const *reports, size_t n, int status)

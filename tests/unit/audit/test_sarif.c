@@ -7,7 +7,7 @@
 #include "audit/sarif.h"
 
 #include "audit/questions.h"
-#include "report.h"
+#include "samples.h"
 
 #define MIXED \
 	QUESTION("T1", "bounce", "critical", "safe", "500 said") "," \

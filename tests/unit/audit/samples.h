@@ -1,5 +1,5 @@
 /*
- * tests/unit/audit/report.h: small reports for the tests of every form.
+ * tests/unit/audit/samples.h: small reports for the tests of every form.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
