@@ -926,6 +926,18 @@ class Redirecting(Session):
         raise Refused("425 No port is free.")
 
 
+class Chatting(Session):
+    """Says more and more replies to nothing, once a port was asked for."""
+
+    def do_epsv(self, line, arg):
+        super().do_epsv(line, arg)
+        chat(self.server, self.sock)
+
+    def do_pasv(self, line, arg):
+        super().do_pasv(line, arg)
+        chat(self.server, self.sock)
+
+
 LURE = "127.0.0.4"
 HUGE = 10_000_000
 
@@ -977,6 +989,15 @@ def hostile_huge_line(server, sock):
 
 def hostile_half(server, sock):
     Half(server, sock).serve()
+
+
+def chat(server, sock):
+    while not server.ending.is_set():
+        sock.sendall(b"220 And there is more.\r\n" * 100)
+
+
+def hostile_chatting(server, sock):
+    Chatting(server, sock).serve()
 
 
 def hostile_drop(server, sock):
