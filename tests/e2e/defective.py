@@ -931,11 +931,18 @@ class Chatting(Session):
 
     def do_epsv(self, line, arg):
         super().do_epsv(line, arg)
-        chat(self.server, self.sock)
+        chat(self.server, self.sock, b"220 And there is more.\r\n")
 
     def do_pasv(self, line, arg):
         super().do_pasv(line, arg)
-        chat(self.server, self.sock)
+        chat(self.server, self.sock, b"220 And there is more.\r\n")
+
+
+class Announcing(Session):
+    """Says again and again that a transfer begins."""
+
+    def do_list(self, _line, _arg):
+        chat(self.server, self.sock, b"150 It comes.\r\n")
 
 
 LURE = "127.0.0.4"
@@ -991,13 +998,17 @@ def hostile_half(server, sock):
     Half(server, sock).serve()
 
 
-def chat(server, sock):
+def chat(server, sock, line):
     while not server.ending.is_set():
-        sock.sendall(b"220 And there is more.\r\n" * 100)
+        sock.sendall(line * 100)
 
 
 def hostile_chatting(server, sock):
     Chatting(server, sock).serve()
+
+
+def hostile_announcing(server, sock):
+    Announcing(server, sock).serve()
 
 
 def hostile_drop(server, sock):
