@@ -22,7 +22,8 @@ struct facts {
 	enum server_kind kind;
 	bool no_login;		/* none was taken, the first time */
 	bool has_tls;		/* AUTH TLS was answered with 234, or 990 */
-	bool dials_early;	/* it connects at PORT */
+	bool early_known;	/* whether it connects at PORT: */
+	bool dials_early;	/* it was seen to */
 	char login_reply[ASK_EVIDENCE];	/* when there is no login */
 	char file[ASK_FILE_MAX];	/* a plain one there; or empty */
 };

@@ -8,9 +8,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <stdio.h>
-#include <unistd.h>
-
 #include "audit/dial.h"
 
 #define EARLY_MS 700		/* in which a server connects at PORT */
@@ -19,26 +16,42 @@
 
 /* ---- T15 */
 
-void
-ask_dial_early(struct ask *q)
+/*
+ * Names A, asks for no transfer, and notes in the facts whether a connection
+ * comes.  NULL: the question is answered, and nothing was learned.
+ */
+static struct link *
+look_early(struct dial *d, struct ask *q)
 {
 	char line[DIAL_LINE_MAX];
-	struct dial d;
-	struct link *l = dial_begin(&d, q, &q->audit->place.here);
+	struct link *l = dial_begin(d, q, &q->audit->place.here);
 	int fd;
 
 	if (l == NULL)
-		return;
-	dial_name(&d, l, dial_any(l, &d.at[0].at, line));
-	sock_readable(d.at[0].fd, sock_now_ms() + EARLY_MS);
-	fd = listener_accept(&d.at[0], &d.from);
-	if (fd >= 0) {
+		return NULL;
+	dial_name(d, l, dial_any(l, &d->at[0].at, line));
+	sock_readable(d->at[0].fd, sock_now_ms() + EARLY_MS);
+	fd = listener_accept(&d->at[0], &d->from);
+	d->early = fd >= 0;
+	sock_close(&fd);
+	q->audit->facts.early_known = true;
+	if (d->early)
 		q->audit->facts.dials_early = true;
+	return l;
+}
+
+void
+ask_dial_early(struct ask *q)
+{
+	struct dial d;
+	struct link *l = look_early(&d, q);
+
+	if (l == NULL)
+		return;
+	if (d.early)
 		ask_answer(q, VERDICT_vulnerable, "PORT, own address: a "
 		    "connection came before any transfer was asked for (%s)",
 		    d.named.text);
-		close(fd);
-	}
 	if (d.end == DIAL_REFUSED)
 		ask_answer(q, VERDICT_safe, "PORT, own address, is refused: "
 		    "%s", d.named.text);
@@ -90,6 +103,29 @@ ask_dial_source(struct ask *q)
 /* ---- T16 */
 
 /*
+ * May an address be named that is not ours?  Not to a server that would
+ * connect to it at once; and where --only left dial_early out, that is found
+ * out first.  False: the question is answered.
+ */
+static bool
+may_name_others(struct ask *q)
+{
+	const struct facts *facts = &q->audit->facts;
+	struct link *l;
+	struct dial d;
+
+	if (!facts->early_known && !facts->dials_early) {
+		if ((l = look_early(&d, q)) == NULL)
+			return false;
+		dial_end(&d, l);
+	}
+	if (facts->dials_early)
+		ask_answer(q, VERDICT_not_asked, "this server connects at "
+		    "PORT: an address that is not ours is not named to it");
+	return !q->answered;
+}
+
+/*
  * Names an address that is not ours, and asks for no transfer.
  *
  * agreed  the verdict when the server agrees to it
@@ -103,12 +139,7 @@ reply_to(struct ask *q, const struct addr *named, enum verdict agreed,
 	struct addr at = *named;
 	struct link *l;
 
-	if (q->audit->facts.dials_early) {
-		ask_answer(q, VERDICT_not_asked, "this server connects at "
-		    "PORT: an address that is not ours is not named to it");
-		return;
-	}
-	if ((l = link_login(q)) == NULL)
+	if (!may_name_others(q) || (l = link_login(q)) == NULL)
 		return;
 	at.port = UNOWNED_PORT;
 	l->reply_only = *named;

@@ -150,10 +150,14 @@ struct replies {
 static void
 take_replies(struct link *l, struct replies *all)
 {
-	while (all->n < REPLIES_MOST && !l->over && (link_has_news(l) ||
-	    sock_readable(l->fd, sock_now_ms() + (all->n == 0 ?
-	    FIRST_MS : NEXT_MS))) &&
-	    link_read(l, &all->last, link_patience(l)) != 0) {
+	while (all->n < REPLIES_MOST && !l->over) {
+		unsigned ms = all->n == 0 ? FIRST_MS : NEXT_MS;
+
+		if (!link_has_news(l) &&
+		    !sock_readable(l->fd, sock_now_ms() + ms))
+			return;
+		if (link_read(l, &all->last, link_patience(l)) == 0)
+			return;
 		all->n++;
 		all->systs += all->last.code == 215;
 	}

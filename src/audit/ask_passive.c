@@ -3,8 +3,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <errno.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "audit/data.h"

@@ -4,8 +4,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <stdio.h>
-
 #include "audit/data.h"
 #include "audit/dial.h"
 #include "audit/note.h"

@@ -250,7 +250,10 @@ dial_transfer(struct dial *d, struct link *l, const char *transfer)
 
 	wait_for_news(d, NULL, EARLY_MS);
 	fd = arrived(d, l->ask);
-	d->early = fd >= 0;
+	/* A line that held the transfer, too, has asked for it. */
+	d->early = fd >= 0 && transfer != NULL;
+	if (d->early)
+		l->ask->audit->facts.dials_early = true;
 	if (transfer != NULL &&
 	    !link_send(l, dial_line(line, "%s\r\n", transfer))) {
 		if (fd >= 0)

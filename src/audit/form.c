@@ -40,6 +40,12 @@ verdict_find(const char *name)
 	return VERDICT_inconclusive;
 }
 
+bool
+verdict_is_defect(enum verdict v)
+{
+	return v == VERDICT_vulnerable || v == VERDICT_accepts;
+}
+
 const char *
 form_text(const json_t *object, const char *key)
 {
@@ -83,8 +89,7 @@ form_line(const json_t *question)
 bool
 form_line_is_defect(const struct form_line *l)
 {
-	return l->verdict == VERDICT_vulnerable ||
-	    l->verdict == VERDICT_accepts;
+	return verdict_is_defect(l->verdict);
 }
 
 int

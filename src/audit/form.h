@@ -41,6 +41,9 @@ const char *verdict_words(enum verdict v);
 /* VERDICT_inconclusive for a word that is none: it was not told. */
 enum verdict verdict_find(const char *name);
 
+/* The defect is there, or may be: such a line has a gain and a mend. */
+bool verdict_is_defect(enum verdict v);
+
 /* One question of a report; the texts are the report's own. */
 struct form_line {
 	const char *test;
@@ -56,7 +59,7 @@ struct form_line {
 
 struct form_line form_line(const json_t *question);
 
-/* The defect is there, or may be: the line has a gain and a mend. */
+/* verdict_is_defect, of the line's. */
 bool form_line_is_defect(const struct form_line *l);
 
 /*

@@ -9,13 +9,20 @@
 
 #define SENT_SHOWN 512		/* bytes of a command */
 #define SHOWN_MAX 4096		/* of a text, printable, NUL included */
+#define NOTES_MAX 256		/* of one question: 64 commands need no more */
 
 static void
 note(const struct link *l, const char *way, struct sv text)
 {
 	char safe[SHOWN_MAX];
-	const struct ask *q = l->ask;
+	struct ask *q = l->ask;
 
+	if (json_array_size(q->exchange) > NOTES_MAX)
+		return;
+	if (json_array_size(q->exchange) == NOTES_MAX) {
+		ask_event(q, "what was said after this is not written down");
+		return;
+	}
 	ask_printable(text, safe, sizeof(safe));
 	json_array_append_new(q->exchange, json_pack("{s:i, s:I, s:s}",
 	    "connection", (int)l->number, "at_ms",

@@ -3,7 +3,8 @@
  * (q->exchange), and the data addresses that were asked for, under the names
  * that the sensor gives them (q->asked).
  *
- * A note for which there is no memory is left out: no answer hangs on it.
+ * A note for which there is no memory is left out, and so is what a server
+ * says without end: no answer hangs on it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -123,12 +123,6 @@ report_server(struct audit *a, const struct server_known *known,
 	json_object_set_new(a->report, "server", s);
 }
 
-static bool
-is_defect(enum verdict v)
-{
-	return v == VERDICT_vulnerable || v == VERDICT_accepts;
-}
-
 void
 report_line(struct audit *a, struct ask *q, unsigned took_ms)
 {
@@ -142,7 +136,7 @@ report_line(struct audit *a, struct ask *q, unsigned took_ms)
 	set(line, "gain", what->gain);
 	set(line, "verdict", verdict_name(q->verdict));
 	set(line, "evidence", q->evidence);
-	if (is_defect(q->verdict))
+	if (verdict_is_defect(q->verdict))
 		set(line, "mend", lore_mend(a->facts.kind, q->question));
 	json_object_set_new(line, "commands", json_integer(q->commands));
 	json_object_set_new(line, "duration_ms", json_integer(took_ms));

@@ -5,10 +5,7 @@
  */
 #include "audit/theft.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "audit/note.h"
 

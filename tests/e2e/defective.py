@@ -926,6 +926,25 @@ class Redirecting(Session):
         raise Refused("425 No port is free.")
 
 
+class Chatting(Session):
+    """Says more and more replies to nothing, once a port was asked for."""
+
+    def do_epsv(self, line, arg):
+        super().do_epsv(line, arg)
+        chat(self.server, self.sock, b"220 And there is more.\r\n")
+
+    def do_pasv(self, line, arg):
+        super().do_pasv(line, arg)
+        chat(self.server, self.sock, b"220 And there is more.\r\n")
+
+
+class Announcing(Session):
+    """Says again and again that a transfer begins."""
+
+    def do_list(self, _line, _arg):
+        chat(self.server, self.sock, b"150 It comes.\r\n")
+
+
 LURE = "127.0.0.4"
 HUGE = 10_000_000
 
@@ -977,6 +996,19 @@ def hostile_huge_line(server, sock):
 
 def hostile_half(server, sock):
     Half(server, sock).serve()
+
+
+def chat(server, sock, line):
+    while not server.ending.is_set():
+        sock.sendall(line * 100)
+
+
+def hostile_chatting(server, sock):
+    Chatting(server, sock).serve()
+
+
+def hostile_announcing(server, sock):
+    Announcing(server, sock).serve()
 
 
 def hostile_drop(server, sock):

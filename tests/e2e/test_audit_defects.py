@@ -152,6 +152,22 @@ def test_a_remark_is_made(defect, audits):
         assert (REMARKS[defect] in evidence) == there, evidence
 
 
+def test_a_server_that_dials_at_port_is_named_no_other_host():
+    """Though --only leaves the question out by which that is found."""
+    with defective.Defective(["dial_early"], (SERVER, 0)) as server:
+        done = run(f"ftp://{SERVER}:{server.port}", "--only", "self")
+    assert done.verdicts() == {"self": "not_asked"}
+    sent = [s["send"] for s in done.line("self")["exchange"] if "send" in s]
+    assert any(s.startswith("PORT 127,0,0,1,") for s in sent)
+    assert not any("127,0,0,3" in s for s in sent)
+
+
+def test_what_asked_for_its_transfer_is_not_called_early(audits):
+    evidence = audits["pipelining"].result().line("pipelining")["evidence"]
+    assert "a connection came" in evidence
+    assert "before any transfer" not in evidence
+
+
 @needs_root
 @pytest.mark.parametrize("defect", [None, "loopback", "self",
                                     "bounce_private", "dial_source"])

@@ -38,7 +38,7 @@ def audit(server, *args):
 
 
 @pytest.mark.parametrize("mode", sorted(
-    set(defective.HOSTILE) - {"redirect227"}))
+    set(defective.HOSTILE) - {"redirect227", "chatting", "announcing"}))
 def test_the_audit_of_no_ftp_server_is_inconclusive(mode,
                                                     certificate):  # noqa: F811
     with defective.Defective(hostile=mode, tls=certificate) as server:
@@ -54,6 +54,16 @@ def test_the_audit_of_no_ftp_server_is_inconclusive(mode,
     else:
         assert report["error"] and report["questions"] == []
     assert seconds < 10 * TIMEOUT_S
+    assert len(done.stdout) < 1 << 20
+
+
+@pytest.mark.parametrize("mode", ["chatting", "announcing"])
+def test_a_server_that_never_stops_replying_is_left(mode):
+    with defective.Defective(hostile=mode) as server:
+        done, report, seconds = audit(server, "--only",
+                                      "T9,T10,T13,T12,dial_source")
+    assert len(report["questions"]) == 8
+    assert seconds < 30 * TIMEOUT_S
     assert len(done.stdout) < 1 << 20
 
 

@@ -902,7 +902,7 @@ def test_a_switch_is_seen_over_a_network(net, defect):
 FIRST = {
     "ssh": b"SSH-", "endless": b"220-", "huge": b"220-",
     "huge-line": b"220 ", "half": b"220 ", "redirect227": b"220 ",
-    "421": b"421 ",
+    "421": b"421 ", "chatting": b"220 ", "announcing": b"220 ",
 }
 
 
@@ -931,6 +931,20 @@ def test_a_hostile_mode_does_what_it_says(mode, certificate):
             assert sock.recv(4096).endswith(b"\n")
             sock.sendall(b"USER anonymous\r\n")
             assert not select.select([sock], [], [], 0.3)[0]
+
+
+@pytest.mark.parametrize("mode, command, line", [
+    ("chatting", "EPSV", b"220 And there is more.\r\n"),
+    ("chatting", "PASV", b"220 And there is more.\r\n"),
+    ("announcing", "LIST", b"150 It comes.\r\n"),
+])
+def test_some_never_stop_replying(mode, command, line):
+    with defective.Defective(hostile=mode) as server, \
+            socket.create_connection((A, server.port), 5) as sock:
+        sock.sendall(b"USER anonymous\r\nPASS x\r\n"
+                     + f"{command}\r\n".encode())
+        text = sock.makefile("rb")
+        assert sum(text.readline() == line for _ in range(10000)) > 9000
 
 
 def test_redirect227_sees_who_follows_it_and_serves_who_does_not():
