@@ -35,6 +35,7 @@ struct audit {
 	struct facts facts;
 	uint64_t started_ms;
 	uint64_t may_send_ms;	/* --rate: not before */
+	uint64_t deadline_ms;	/* --max-time: nothing is waited for beyond */
 	unsigned connections;
 	json_t *report;
 	unsigned silences;	/* in a row: no connection, or no reply */
@@ -82,7 +83,13 @@ json_t *audit_run(const struct options *o, const struct target *t);
 /* A report that says only why there is none. */
 json_t *audit_failed(const struct target *t, const char *why);
 
-/* Waits until --rate lets another command pass, and counts it. */
+/* --max-time is over.  Then nothing more is asked. */
+MUST_USE bool audit_is_late(struct audit *a);
+
+/*
+ * Waits until --rate lets another command pass, and counts it.  False: there
+ * were 64, or --max-time is over.
+ */
 MUST_USE bool ask_may_send(struct ask *q);
 
 /* ---- the questions, one function for each id; see questions.h */

@@ -121,7 +121,7 @@ ask_low_port_own(struct ask *q)
 {
 	static const uint16_t ports[] = { 1, 19, 20, 21, 25, 1023 };
 	struct link *l = link_login(q);
-	struct dial d;
+	struct dial d = { .at = { { .fd = -1 }, { .fd = -1 } } };
 
 	if (l == NULL)
 		return;

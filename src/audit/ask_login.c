@@ -211,7 +211,7 @@ ask_iac_memory(struct ask *q)
 {
 	char line[3 * TELNET_PAIRS + 16] = "NO";
 	struct link *l = link_login(q);
-	struct reply first, second;
+	struct reply first = { 0 }, second = { 0 };
 	size_t n = 2;
 
 	if (l == NULL)

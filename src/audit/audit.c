@@ -12,6 +12,7 @@
 #include "audit/data.h"
 #include "audit/report.h"
 
+#define ADDRESSES_TRIED 8	/* of one host: its DNS is not ours */
 #define FILES_TRIED 8		/* names of a listing, for a plain file */
 
 static void (*const ask_functions[ASK_COUNT])(struct ask *q) = {
@@ -30,7 +31,7 @@ reach(struct audit *a, char why[ASK_EVIDENCE])
 		.ai_family = a->options->family, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *all, *i;
 	char port[8], text[ADDR_TEXT_MAX];
-	int fd = -1, failed;
+	int fd = -1, failed, tried = 0;
 
 	snprintf(port, sizeof(port), "%u", (unsigned)a->target->port);
 	failed = getaddrinfo(a->target->host, port, &hints, &all);
@@ -51,6 +52,8 @@ reach(struct audit *a, char why[ASK_EVIDENCE])
 			snprintf(why, ASK_EVIDENCE, "%s: %s",
 			    addr_format(&a->place.server, text),
 			    strerror(errno));
+		if (++tried == ADDRESSES_TRIED || audit_is_late(a))
+			break;
 	}
 	freeaddrinfo(all);
 	return fd;
@@ -292,10 +295,15 @@ ask_one(struct audit *a, enum audit_question which)
 		.exchange = json_array(), .asked = json_array() };
 	uint64_t begun = place_now_ms();
 
-	if (a->stopped[0] != '\0')
+	if (audit_is_late(a) || a->stopped[0] != '\0')
 		ask_answer(&q, VERDICT_inconclusive, "%s", a->stopped);
 	else
 		ask_functions[which](&q);
+	/* What did not come by then might have come. */
+	if (audit_is_late(a)) {
+		q.answered = false;
+		ask_answer(&q, VERDICT_inconclusive, "%s", a->stopped);
+	}
 	ask_answer(&q, VERDICT_inconclusive, "it came to no end");
 	report_line(a, &q, (unsigned)(place_now_ms() - begun));
 }
@@ -305,6 +313,9 @@ audit_run(const struct options *o, const struct target *t)
 {
 	struct audit a = { .options = o, .target = t,
 		.started_ms = place_now_ms(), .report = report_new(t, o) };
+
+	a.deadline_ms = a.started_ms + 1000ull * o->max_time_s +
+	    1000ull * o->patience_s;
 
 	if (survey(&a))
 		for (int i = 0; i < ASK_COUNT; i++) {

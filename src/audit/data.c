@@ -13,7 +13,8 @@
 #include "proto/hostport.h"
 
 #define CONNECT_MS 5000
-#define FETCH_MOST (256u << 20)
+#define FETCH_MOST (64u << 20)
+#define FETCH_MS 60000
 #define PIECE 65536
 
 bool
@@ -120,6 +121,12 @@ data_ask_passive(struct link *l, struct reply *r, const char *verb,
 		link_command(l, r, "PASV");
 	if (!data_named(r, &named))
 		return false;
+	if (named.port < 1024) {	/* a service's, and no transfer's */
+		snprintf(r->text, sizeof(r->text), "it names port %u, to "
+		    "which this audit does not connect", (unsigned)named.port);
+		r->code = 0;
+		return false;
+	}
 	*at = l->ask->audit->place.server;
 	at->port = named.port;
 	return true;
@@ -171,16 +178,20 @@ data_fetch(struct link *l, struct reply *r, const char *command,
     data_piece *piece, void *arg)
 {
 	static char buf[PIECE];
+	uint64_t end_ms = place_now_ms() + FETCH_MS;
 	int64_t total = 0;
 	struct data d;
 	ssize_t n = 1;
 
+	if (end_ms > l->ask->audit->deadline_ms)
+		end_ms = l->ask->audit->deadline_ms;
 	if (!begin(l, r, command, &d)) {
 		/* A 226 without a 150 is a whole transfer, if an odd one. */
 		data_close(&d);
 		return -1;
 	}
-	while (n > 0 && total < FETCH_MOST) {
+	/* A byte now and then is no transfer either. */
+	while (total < FETCH_MOST && place_now_ms() < end_ms) {
 		n = data_read(&d, buf, sizeof(buf), place_now_ms() +
 		    link_patience(l));
 		if (n <= 0)
@@ -191,7 +202,11 @@ data_fetch(struct link *l, struct reply *r, const char *command,
 	}
 	data_close(&d);
 	link_read(l, r, link_patience(l));
-	return total;
+	if (n == 0)
+		return total;
+	snprintf(r->text, sizeof(r->text), "the transfer came to no end: "
+	    "%lld bytes", (long long)total);
+	return -1;
 }
 
 bool

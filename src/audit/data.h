@@ -32,7 +32,7 @@ void data_close(struct data *d);
 /*
  * Asks for a passive port with EPSV, or PASV where that is refused; or with
  * the verb that is given.  On true *at is the audited address with the port
- * that was told.
+ * that was told; never one below 1024, where other services of that host are.
  */
 MUST_USE bool data_ask_passive(struct link *l, struct reply *r,
     const char *verb, struct addr *at);
@@ -46,7 +46,7 @@ MUST_USE int data_connect(const struct link *l, const struct addr *from,
 
 /*
  * A whole transfer to us.  Calls piece (NULL: no one) for what comes, up to
- * 256 MiB or `timeout` without a byte.
+ * 64 MiB, a minute, or `timeout` without a byte: beyond, it is no transfer.
  *
  * Returns the number of bytes; -1 when there was no transfer: *r says why.
  * *r is the transfer's last reply; code 0 when there was none.

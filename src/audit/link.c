@@ -24,7 +24,12 @@
 unsigned
 link_patience(const struct link *l)
 {
-	return l->ask->audit->options->timeout_ms;
+	const struct audit *a = l->ask->audit;
+	uint64_t now = place_now_ms(), left = a->deadline_ms > now ?
+	    a->deadline_ms - now : 0;
+
+	return left < a->options->timeout_ms ? (unsigned)left :
+	    a->options->timeout_ms;
 }
 
 /* ---- what is written down */
@@ -298,14 +303,15 @@ forget_middle(struct link *l)
 	size_t first, last;
 	const char *end = memchr(l->buf, '\n', l->len);
 
-	if (end == NULL || lf == NULL) {
-		l->len = LINK_REPLY_KEPT / 2;
-		return;
+	if (end != NULL && lf != NULL) {
+		first = (size_t)(end - l->buf) + 1;
+		last = l->len - ((size_t)(lf - l->buf) + 1);
+		memmove(l->buf + first, lf + 1, last);
+		l->len = first + last;
 	}
-	first = (size_t)(end - l->buf) + 1;
-	last = l->len - ((size_t)(lf - l->buf) + 1);
-	memmove(l->buf + first, lf + 1, last);
-	l->len = first + last;
+	/* A line's beginning tells what it is; and room there must be. */
+	if (l->len > LINK_REPLY_KEPT / 2)
+		l->len = LINK_REPLY_KEPT / 2;
 }
 
 static int
@@ -338,6 +344,9 @@ link_read(struct link *l, struct reply *r, unsigned ms)
 		if (total > LINK_REPLY_READ)
 			return no_reply(l, r, "the reply has no end: more "
 			    "than 1 MiB came");
+		/* Who always has another byte ready keeps nobody. */
+		if (place_now_ms() >= deadline)
+			return fail_read(l, r, -1, ms);
 		if (l->len == LINK_REPLY_KEPT)
 			forget_middle(l);
 		n = receive(l, l->buf + l->len, LINK_REPLY_KEPT - l->len,

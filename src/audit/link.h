@@ -119,5 +119,5 @@ MUST_USE bool link_handshake(struct link *l,
 /* Bytes of a reply are there, or can be read at once. */
 bool link_has_news(const struct link *l);
 
-/* What --timeout says, in ms. */
+/* What --timeout says, in ms; less, when --max-time leaves less. */
 unsigned link_patience(const struct link *l);

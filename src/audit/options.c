@@ -21,6 +21,8 @@
 #define TIMEOUT_S 10
 #define TIMEOUT_MOST_S 300
 #define PATIENCE_MOST_S 3600
+#define MAX_TIME_S 900
+#define MAX_TIME_MOST_S 86400
 #define CONTACT_MAX 128
 
 static const char usage[] =
@@ -43,6 +45,8 @@ static const char usage[] =
 	"      --patience SECONDS  to wait for an unused passive port to close\n"
 	"      --rate N            commands a second at most (20)\n"
 	"      --timeout SECONDS   for a reply (10)\n"
+	"      --max-time SECONDS  for one target; what was not asked by then is\n"
+	"                          inconclusive (900)\n"
 	"      --jobs N            targets at once (1)\n"
 	"  -4, -6                  over IPv4, over IPv6 alone\n"
 	"what is said\n"
@@ -174,7 +178,7 @@ enum {
 	OPT_JSON = 256, OPT_SARIF, OPT_NAGIOS, OPT_COMPARE, OPT_LISTEN,
 	OPT_CONTACT, OPT_ONLY, OPT_DIRECTORY, OPT_LOG, OPT_WRITE,
 	OPT_BALANCER, OPT_PATIENCE, OPT_RATE, OPT_TIMEOUT, OPT_JOBS,
-	OPT_FAIL_ON, OPT_COLOUR,
+	OPT_FAIL_ON, OPT_COLOUR, OPT_MAX_TIME,
 };
 
 static const struct option options[] = {
@@ -193,6 +197,7 @@ static const struct option options[] = {
 	{ "patience", required_argument, NULL, OPT_PATIENCE },
 	{ "rate", required_argument, NULL, OPT_RATE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "max-time", required_argument, NULL, OPT_MAX_TIME },
 	{ "jobs", required_argument, NULL, OPT_JOBS },
 	{ "fail-on", required_argument, NULL, OPT_FAIL_ON },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -267,6 +272,9 @@ take_value(struct options *o, int option)
 	case OPT_TIMEOUT:
 		return take_seconds("timeout", optarg, TIMEOUT_MOST_S,
 		    &o->timeout_ms);
+	case OPT_MAX_TIME:
+		return take_number("max-time", optarg, 1, MAX_TIME_MOST_S,
+		    &o->max_time_s);
 	case OPT_JOBS:
 		return take_number("jobs", optarg, 1, JOBS_MOST, &o->jobs);
 	case OPT_FAIL_ON:
@@ -400,6 +408,7 @@ audit_options_take(struct options *o, int argc, char **argv)
 
 	*o = (struct options) { .jobs = 1, .rate = RATE, .fail_on = LEVEL_LOW,
 		.timeout_ms = TIMEOUT_S * 1000, .family = AF_UNSPEC,
+		.max_time_s = MAX_TIME_S,
 		.colour = likes_colour(),
 		.progress = isatty(STDERR_FILENO) == 1 };
 	memset(o->asked, true, sizeof(o->asked));

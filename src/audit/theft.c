@@ -13,6 +13,7 @@
 #define ALONE_MS 2500		/* for the stranger to be served, or not */
 #define SETTLE_MS 200		/* for a server that accepts at once */
 #define SERVED_MS 5000
+#define UNASKED_MOST 4		/* replies before anything was asked for */
 
 /* The passive transfer as it stands: two who may be served. */
 struct scene {
@@ -124,9 +125,10 @@ play(struct scene *s, const struct addr *stranger, const struct addr *port,
 	if (order == THEFT_FIRST)
 		owner_comes(s, port);
 	/* Some complain of the stranger before anything was asked for. */
-	while (!s->l->over && link_has_news(s->l) &&
-	    link_read(s->l, &unasked, link_patience(s->l)) != 0)
-		continue;
+	for (int i = 0; i < UNASKED_MOST && !s->l->over &&
+	    link_has_news(s->l); i++)
+		if (link_read(s->l, &unasked, link_patience(s->l)) == 0)
+			break;
 	if (!link_send(s->l, SV("LIST\r\n")))
 		return;
 	if (order == THEFT_FIRST)
