@@ -22,11 +22,21 @@ struct facts {
 	bool logged_in;		/* a login was taken */
 	bool no_login;		/* none was, the first time */
 	bool has_tls;		/* AUTH TLS was answered with 234, or 990 */
-	bool dials_early;	/* it connects at PORT */
+	bool looked_early;	/* whether it connects at PORT was asked */
+	bool dials_early;	/* and it does */
 	bool bounces;		/* PORT of B is accepted */
 	char login_reply[ASK_EVIDENCE];	/* when there is no login */
 	char file[256];		/* a plain file of the directory; or empty */
 };
+
+/* A listener of a third party's that outlives its question. */
+struct late {
+	struct listener at;
+	enum audit_question question;
+	uint64_t since_ms;
+};
+
+#define AUDIT_LATE 96
 
 struct audit {
 	const struct options *options;
@@ -40,6 +50,8 @@ struct audit {
 	json_t *report;
 	unsigned silences;	/* in a row: no connection, or no reply */
 	char stopped[ASK_EVIDENCE];	/* why nothing more is asked */
+	struct late late[AUDIT_LATE];
+	size_t lates;
 };
 
 struct ask {

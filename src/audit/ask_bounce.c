@@ -97,7 +97,7 @@ name_low(struct ask *q, struct link *l, uint16_t port, struct dial *d)
 static void
 confirm_low(struct ask *q, struct link *l, uint16_t port)
 {
-	struct dial d = { .at = { { .fd = -1 }, { .fd = -1 } } };
+	struct dial d = DIAL_NONE;
 
 	if (!listener_open(&d.at[0], &q->audit->place.here, port)) {
 		ask_answer(q, VERDICT_accepts, "own address, port %u: agreed "
@@ -121,7 +121,7 @@ ask_low_port_own(struct ask *q)
 {
 	static const uint16_t ports[] = { 1, 19, 20, 21, 25, 1023 };
 	struct link *l = link_login(q);
-	struct dial d = { .at = { { .fd = -1 }, { .fd = -1 } } };
+	struct dial d = DIAL_NONE;
 
 	if (l == NULL)
 		return;

@@ -19,10 +19,31 @@
 
 /* ---- T15 */
 
+/* Names A's own address and waits; the connection that came of it, or -1. */
+static int
+wait_early(struct ask *q, struct dial *d, struct link *l)
+{
+	struct facts *facts = &q->audit->facts;
+	char line[DIAL_LINE_MAX], from[ADDR_TEXT_MAX];
+	int fd;
+
+	dial_name(d, l, dial_any(l, &d->at[0].at, line));
+	place_readable(d->at[0].fd, place_now_ms() + EARLY_MS);
+	fd = listener_accept(&d->at[0], &d->from);
+	facts->looked_early = true;
+	if (fd < 0)
+		return -1;
+	facts->dials_early = true;	/* to be on the safe side */
+	if (!addr_same_ip(&d->from, &q->audit->place.server))
+		ask_answer(q, VERDICT_inconclusive, "a connection came from "
+		    "%s, which is not the audited address",
+		    addr_format(&d->from, from));
+	return fd;
+}
+
 void
 ask_dial_early(struct ask *q)
 {
-	char line[DIAL_LINE_MAX];
 	struct link *l = link_login(q);
 	struct dial d;
 	int fd;
@@ -33,11 +54,8 @@ ask_dial_early(struct ask *q)
 		link_close(l);
 		return;
 	}
-	dial_name(&d, l, dial_any(l, &d.at[0].at, line));
-	place_readable(d.at[0].fd, place_now_ms() + EARLY_MS);
-	fd = listener_accept(&d.at[0], &d.from);
+	fd = wait_early(q, &d, l);
 	if (fd >= 0) {
-		q->audit->facts.dials_early = true;
 		ask_answer(q, VERDICT_vulnerable, "PORT, own address: a "
 		    "connection came before any transfer was asked for (%s)",
 		    d.named.text);
@@ -99,16 +117,42 @@ ask_dial_source(struct ask *q)
 
 /* ---- T16 */
 
+/*
+ * Whether it connects at PORT must be known before an address that is not ours
+ * is named: with --only, T15 may not have been asked.
+ */
+static bool
+is_known_patient(struct ask *q)
+{
+	struct facts *facts = &q->audit->facts;
+	struct link *l;
+	struct dial d;
+	int fd;
+
+	if (facts->looked_early || facts->dials_early)
+		return !facts->dials_early;
+	if ((l = link_login(q)) == NULL)
+		return false;
+	if (dial_open(&d, q, &q->audit->place.here)) {
+		fd = wait_early(q, &d, l);
+		if (fd >= 0)
+			close(fd);
+		dial_close(&d);
+	}
+	link_close(l);
+	return facts->looked_early && !facts->dials_early;
+}
+
 /* Names an address that is not ours, and asks for no transfer. */
 static void
 reply_to(struct ask *q, const struct addr *named, const char *sent)
 {
 	char line[DIAL_LINE_MAX];
-	struct dial d = { .at = { { .fd = -1 }, { .fd = -1 } } };
+	struct dial d = DIAL_NONE;
 	struct addr at = *named;
 	struct link *l;
 
-	if (q->audit->facts.dials_early) {
+	if (!is_known_patient(q)) {
 		ask_answer(q, VERDICT_not_asked, "this server connects at "
 		    "PORT: an address that is not ours is not named to it");
 		return;

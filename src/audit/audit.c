@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "audit/data.h"
+#include "audit/dial.h"
 #include "audit/report.h"
 
 #define ADDRESSES_TRIED 8	/* of one host: its DNS is not ours */
@@ -45,6 +46,13 @@ reach(struct audit *a, char why[ASK_EVIDENCE])
 		struct sockaddr_storage ss = { 0 };
 
 		memcpy(&ss, i->ai_addr, i->ai_addrlen);
+		if (i->ai_family == AF_INET6 && ((struct sockaddr_in6 *)
+		    &ss)->sin6_scope_id != 0) {
+			snprintf(why, ASK_EVIDENCE, "%s: an address with a "
+			    "zone cannot be named to a server",
+			    a->target->host);
+			continue;
+		}
 		a->place.server = addr_of_sockaddr(&ss);
 		fd = place_connect(NULL, &a->place.server, place_now_ms() +
 		    a->options->timeout_ms);
@@ -324,6 +332,7 @@ audit_run(const struct options *o, const struct target *t)
 			show_progress(&a, i);
 			ask_one(&a, (enum audit_question)i);
 		}
+	dial_look_back(&a);
 	show_progress(&a, ASK_COUNT);
 	if (json_object_get(a.report, "error") == NULL)
 		report_finish(&a);

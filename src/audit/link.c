@@ -19,6 +19,8 @@
 #define COMMAND_MAX 1024
 #define SENT_SHOWN 512
 #define SILENCES 2
+#define UNASKED_MOST 8		/* replies, one after the other */
+#define TLS_NEWS_MS 20
 #define ODD_MS 2000		/* for a reply that may never come */
 
 unsigned
@@ -358,6 +360,42 @@ link_read(struct link *l, struct reply *r, unsigned ms)
 	}
 }
 
+/* What TLS says to itself (session tickets) is no news. */
+bool
+link_has_news(struct link *l)
+{
+	ssize_t n;
+
+	if (l->len > 0)
+		return true;
+	if (l->tls == NULL)
+		return place_readable(l->fd, 0);
+	if (!tls_pending(l->tls) && !place_readable(l->fd, 0))
+		return false;
+	n = receive(l, l->buf, LINK_REPLY_KEPT, place_now_ms() +
+	    TLS_NEWS_MS);
+	if (n > 0)
+		l->len = without_telnet(l, l->buf, (size_t)n);
+	return n == 0 || l->len > 0;
+}
+
+bool
+link_set_aside(struct link *l, struct reply *r)
+{
+	for (int i = 0; !l->over && link_has_news(l); i++) {
+		if (i == UNASKED_MOST) {
+			no_reply(l, r, "it speaks without being asked");
+			break;
+		}
+		if (link_read(l, r, link_patience(l)) != 0)
+			ask_event(l->ask, "connection %u: nothing asked for "
+			    "that", l->number);
+		if (l->over)
+			return false;
+	}
+	return !l->over;
+}
+
 int
 link_read_odd(struct link *l, struct reply *r)
 {
@@ -366,7 +404,9 @@ link_read_odd(struct link *l, struct reply *r)
 	if (link_has_news(l) || place_readable(l->fd, place_now_ms() +
 	    ODD_MS))
 		return link_read(l, r, link_patience(l));
-	if (link_command(l, r, "SYST") != 215)
+	/* Its reply may still come, and must not be set aside. */
+	if (!link_send(l, SV("SYST\r\n")) ||
+	    link_read(l, r, link_patience(l)) != 215)
 		return r->code;
 	snprintf(said, sizeof(said), "%.150s", r->text);
 	*r = (struct reply) { .ignored = true };
@@ -391,10 +431,13 @@ link_command(struct link *l, struct reply *r, const char *format, ...)
 		return 0;
 	}
 	memcpy(line + n, "\r\n", 2);
+	if (!l->over && !link_set_aside(l, r))
+		return r->code;
 	if (!link_send(l, (struct sv) { line, (size_t)n + 2 })) {
 		snprintf(r->text, sizeof(r->text), "%s",
 		    l->ask->commands == ASK_COMMANDS ? "64 commands were "
-		    "sent: no more" : "the connection is closed");
+		    "sent: no more" : l->over ? "the connection is closed" :
+		    "it could not be sent");
 		return 0;
 	}
 	return link_read(l, r, link_patience(l));
@@ -474,12 +517,6 @@ begin_tls(struct link *l)
 	return false;
 }
 
-bool
-link_has_news(const struct link *l)
-{
-	return l->len > 0 || (l->tls != NULL && tls_pending(l->tls)) ||
-	    place_readable(l->fd, 0);
-}
 
 /* A server that says nothing, twice in a row, is not waited for again. */
 static void

@@ -137,6 +137,28 @@ report_line(struct audit *a, struct ask *q, unsigned took_ms)
 	json_array_append_new(json_object_get(a->report, "questions"), line);
 }
 
+bool
+report_late(struct audit *a, enum audit_question question,
+    const char *evidence)
+{
+	json_t *lines = json_object_get(a->report, "questions"), *line;
+	size_t i;
+
+	json_array_foreach(lines, i, line) {
+		if (strcmp(form_text(line, "id"),
+		    audit_questions[question].id) != 0)
+			continue;
+		if (verdict_find(form_text(line, "verdict")) ==
+		    VERDICT_vulnerable)
+			return true;
+		set(line, "verdict", verdict_name(VERDICT_vulnerable));
+		set(line, "evidence", evidence);
+		set(line, "mend", lore_mend(a->facts.kind, question));
+		return true;
+	}
+	return false;
+}
+
 void
 report_finish(struct audit *a)
 {

@@ -20,6 +20,13 @@ void report_note(struct audit *a, const char *text);
 /* One line; takes q's exchange and asked. */
 void report_line(struct audit *a, struct ask *q, unsigned took_ms);
 
+/*
+ * What was seen after the question was answered: its line says vulnerable.
+ * False: it has none.
+ */
+bool report_late(struct audit *a, enum audit_question question,
+    const char *evidence);
+
 /* Verdict, grade and duration, from the lines. */
 void report_finish(struct audit *a);
 

@@ -6,18 +6,16 @@ innocent, or to call at somebody's door."""
 
 import contextlib
 import json
-import os
-import pathlib
-import resource
 import socket
 import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
 import defective
-from conftest import BUILD, ENVIRONMENT, SANITIZED, needs_root
+from conftest import BUILD, ENVIRONMENT, needs_root
 from test_defective import certificate  # noqa: F401
 
 SERVER, B = "127.0.0.3", "127.0.0.2"
@@ -136,18 +134,180 @@ def test_a_server_that_is_slow_is_left_in_the_end():
         "safe", "inconclusive", "not_asked"}
 
 
-class Trickling(defective.Session):
-    """A reply of which a byte is always there, and never the last."""
+# ---- to seem better than it is
 
-    def do_syst(self, _line, _arg):
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.sendall(b"215-")
-        while not self.server.ending.is_set():
-            self.sock.sendall(b"\n")
+def call(ip, port):
+    """A connection from the server's address, kept for a while."""
+    with contextlib.suppress(OSError):
+        with socket.create_connection((str(ip), port), 2,
+                                      source_address=(SERVER, 0)) as sock:
+            sock.settimeout(2)
+            sock.recv(1)
 
 
-def test_a_reply_that_trickles_is_none():
-    with serving(Trickling) as server:
-        report, seconds = audit(server, "--only", "before_login",
-                                "--timeout", "2")
-    assert seconds < 15
+class Judging(defective.Session):
+    """PORT of a third party is refused; what is done is another matter."""
+
+    def judge(self, line, verb, arg, before):
+        try:
+            return super().judge(line, verb, arg, before)
+        except defective.Refused:
+            named = defective.read_port(arg) if verb == "PORT" else None
+            if named and named.ip != self.peer and self.logged_in:
+                self.refused(named)
+            raise
+
+
+class DialsLater(Judging):
+    def refused(self, named):
+        threading.Timer(0.6, call, (named.ip, named.port)).start()
+
+
+def test_who_refuses_and_connects_later_is_seen():
+    with serving(DialsLater) as server:
+        report, _ = audit(server, "--only", "bounce")
+    assert line(report, "bounce")["verdict"] == "vulnerable"
+    assert report["verdict"] == "vulnerable" and report["grade"] == "F"
+    assert "after all" in line(report, "bounce")["evidence"]
+
+
+class Remembers(Judging):
+    """What was refused is connected to by the next transfer."""
+    last = None
+
+    def refused(self, named):
+        self.last = named
+
+    def do_list(self, line, arg):
+        if self.last is None:
+            return super().do_list(line, arg)
+        self.say("150 Here it comes.")
+        call(self.last.ip, self.last.port)
+        self.say("226 Done.")
+        return None
+
+
+def test_who_refuses_and_connects_at_the_transfer_is_seen():
+    with serving(Remembers) as server:
+        report, _ = audit(server, "--only", "stale_refused")
+    found = line(report, "stale_refused")
+    assert found["verdict"] == "vulnerable"
+    assert "third party" in found["evidence"]
+
+
+class OutOfStep(defective.Session):
+    """A refusal that nobody asked for comes before the 200."""
+
+    def do_pass(self, line, arg):
+        super().do_pass(line, arg)
+        self.say("500 Not to that address.")
+
+
+def test_a_refusal_that_was_not_asked_for_is_none():
+    with serving(OutOfStep, "bounce") as server:
+        report, _ = audit(server, "--only", "bounce")
+    assert line(report, "bounce")["verdict"] == "vulnerable"
+    assert "came from" in line(report, "bounce")["evidence"]
+
+
+# ---- to accuse the innocent: neighbours
+
+class Meddled(defective.Session):
+    """PORT is agreed to, nobody is connected to; but somebody else comes."""
+
+    def judge(self, line, verb, arg, before):
+        return defective.read_port(arg)
+
+    def active(self, verb):
+        with socket.create_connection(
+                (str(self.endpoint.ip), self.endpoint.port), 2,
+                source_address=("127.0.0.9", 0)):
+            time.sleep(0.2)
+        raise defective.Refused("425 Nobody could be reached.")
+
+
+def test_who_comes_from_elsewhere_is_not_the_server():
+    with serving(Meddled) as server:
+        report, _ = audit(server, "--only", "bounce,stale_passive,dial_source")
+    for name in ("bounce", "dial_source"):
+        assert line(report, name)["verdict"] == "inconclusive"
+        assert "127.0.0.9" in line(report, name)["evidence"]
+
+
+class Crowded(defective.Session):
+    """The server connects, when three others have been there."""
+
+    def judge(self, line, verb, arg, before):
+        return defective.read_port(arg)
+
+    def active(self, verb):
+        where = (str(self.endpoint.ip), self.endpoint.port)
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(socket.create_connection(
+                    where, 2, source_address=("127.0.0.9", 0)))
+            time.sleep(0.3)
+            return socket.create_connection(where, 2,
+                                            source_address=(SERVER, 0))
+
+
+def test_a_crowd_does_not_hide_the_server():
+    with serving(Crowded) as server:
+        report, _ = audit(server, "--only", "bounce")
+    found = line(report, "bounce")
+    assert found["verdict"] == "vulnerable"
+    assert f"came from {SERVER}:" in found["evidence"]
+    assert " with 0 bytes" not in found["evidence"]
+
+
+# ---- to have it call at somebody's door
+
+def test_no_other_address_is_named_to_who_connects_at_port():
+    """Though --only leaves out the question that finds it."""
+    with serving(defective.Session, "dial_early", "self") as server:
+        report, _ = audit(server, "--only", "self")
+    found = line(report, "self")
+    assert found["verdict"] == "not_asked"
+    said = SERVER.replace(".", ",")
+    assert not any(f"PORT {said}" in e.get("send", "")
+                   for e in found["exchange"])
+
+
+@needs_root
+def test_an_address_that_can_be_bound_and_is_elsewhere_is_not_ours(net):
+    """Where a host may take over others', bind proves nothing."""
+    client = net.names["client"]
+    net.run("ip", "netns", "exec", client, "sysctl", "-qw",
+            "net.ipv4.ip_nonlocal_bind=1")
+    stub = subprocess.Popen(
+        [*net.inside("server"), sys.executable, defective.__file__,
+         "--listen", f"{net.V4['server']}:21"],
+        stdout=subprocess.PIPE, text=True)
+    try:
+        assert stub.stdout.readline().startswith("ready")
+        done = subprocess.run(
+            [*net.inside("client"), *command(
+                "--json", "--listen-address", "203.0.113.77", "--only",
+                "bounce", f"ftp://{net.V4['server']}:21")],
+            capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
+    finally:
+        stub.terminate()
+        stub.wait(10)
+        stub.stdout.close()
+    assert "an address of this host" in json.loads(done.stdout)["error"]
+    assert "203,0,113,77" not in done.stdout
+    assert done.returncode == 3
+
+
+def test_a_passive_port_of_another_service_is_not_connected_to():
+    class Luring(defective.Session):
+        def do_epsv(self, _line, _arg):
+            self.say("229 Here (|||25|)")
+
+        def do_pasv(self, _line, _arg):
+            self.say_227(self.local, 25)
+
+    with serving(Luring) as server:
+        report, _ = audit(server, "--only", "T9,T10,T11,T12,T13,stale_passive")
+    assert line(report, "passive_address")["verdict"] == "vulnerable"
+    assert ":25\"" not in json.dumps(report)
