@@ -215,6 +215,9 @@ introduce(struct audit *a, struct link *l, const struct reply *banner)
 {
 	struct reply r;
 
+	if (a->target->user[0] != '\0' && l->tls == NULL)
+		report_note(a, "the password was sent in the clear, as the "
+		    "target is ftp:// and not ftps://");
 	a->facts.logged_in = link_user(l);
 	if (!a->facts.logged_in) {
 		a->facts.no_login = true;
@@ -336,6 +339,7 @@ audit_run(const struct options *o, const struct target *t)
 	show_progress(&a, ASK_COUNT);
 	if (json_object_get(a.report, "error") == NULL)
 		report_finish(&a);
+	report_redact(a.report, t);
 	return a.report;
 }
 

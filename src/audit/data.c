@@ -211,12 +211,13 @@ data_fetch(struct link *l, struct reply *r, const char *command,
 
 bool
 data_store(struct link *l, struct reply *r, const char *command,
-    struct sv bytes)
+    struct sv bytes, bool *begun)
 {
 	struct data d;
-	bool sent = false;
+	bool sent = false, ready = begin(l, r, command, &d);
 
-	if (begin(l, r, command, &d)) {
+	*begun = reply_begins(r) || reply_agrees(r);
+	if (ready) {
 		sent = data_write(&d, bytes, place_now_ms() +
 		    link_patience(l));
 		if (d.tls != NULL)

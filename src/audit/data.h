@@ -55,6 +55,10 @@ typedef void data_piece(void *arg, struct sv bytes);
 MUST_USE int64_t data_fetch(struct link *l, struct reply *r,
     const char *command, data_piece *piece, void *arg);
 
-/* A whole transfer from us; true when the server said that it is done. */
+/*
+ * A whole transfer from us; true when the server said that it is done.
+ *
+ * begun  the server did not refuse: whatever the end was, there may be a file
+ */
 MUST_USE bool data_store(struct link *l, struct reply *r,
-    const char *command, struct sv bytes);
+    const char *command, struct sv bytes, bool *begun);

@@ -324,6 +324,18 @@ take(struct options *o, int option)
 	}
 }
 
+/* A message may go far, by cron's mail: before the @ a password may stand. */
+static void
+complain_target(struct sv text, const char *wrong)
+{
+	const char *at = memrchr(text.ptr, '@', text.len);
+	struct sv shown = at == NULL ? text :
+	    sv_drop(text, (size_t)(at - text.ptr));
+
+	fprintf(stderr, "portcullis audit: %s%.*s: %s\n", at != NULL ?
+	    "..." : "", (int)shown.len, shown.ptr, wrong);
+}
+
 /* where: of standard input, its line number; 0: on the command line. */
 static int
 add_target(struct options *o, struct sv text, unsigned where)
@@ -352,9 +364,25 @@ add_target(struct options *o, struct sv text, unsigned where)
 		fprintf(stderr, "portcullis audit: standard input, line %u: "
 		    "%s\n", where, wrong);
 	else
-		fprintf(stderr, "portcullis audit: %.*s: %s\n",
-		    (int)text.len, text.ptr, wrong);
+		complain_target(text, wrong);
 	return EXIT_USAGE;
+}
+
+/*
+ * Everybody on this host can read a command line.  What is left of the
+ * password there, once it is read, is asterisks: a moment later, but not as
+ * long as the audit.
+ */
+static void
+hide_password(char *target)
+{
+	char *end = strrchr(target, '@'), *begin = strstr(target, "://");
+
+	begin = begin != NULL && begin < end ? begin + 3 : target;
+	if (end == NULL || (begin = memchr(begin, ':', (size_t)(end -
+	    begin))) == NULL)
+		return;
+	memset(begin + 1, '*', (size_t)(end - begin) - 1);
 }
 
 /* Blank lines and those that begin with # are left out. */
@@ -420,6 +448,7 @@ audit_options_take(struct options *o, int argc, char **argv)
 	for (; optind < argc; optind++) {
 		status = strcmp(argv[optind], "-") == 0 ? read_targets(o) :
 		    add_target(o, sv_of(argv[optind]), 0);
+		hide_password(argv[optind]);
 		if (status != GO_ON)
 			return status;
 	}

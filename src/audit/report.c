@@ -6,6 +6,7 @@
 #include "audit/report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 static void
@@ -135,6 +136,90 @@ report_line(struct audit *a, struct ask *q, unsigned took_ms)
 	json_object_set_new(line, "exchange", q->exchange);
 	q->asked = q->exchange = NULL;
 	json_array_append_new(json_object_get(a->report, "questions"), line);
+}
+
+/* ---- secrets */
+
+/* Shorter ones are in every text, by chance. */
+#define SECRET_LEAST 4
+
+/* The text without the secret; NULL when it does not hold it. */
+static json_t *
+without(const char *text, const char *secret)
+{
+	const char *found = strstr(text, secret);
+	char *out = NULL;
+	json_t *clean;
+	size_t len;
+	FILE *f;
+
+	if (found == NULL || (f = open_memstream(&out, &len)) == NULL)
+		return NULL;
+	for (; found != NULL; found = strstr(text, secret)) {
+		fprintf(f, "%.*s****", (int)(found - text), text);
+		text = found + strlen(secret);
+	}
+	fputs(text, f);
+	clean = fclose(f) == 0 ? json_string(out) : json_string("****");
+	free(out);
+	return clean;
+}
+
+/* All texts of an object or array, and those within them. */
+static void
+redact(json_t *in, const char *secret)
+{
+	json_t *value, *clean;
+	const char *key;
+	size_t i;
+	void *next;
+
+	json_object_foreach_safe(in, next, key, value) {
+		redact(value, secret);
+		if (json_is_string(value) && (clean = without(
+		    json_string_value(value), secret)) != NULL)
+			json_object_set_new(in, key, clean);
+	}
+	json_array_foreach(in, i, value) {
+		redact(value, secret);
+		if (json_is_string(value) && (clean = without(
+		    json_string_value(value), secret)) != NULL)
+			json_array_set_new(in, i, clean);
+	}
+}
+
+static void
+redact_member(json_t *object, const char *key, const char *secret)
+{
+	json_t *value = json_object_get(object, key), *clean;
+
+	if (!json_is_string(value))
+		redact(value, secret);
+	else if ((clean = without(json_string_value(value), secret)) != NULL)
+		json_object_set_new(object, key, clean);
+}
+
+void
+report_redact(json_t *report, const struct target *t)
+{
+	static const char *const told[] = { "introduction", "notes",
+		"error" };
+	char secret[4 * TARGET_TEXT_MAX + 8];
+	json_t *server = json_object_get(report, "server"), *line;
+	size_t i;
+
+	if (strlen(t->password) < SECRET_LEAST)
+		return;
+	ask_printable(sv_of(t->password), secret, sizeof(secret));
+	for (i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		redact_member(report, told[i], secret);
+	redact_member(server, "banner", secret);
+	redact_member(server, "version", secret);
+	json_array_foreach(json_object_get(report, "questions"), i, line) {
+		redact_member(line, "evidence", secret);
+		redact_member(line, "exchange", secret);
+	}
+	explicit_bzero(secret, sizeof(secret));
 }
 
 bool

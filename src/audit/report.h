@@ -27,6 +27,9 @@ void report_line(struct audit *a, struct ask *q, unsigned took_ms);
 bool report_late(struct audit *a, enum audit_question question,
     const char *evidence);
 
+/* A server may repeat the password that it was told: it is taken out. */
+void report_redact(json_t *report, const struct target *t);
+
 /* Verdict, grade and duration, from the lines. */
 void report_finish(struct audit *a);
 

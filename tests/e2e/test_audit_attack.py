@@ -311,3 +311,110 @@ def test_a_passive_port_of_another_service_is_not_connected_to():
         report, _ = audit(server, "--only", "T9,T10,T11,T12,T13,stale_passive")
     assert line(report, "passive_address")["verdict"] == "vulnerable"
     assert ":25\"" not in json.dumps(report)
+
+
+# ---- to have it tell a secret, or leave something behind
+
+class Parrot(defective.Session):
+    """It repeats the password that it was told."""
+
+    def do_user(self, _line, _arg):
+        self.say("331 Password, please.")
+
+    def do_pass(self, _line, arg):
+        self.word = arg
+        self.logged_in = True
+        self.say(f"230-Welcome.\r\n230 Your password is {arg}.")
+
+    def do_stat(self, _line, _arg):
+        self.say(f"211 {self.word}")
+
+    def do_pasv(self, _line, _arg):
+        raise defective.Refused(f"502 No, {self.word}.")
+
+    do_epsv = do_pasv
+
+
+@pytest.mark.parametrize("form", ["--json", "--verbose", "--nagios", "--sarif"])
+def test_a_password_that_is_repeated_is_not_told(form, tmp_path):
+    with serving(Parrot) as server:
+        done = run(form, "--only", "T9,T12", "--listen-address", B,
+                   "-o", str(tmp_path / "out"), "-",
+                   stdin=f"ftp://me:{SECRET}@{SERVER}:{server.port}\n")
+    said = done.stdout + done.stderr + (tmp_path / "out").read_text()
+    assert SECRET not in said
+    if form in ("--json", "--verbose"):
+        assert "Your password is ****." in said
+        assert "502 No, ****." in said
+
+
+def test_a_wrong_target_is_told_without_its_password():
+    done = run(f"ftp://me:{SECRET}@host:99999")
+    assert done.returncode == 2
+    assert "...@host:99999: its port" in done.stderr
+    assert SECRET not in done.stderr
+
+
+def test_a_password_does_not_stay_in_the_command_line(tmp_path):
+    with serving(lambda server, _sock: server.ending.wait()) as server:
+        process = subprocess.Popen(command(
+            "--json", "--timeout", "5",
+            f"ftp://me:{SECRET}@{SERVER}:{server.port}"), env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL)
+        try:
+            time.sleep(1)
+            with open(f"/proc/{process.pid}/cmdline") as words:
+                line = words.read()
+            with open(f"/proc/{process.pid}/limits") as limits:
+                cores = next(one for one in limits if "core file" in one)
+        finally:
+            process.kill()
+            process.wait()
+    assert SECRET not in line and "ftp://me:****" in line
+    assert cores.split()[4:6] == ["1", "1"]
+
+
+class Lossy(defective.Session):
+    """An upload is stored, and its end is a lie, or the session's."""
+    end = "451 It went wrong."
+
+    def do_stor(self, line, arg):
+        super().do_stor(line, arg)
+        if not self.end:
+            raise defective.Over("lost")
+
+    def say(self, text):
+        super().say(self.end if text.startswith("226") and self.end else text)
+
+
+@pytest.mark.parametrize("end", ["451 It went wrong.", ""])
+def test_an_upload_that_seemed_to_fail_is_removed(end):
+    kind = type("Lossy", (Lossy,), {"end": end})
+    with serving(kind, "write", "overwrite") as server:
+        report, _ = audit(server, "--write", "--only", "write,overwrite")
+        assert not server.stored
+    assert "NOT be removed" not in json.dumps(report)
+
+
+class Keeping(defective.Session):
+    def do_dele(self, _line, _arg):
+        raise defective.Refused("550 It stays.")
+
+
+def test_what_stays_is_told_by_its_name():
+    with serving(Keeping, "write") as server:
+        report, _ = audit(server, "--write", "--only", "write")
+        left, = server.stored
+    assert f"{left} could NOT be removed" in line(report, "write")["evidence"]
+
+
+def test_the_output_does_not_follow_another_s_link(tmp_path):
+    """Who knows the name beside which it is written may put a link there."""
+    prey = tmp_path / "prey"
+    prey.write_text("precious\n")
+    (tmp_path / "out.new").symlink_to(prey)
+    with serving(defective.Session) as server:
+        audit(server, "--only", "before_login", "-o",
+              str(tmp_path / "out"))
+    assert prey.read_text() == "precious\n"
+    assert json.loads((tmp_path / "out").read_text())["questions"]
