@@ -74,6 +74,7 @@ told(void *arg, json_t *report)
 		table_print(stdout, report, &style);
 	if (o->form == FORM_JSON)
 		write_line(s, stdout, "standard output", report);
+	form_forget_dialogue(report);
 	if (o->form == FORM_TABLE || o->form == FORM_JSON)
 		json_decref(report);
 	else
