@@ -276,7 +276,7 @@ binds_any(const struct addr *a)
 	    "/proc/sys/net/ipv4/ip_nonlocal_bind", "re");
 
 	if (f == NULL)
-		return errno != ENOENT;
+		return true;	/* our unit shows no /proc/sys */
 	if (fread(&c, 1, 1, f) != 1)
 		c = '1';
 	fclose(f);
