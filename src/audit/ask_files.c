@@ -8,6 +8,7 @@
 
 #include "audit/data.h"
 
+#define CLEAN_MS 20000
 #define LEFT_MAX 160		/* what is said of a file left behind */
 #define MANY 1000		/* names from which on a listing may be cut */
 
@@ -128,15 +129,18 @@ make_name(const struct audit *a, char name[512])
 /*
  * What is left behind must be known.  An upload whose end was never told may
  * have made a file, too; the session may have ended with it, and 64 commands
- * be sent: then it is removed in another one.
+ * be sent: then it is removed in another one; --max-time or not.
  */
 static void
 clean_up(struct ask *q, struct link *l, const char *name, bool stored,
     char left[LEFT_MAX])
 {
+	uint64_t enough_ms = place_now_ms() + CLEAN_MS;
 	struct link *again = NULL;
 	struct reply r = { 0 };
 
+	if (q->audit->deadline_ms < enough_ms)
+		q->audit->deadline_ms = enough_ms;
 	left[0] = '\0';
 	if (link_command(l, &r, "DELE %s", name) == 0 &&
 	    (again = link_login(q)) != NULL)

@@ -418,3 +418,42 @@ def test_the_output_does_not_follow_another_s_link(tmp_path):
               str(tmp_path / "out"))
     assert prey.read_text() == "precious\n"
     assert json.loads((tmp_path / "out").read_text())["questions"]
+
+
+class Dawdling(defective.Session):
+    """An upload of which the end is told when nobody waits for it."""
+
+    def say(self, text):
+        if text.startswith("226") and self.server.stored:
+            self.server.ending.wait(8)
+        super().say(text)
+
+
+def test_what_was_stored_is_removed_when_the_time_is_over():
+    with serving(Dawdling, "write") as server:
+        report, seconds = audit(server, "--write", "--only", "write",
+                                "--max-time", "4")
+        assert not server.stored
+    assert report["verdict"] == "inconclusive" and seconds < 10
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as pids:
+        return [int(p) for p in pids.read().split()]
+
+
+def test_audits_end_with_who_asked_for_them():
+    with serving(lambda server, _sock: server.ending.wait()) as server:
+        process = subprocess.Popen(command(
+            "--json", "--timeout", "60", f"{SERVER}:{server.port}"),
+            env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+        try:
+            time.sleep(1)
+            child, = children(process.pid)
+        finally:
+            process.kill()
+            process.wait()
+        time.sleep(0.5)
+        with contextlib.suppress(FileNotFoundError):
+            with open(f"/proc/{child}/stat") as stat:
+                assert stat.read().split()[2] == "Z"
