@@ -106,11 +106,21 @@ audit_stop(struct audit *a, const char *format, ...)
 }
 
 bool
+audit_is_late(struct audit *a)
+{
+	if (sock_now_ms() < a->deadline_ms)
+		return false;
+	audit_stop(a, "the time for this server is over (--max-time, %u s)",
+	    a->options->max_time_s);
+	return true;
+}
+
+bool
 ask_may_send(struct ask *q)
 {
 	struct audit *a = q->audit;
 
-	if (q->commands == ASK_COMMANDS)
+	if (q->commands == ASK_COMMANDS || audit_is_late(a))
 		return false;
 	q->commands++;
 	sock_sleep_until(a->may_send_ms);

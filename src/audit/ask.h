@@ -12,6 +12,7 @@
 #include "audit/lore.h"
 #include "audit/options.h"
 #include "audit/place.h"
+#include "audit/sock.h"
 
 #define ASK_COMMANDS 64		/* of one question */
 #define ASK_EVIDENCE 400	/* bytes of it, NUL included */
@@ -28,6 +29,15 @@ struct facts {
 	char file[ASK_FILE_MAX];	/* a plain one there; or empty */
 };
 
+/* A listener of a third party's that outlives its question. */
+struct late {
+	struct listener at;
+	enum audit_question question;
+	uint64_t since_ms;
+};
+
+#define AUDIT_LATE 96
+
 struct audit {
 	const struct options *options;
 	const struct target *target;
@@ -35,10 +45,13 @@ struct audit {
 	struct facts facts;
 	uint64_t started_ms;	/* of sock_now_ms's clock */
 	uint64_t may_send_ms;	/* --rate: not before */
+	uint64_t deadline_ms;	/* --max-time: nothing is waited for beyond */
 	unsigned connections;	/* made so far: each has a number */
 	json_t *report;
 	unsigned silences;	/* in a row: no connection, or no reply */
 	char stopped[ASK_EVIDENCE];	/* why nothing more is asked */
+	struct late late[AUDIT_LATE];
+	size_t lates;
 };
 
 struct ask {
@@ -87,9 +100,12 @@ MUST_USE json_t *audit_run(const struct options *o, const struct target *t);
 /* A report that says only why there is none; NULL likewise. */
 MUST_USE json_t *audit_failed(const struct target *t, const char *why);
 
+/* --max-time is over.  Then nothing more is asked. */
+MUST_USE bool audit_is_late(struct audit *a);
+
 /*
  * Waits until --rate lets another command pass, and counts it.  False at
- * once when ASK_COMMANDS were sent.
+ * once when ASK_COMMANDS were sent, or --max-time is over.
  */
 MUST_USE bool ask_may_send(struct ask *q);
 

@@ -7,6 +7,8 @@
 
 #include "audit/data.h"
 
+#define CLEAN_MS 20000
+#define LEFT_MAX 160		/* what is said of a file left behind */
 #define MANY 1000		/* names from which on a listing may be cut */
 #define PART_COMMANDS 3		/* that the listing of a part takes at most */
 #define NAME_BYTES (OPTIONS_DIRECTORY_MAX + 32)
@@ -124,18 +126,32 @@ make_name(const struct audit *a, char name[NAME_BYTES])
 	    ask_made_up());
 }
 
-/* What is left behind must be known. */
+/*
+ * What is left behind must be known.  An upload whose end was never told may
+ * have made a file, too; the session may have ended with it, and 64 commands
+ * be sent: then it is removed in another one; --max-time or not.
+ */
 static void
-clean_up(struct ask *q, struct link *l, const char *name,
-    char left[LEFT_BYTES])
+clean_up(struct ask *q, struct link *l, const char *name, bool stored,
+    char left[LEFT_MAX])
 {
-	struct reply r;
+	uint64_t enough_ms = sock_now_ms() + CLEAN_MS;
+	struct link *again = NULL;
+	struct reply r = { 0 };
 
+	if (q->audit->deadline_ms < enough_ms)
+		q->audit->deadline_ms = enough_ms;
 	left[0] = '\0';
-	if (link_command(l, &r, "DELE %s", name) / 100 == 2)
-		return;
-	snprintf(left, LEFT_BYTES, "; it could NOT be removed again");
-	ask_event(q, "%s stays on the server: %s", name, r.text);
+	if (link_command(l, &r, "DELE %s", name) == 0 &&
+	    (again = link_login(q)) != NULL)
+		link_command(again, &r, "DELE %s", name);
+	/* "There is no such file" is as good, where none was stored. */
+	if (r.code / 100 != 2 && (stored || r.code / 100 != 5)) {
+		snprintf(left, LEFT_MAX, "; %.100s could NOT be removed again",
+		    name);
+		ask_event(q, "%s may be on the server: %s", name, r.text);
+	}
+	link_close(again);
 }
 
 static bool
@@ -150,7 +166,8 @@ may_write(struct ask *q)
 void
 ask_write(struct ask *q)
 {
-	char name[NAME_BYTES], command[COMMAND_BYTES], left[LEFT_BYTES];
+	char name[NAME_BYTES], command[COMMAND_BYTES], left[LEFT_MAX] = "";
+	bool begun, stored;
 	struct link *l;
 	struct reply r;
 
@@ -158,13 +175,15 @@ ask_write(struct ask *q)
 		return;
 	make_name(q->audit, name);
 	snprintf(command, sizeof(command), "STOR %s", name);
-	if (data_store(l, &r, command, SV("portcullis audit\n"))) {
-		clean_up(q, l, name, left);
-		ask_answer(q, VERDICT_vulnerable, "%s: %s%s", command, r.text,
+	stored = data_store(l, &r, command, SV("portcullis audit\n"), &begun);
+	if (begun)
+		clean_up(q, l, name, stored, left);
+	q->answered = false;	/* no second login is no answer */
+	if (stored)
+		ask_answer(q, VERDICT_vulnerable, "STOR: %.150s%s", r.text,
 		    left);
-	}
-	ask_answer(q, r.code == 0 ? VERDICT_inconclusive : VERDICT_safe,
-	    "STOR: %s", r.text);
+	ask_answer(q, reply_refuses(&r) && left[0] == '\0' ? VERDICT_safe :
+	    VERDICT_inconclusive, "STOR: %.150s%s", r.text, left);
 	link_close(l);
 }
 
@@ -172,23 +191,28 @@ ask_write(struct ask *q)
 void
 ask_overwrite(struct ask *q)
 {
-	char name[NAME_BYTES], command[COMMAND_BYTES], left[LEFT_BYTES];
-	struct reply first, second;
+	char name[NAME_BYTES], command[COMMAND_BYTES], left[LEFT_MAX] = "";
+	bool begun, again, stored, over = false;
+	struct reply first, second = { 0 };
 	struct link *l;
 
 	if (!may_write(q) || (l = link_login(q)) == NULL)
 		return;
 	make_name(q->audit, name);
 	snprintf(command, sizeof(command), "STOR %s", name);
-	if (data_store(l, &first, command, (struct sv) { content,
-	    sizeof(content) - 1 })) {
-		bool over = data_store(l, &second, command, SV("over\n"));
-
-		clean_up(q, l, name, left);
+	stored = data_store(l, &first, command, (struct sv) { content,
+	    sizeof(content) - 1 }, &begun);
+	if (stored)
+		over = data_store(l, &second, command, SV("over\n"), &again);
+	if (begun)
+		clean_up(q, l, name, stored, left);
+	q->answered = false;	/* no second login is no answer */
+	if (stored)
 		ask_answer(q, over ? VERDICT_vulnerable : VERDICT_safe,
-		    "STOR of a name that is there: %s%s", second.text, left);
-	}
-	ask_answer(q, first.code == 0 ? VERDICT_inconclusive : VERDICT_safe,
-	    "STOR: %s", first.text);
+		    "STOR of a name that is there: %.150s%s", second.text,
+		    left);
+	ask_answer(q, reply_refuses(&first) && left[0] == '\0' ?
+	    VERDICT_safe : VERDICT_inconclusive, "STOR: %.150s%s",
+	    first.text, left);
 	link_close(l);
 }

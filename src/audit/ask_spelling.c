@@ -139,7 +139,7 @@ open_octal_pair(struct dial *d, const struct addr *here)
 {
 	struct addr at = *here;
 
-	*d = (struct dial) DIAL_NONE;
+	*d = DIAL_NONE;
 	for (unsigned high = 160; high < 250; high++) {
 		at.port = (uint16_t)(high << 8 | 10);
 		if (!listener_open(&d->at[0], &at, at.port))

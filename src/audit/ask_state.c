@@ -51,13 +51,16 @@ ask_stale_refused(struct ask *q)
 {
 	struct addr other = q->audit->place.other;
 	char line[DIAL_LINE_MAX];
-	struct reply second;
+	struct reply second = { 0 };
 	struct link *l;
 	struct dial d;
 
 	if (!dial_needs(q, &other) || (l = named_own(q, &d)) == NULL)
 		return;
-	other.port = d.at[0].at.port;	/* where nobody listens: A does */
+	other.port = d.at[0].at.port;
+	/* Refused, and yet kept: then B is connected to. */
+	if (!listener_open(&d.at[1], &other, other.port))
+		ask_event(q, "no listener at the third party's address");
 	if (!link_send(l, dial_any(l, &other, line)) ||
 	    link_read(l, &second, link_patience(l)) == 0)
 		ask_answer(q, VERDICT_inconclusive, "no reply to the second "
@@ -67,6 +70,10 @@ ask_stale_refused(struct ask *q)
 		    "is not refused: see bounce");
 	else
 		dial_transfer(&d, l, "LIST");
+	if (d.end == DIAL_MADE && d.ignored)
+		ask_answer(q, VERDICT_vulnerable, "a third party was refused "
+		    "(%s), and LIST connected to it all the same",
+		    second.text);
 	answer_stale(q, l, &d, "a refused PORT");
 	dial_end(&d, l);
 }

@@ -255,8 +255,9 @@ ask_starttls_injection(struct ask *q)
 	}
 	if ((l = link_open(q, NULL)) == NULL)
 		return;
-	if (!link_send(l, SV("AUTH TLS\r\nSYST\r\n")) ||
-	    link_read(l, &r, link_patience(l)) != 234)
+	if (!link_send(l, SV("AUTH TLS\r\nSYST\r\n")))
+		ask_answer(q, VERDICT_inconclusive, "it could not be sent");
+	else if (link_read(l, &r, link_patience(l)) != 234)
 		ask_answer(q, r.code == 0 && l->told_421 ?
 		    VERDICT_inconclusive : VERDICT_safe, "AUTH and SYST at "
 		    "once: %s", r.text);

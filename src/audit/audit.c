@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "audit/data.h"
+#include "audit/dial.h"
 #include "audit/report.h"
 
+#define ADDRESSES_TRIED 8	/* of one host: its DNS is not ours */
 #define NAMES_MAX 4096		/* bytes of a listing, to find a plain file */
 #define FILES_TRIED 8		/* names of it */
 
@@ -31,7 +33,7 @@ reach(struct audit *a, char why[ASK_EVIDENCE])
 		.ai_family = a->options->family, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *all, *i;
 	char port[8], text[ADDR_TEXT_MAX];
-	int fd = -1, failed;
+	int fd = -1, failed, tried = 0;
 
 	snprintf(port, sizeof(port), "%u", (unsigned)a->target->port);
 	failed = getaddrinfo(a->target->host, port, &hints, &all);
@@ -45,6 +47,13 @@ reach(struct audit *a, char why[ASK_EVIDENCE])
 		struct sockaddr_storage ss = { 0 };
 
 		memcpy(&ss, i->ai_addr, i->ai_addrlen);
+		if (i->ai_family == AF_INET6 && ((struct sockaddr_in6 *)
+		    &ss)->sin6_scope_id != 0) {
+			snprintf(why, ASK_EVIDENCE, "%s: an address with a "
+			    "zone cannot be named to a server",
+			    a->target->host);
+			continue;
+		}
 		a->place.server = addr_of_sockaddr(&ss);
 		fd = sock_connect(NULL, &a->place.server, sock_now_ms() +
 		    a->options->timeout_ms);
@@ -52,6 +61,8 @@ reach(struct audit *a, char why[ASK_EVIDENCE])
 			snprintf(why, ASK_EVIDENCE, "%s: %s",
 			    addr_format(&a->place.server, text),
 			    strerror(errno));
+		if (++tried == ADDRESSES_TRIED || audit_is_late(a))
+			break;
 	}
 	freeaddrinfo(all);
 	return fd;
@@ -229,6 +240,9 @@ introduce(struct audit *a, struct link *l, const struct reply *banner)
 {
 	struct reply r;
 
+	if (a->target->user[0] != '\0' && l->tls == NULL)
+		report_note(a, "the password was sent in the clear, as the "
+		    "target is ftp:// and not ftps://");
 	a->facts.no_login = !link_user(l);
 	if (a->facts.no_login) {
 		snprintf(a->facts.login_reply, sizeof(a->facts.login_reply),
@@ -308,10 +322,15 @@ ask_one(struct audit *a, enum audit_question which)
 		.exchange = json_array(), .asked = json_array() };
 	uint64_t begun = sock_now_ms();
 
-	if (a->stopped[0] != '\0')
+	if (audit_is_late(a) || a->stopped[0] != '\0')
 		ask_answer(&q, VERDICT_inconclusive, "%s", a->stopped);
 	else
 		ask_functions[which](&q);
+	/* What did not come by then might have come. */
+	if (audit_is_late(a)) {
+		q.answered = false;
+		ask_answer(&q, VERDICT_inconclusive, "%s", a->stopped);
+	}
 	ask_answer(&q, VERDICT_inconclusive, "it came to no end");
 	report_line(a, &q, (unsigned)(sock_now_ms() - begun));
 }
@@ -334,10 +353,14 @@ audit_run(const struct options *o, const struct target *t)
 	struct audit a = { .options = o, .target = t,
 		.started_ms = sock_now_ms(), .report = report_new(t, o) };
 
+	a.deadline_ms = a.started_ms + 1000ull * o->max_time_s +
+	    1000ull * o->patience_s;
 	if (survey(&a)) {
 		ask_all(&a);
+		dial_look_back(&a);
 		report_finish(&a);
 	}
+	report_redact(a.report, t);
 	return a.report;
 }
 

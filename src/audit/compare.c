@@ -15,7 +15,7 @@
 #include "audit/form.h"
 
 struct compare {
-	json_t *reports;	/* an array, in the order of the file */
+	json_t *reports;	/* an object: by target, the last of each */
 };
 
 /* What a report must be to be compared with; NULL: it is one. */
@@ -63,11 +63,13 @@ take_line(struct compare *c, const char *line, size_t len, const char *name,
 	if ((why = why_no_report(report)) != NULL)
 		snprintf(error, COMPARE_ERROR_MAX, "%s:%zu: not a report of "
 		    "portcullis audit --json: %s", name, number, why);
-	else if (json_array_append(c->reports, report) != 0)
+	else if (json_object_set(c->reports, form_target(report),
+	    report) != 0)
 		snprintf(error, COMPARE_ERROR_MAX, "%s:%zu: out of memory",
 		    name, number);
 	else
 		error[0] = '\0';
+	form_forget_dialogue(report);
 	json_decref(report);
 	return error[0] == '\0';
 }
@@ -106,7 +108,7 @@ take_lines(struct compare *c, FILE *in, const char *name,
 		    strerror(errno));
 		fine = false;
 	}
-	if (fine && json_array_size(c->reports) == 0) {
+	if (fine && json_object_size(c->reports) == 0) {
 		snprintf(error, COMPARE_ERROR_MAX, "%s: holds no report",
 		    name);
 		fine = false;
@@ -119,7 +121,7 @@ compare_read(FILE *in, const char *name, char error[COMPARE_ERROR_MAX])
 {
 	struct compare *c = calloc(1, sizeof(*c));
 
-	if (c == NULL || (c->reports = json_array()) == NULL)
+	if (c == NULL || (c->reports = json_object()) == NULL)
 		snprintf(error, COMPARE_ERROR_MAX, "%s: out of memory", name);
 	else if (take_lines(c, in, name, error))
 		return c;
@@ -139,15 +141,7 @@ compare_free(struct compare *c)
 const json_t *
 compare_find(const struct compare *c, const char *target)
 {
-	size_t i = json_array_size(c->reports);
-
-	while (i-- > 0) {
-		const json_t *report = json_array_get(c->reports, i);
-
-		if (strcmp(form_target(report), target) == 0)
-			return report;
-	}
-	return NULL;
+	return json_object_get(c->reports, target);
 }
 
 /* ---- what is different */

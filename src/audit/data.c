@@ -79,6 +79,12 @@ data_ask_passive(struct link *l, struct reply *r, const char *verb,
 		link_command(l, r, "PASV");
 	if (!data_named(r, &named))
 		return false;
+	if (named.port < 1024) {	/* a service's, and no transfer's */
+		snprintf(r->text, sizeof(r->text), "it names port %u, to "
+		    "which this audit does not connect", (unsigned)named.port);
+		r->code = 0;
+		return false;
+	}
 	*at = l->ask->audit->place.server;
 	at->port = named.port;
 	return true;
@@ -135,6 +141,8 @@ data_fetch(struct link *l, struct reply *r, const char *command,
 	struct data d;
 	ssize_t n;
 
+	if (end_ms > l->ask->audit->deadline_ms)
+		end_ms = l->ask->audit->deadline_ms;
 	if (!begin(l, r, command, &d)) {
 		/* A 226 without a 150 is a whole transfer, if an odd one. */
 		data_close(&d);
@@ -151,17 +159,22 @@ data_fetch(struct link *l, struct reply *r, const char *command,
 	}
 	data_close(&d);
 	link_read(l, r, link_patience(l));
-	return total;
+	if (n == 0)
+		return total;
+	snprintf(r->text, sizeof(r->text), "the transfer came to no end: "
+	    "%lld bytes", (long long)total);
+	return -1;
 }
 
 bool
 data_store(struct link *l, struct reply *r, const char *command,
-    struct sv bytes)
+    struct sv bytes, bool *begun)
 {
 	struct data d;
-	bool sent = false;
+	bool sent = false, ready = begin(l, r, command, &d);
 
-	if (begin(l, r, command, &d)) {
+	*begun = reply_begins(r) || reply_agrees(r);
+	if (ready) {
 		sent = sock_write(d.fd, d.tls, bytes, sock_now_ms() +
 		    link_patience(l));
 		if (d.tls != NULL)

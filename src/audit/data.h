@@ -34,7 +34,7 @@ void data_close(struct data *d);
 /*
  * Asks for a passive port with EPSV, or PASV where that is refused; or with
  * the verb that is given.  On true *at is the audited address with the port
- * that was told.
+ * that was told; never one below 1024, where other services of that host are.
  */
 MUST_USE bool data_ask_passive(struct link *l, struct reply *r,
     const char *verb, struct addr *at);
@@ -57,6 +57,10 @@ typedef void data_piece(void *arg, struct sv bytes);
 MUST_USE int64_t data_fetch(struct link *l, struct reply *r,
     const char *command, data_piece *piece, void *arg);
 
-/* A whole transfer from us; true when the server said that it is done. */
+/*
+ * A whole transfer from us; true when the server said that it is done.
+ *
+ * begun  the server did not refuse: whatever the end was, there may be a file
+ */
 MUST_USE bool data_store(struct link *l, struct reply *r,
-    const char *command, struct sv bytes);
+    const char *command, struct sv bytes, bool *begun);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "audit/data.h"
+#include "audit/report.h"
 #include "proto/hostport.h"
 #include "tls/digest.h"
 
@@ -20,6 +21,8 @@
 #define BRIEF_MS 1500
 #define AFTER_MS 300		/* once the transfer has failed */
 #define BYTES_MOST 65536
+#define LATE_MS 1000		/* for the last one that was refused */
+#define QUEUE_MOST 8		/* connections that wait, at once */
 
 /* ---- lines */
 
@@ -68,10 +71,11 @@ bool
 dial_open(struct dial *d, struct ask *q, const struct addr *named)
 {
 	const struct addr *here = &q->audit->place.here;
-	bool alone = addr_same_ip(named, here) ||
-	    here->family != named->family;
+	bool own = addr_same_ip(named, here);
+	bool alone = own || here->family != named->family;
 
-	*d = (struct dial) DIAL_NONE;
+	*d = DIAL_NONE;
+	d->ask = own ? NULL : q;
 	if (alone ? listener_open(&d->at[0], named, 0) :
 	    listener_open_pair(&d->at[0], &d->at[1], named, here))
 		return true;
@@ -86,7 +90,7 @@ dial_open_low(struct dial *d, const struct addr *named)
 	static const uint16_t ports[] = { 1023, 25, 21, 20, 19, 1, 1001,
 		987 };
 
-	*d = (struct dial) DIAL_NONE;
+	*d = DIAL_NONE;
 	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
 		if (listener_open(&d->at[0], named, ports[i]))
 			return true;
@@ -96,35 +100,125 @@ dial_open_low(struct dial *d, const struct addr *named)
 void
 dial_close(struct dial *d)
 {
+	struct audit *a = d->ask == NULL ? NULL : d->ask->audit;
+
+	if (a != NULL && d->at[0].fd >= 0 && a->lates < AUDIT_LATE) {
+		a->late[a->lates++] = (struct late) { .at = d->at[0],
+			.question = d->ask->question,
+			.since_ms = sock_now_ms() };
+		d->at[0].fd = -1;
+	}
 	listener_close(&d->at[0]);
 	listener_close(&d->at[1]);
+	if (d->stranger >= 0)
+		close(d->stranger);
+	d->stranger = -1;
+}
+
+/* A connection to a third party is a bounce, whatever it was named for. */
+static enum audit_question
+bounce_of(enum audit_question question)
+{
+	switch ((int)question) {
+	case ASK_address_leak:
+	case ASK_throttling:
+	case ASK_log_trace:
+		return ASK_bounce;
+	default:
+		return question;
+	}
+}
+
+static void
+tell_late(struct audit *a, const struct late *l, const struct addr *came)
+{
+	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX], said[ASK_EVIDENCE];
+
+	snprintf(said, sizeof(said), "a connection came from %s to %s after "
+	    "all, when the server had refused it, or seemed to have",
+	    addr_format(came, from), addr_format(&l->at.at, to));
+	if (!report_late(a, bounce_of(l->question), said) &&
+	    !report_late(a, l->question, said))
+		report_note(a, said);
+}
+
+void
+dial_look_back(struct audit *a)
+{
+	struct addr from;
+	int fd;
+
+	if (a->lates > 0)
+		sock_sleep_until(a->late[a->lates - 1].since_ms + LATE_MS);
+	for (size_t i = 0; i < a->lates; i++) {
+		struct late *l = &a->late[i];
+
+		for (int n = 0; n < QUEUE_MOST &&
+		    (fd = listener_accept(&l->at, &from)) >= 0; n++) {
+			close(fd);
+			if (addr_same_ip(&from, &a->place.server))
+				tell_late(a, l, &from);
+		}
+		listener_close(&l->at);
+	}
+	a->lates = 0;
 }
 
 /* ---- watching */
 
 static void
-note_arrival(struct dial *d, struct ask *q, int which)
+note_arrival(struct ask *q, const struct addr *came, const struct addr *at)
 {
 	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX];
 
-	d->ignored = which == 1;
-	ask_event(q, "connection from %s to %s", addr_format(&d->from, from),
-	    addr_format(&d->at[which].at, to));
+	ask_event(q, "connection from %s to %s", addr_format(came, from),
+	    addr_format(at, to));
 }
 
-/* One that waits at either listener, or -1. */
+/* The first stranger is kept; he may be the server by another address. */
+static void
+keep_stranger(struct dial *d, int fd, const struct addr *from, int which)
+{
+	if (d->stranger >= 0) {
+		close(fd);
+		return;
+	}
+	d->stranger = fd;
+	d->from = *from;
+	d->ignored = which == 1;
+}
+
+/* One from the audited address that waits at either listener, or -1. */
 static int
 arrived(struct dial *d, struct ask *q)
 {
-	for (int i = 0; i < 2; i++) {
-		int fd = listener_accept(&d->at[i], &d->from);
+	struct addr from;
+	int fd;
 
-		if (fd < 0)
-			continue;
-		note_arrival(d, q, i);
-		return fd;
-	}
+	for (int i = 0; i < 2; i++)
+		for (int n = 0; n < QUEUE_MOST &&
+		    (fd = listener_accept(&d->at[i], &from)) >= 0; n++) {
+			note_arrival(q, &from, &d->at[i].at);
+			if (!addr_same_ip(&from, &q->audit->place.server)) {
+				keep_stranger(d, fd, &from, i);
+				continue;
+			}
+			d->from = from;
+			d->ignored = i == 1;
+			return fd;
+		}
 	return -1;
+}
+
+/* Nobody came from there: then whoever came. */
+static int
+take_stranger(struct dial *d)
+{
+	int fd = d->stranger;
+
+	d->stranger = -1;
+	d->foreign = fd >= 0;
+	return fd;
 }
 
 /* Waits for a connection, or for bytes on the control connection. */
@@ -170,7 +264,7 @@ dial_name(struct dial *d, struct link *l, struct sv raw)
 {
 	d->end = DIAL_UNSENT;
 	d->named = (struct reply) { 0 };
-	if (!link_send(l, raw)) {
+	if (!link_set_aside(l, &d->named) || !link_send(l, raw)) {
 		snprintf(d->named.text, sizeof(d->named.text),
 		    l->over ? "the session has ended" : "it was not sent");
 		return false;
@@ -225,6 +319,8 @@ watch(struct dial *d, struct link *l, uint64_t deadline_ms)
 static void
 conclude(struct dial *d, struct link *l, int fd)
 {
+	char from[ADDR_TEXT_MAX];
+
 	if (fd >= 0) {
 		d->end = DIAL_MADE;
 		swallow(d, l, fd, sock_now_ms() + WATCH_MS);
@@ -240,12 +336,18 @@ conclude(struct dial *d, struct link *l, int fd)
 	}
 	if (d->done.code == 0)
 		d->took_ms = (unsigned)(sock_now_ms() - d->asked_ms);
+	if (d->foreign && d->done.code / 100 != 2)
+		ask_answer(l->ask, VERDICT_inconclusive, "a connection came "
+		    "from %s, which is not the audited address, and the "
+		    "server says: %s", addr_format(&d->from, from),
+		    d->done.code != 0 ? d->done.text : "nothing");
 }
 
 void
 dial_transfer(struct dial *d, struct link *l, const char *transfer)
 {
 	char line[DIAL_LINE_MAX];
+	struct reply second;
 	int fd;
 
 	wait_for_news(d, NULL, EARLY_MS);
@@ -254,6 +356,9 @@ dial_transfer(struct dial *d, struct link *l, const char *transfer)
 	d->early = fd >= 0 && transfer != NULL;
 	if (d->early)
 		l->ask->audit->facts.dials_early = true;
+	/* A second reply to the address is none to the transfer. */
+	if (transfer != NULL && !link_set_aside(l, &second))
+		d->named = second;
 	if (transfer != NULL &&
 	    !link_send(l, dial_line(line, "%s\r\n", transfer))) {
 		if (fd >= 0)
@@ -265,6 +370,8 @@ dial_transfer(struct dial *d, struct link *l, const char *transfer)
 	if (fd < 0)
 		fd = watch(d, l, d->asked_ms + (d->brief ? BRIEF_MS :
 		    WATCH_MS));
+	if (fd < 0)
+		fd = take_stranger(d);
 	conclude(d, l, fd);
 }
 

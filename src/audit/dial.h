@@ -21,6 +21,7 @@ enum dial_end {
 };
 
 struct dial {
+	struct ask *ask;	/* NULL: nobody is waited for afterwards */
 	/* what is watched: the address that is named, and A */
 	struct listener at[2];
 	bool odd;		/* the line may be taken for none */
@@ -34,13 +35,26 @@ struct dial {
 	bool early;		/* before the transfer was asked for */
 	bool ignored;		/* it came to A and not to the named address */
 	struct addr from;
+	bool foreign;		/* that is not the audited server's address */
+	int stranger;		/* who came from there, and waits; -1: nobody */
 	uint64_t bytes;
 	uint64_t asked_ms;	/* when the transfer's command was sent */
 	unsigned took_ms;	/* from then to its end */
 };
 
 /* Nothing is open and nothing was learned: what each begins as. */
-#define DIAL_NONE { .at = { { .fd = -1 }, { .fd = -1 } } }
+#define DIAL_NONE (struct dial) { .at = { { .fd = -1 }, { .fd = -1 } }, \
+	.stranger = -1 }
+
+/*
+ * Who connects.  The port is open to everybody on this host and around it, so
+ * a connection proves something when it comes from the audited address; or
+ * when it comes from another, and the server says that its transfer is
+ * complete.  A question that met another one is answered: inconclusive.
+ *
+ * When the server refused to connect, the listener of a third party stays open
+ * until the audit's end: dial_look_back sees who came late.
+ */
 
 /*
  * Opens the listeners: at `named`, and (where that is another address) at A.
@@ -57,6 +71,8 @@ void dial_close(struct dial *d);
 MUST_USE struct link *dial_begin(struct dial *d, struct ask *q,
     const struct addr *named);
 void dial_end(struct dial *d, struct link *l);
+/* At the end: connections that came after their question was answered. */
+void dial_look_back(struct audit *a);
 
 /* A port below 1024 of an own address, if we may and one is free. */
 MUST_USE bool dial_open_low(struct dial *d, const struct addr *named);

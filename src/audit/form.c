@@ -130,6 +130,19 @@ form_target(const json_t *report)
 	return target[0] != '\0' ? target : form_text(report, "host");
 }
 
+void
+form_forget_dialogue(json_t *report)
+{
+	json_t *question;
+	size_t i;
+
+	json_object_del(report, "introduction");
+	json_array_foreach(json_object_get(report, "questions"), i, question) {
+		json_object_del(question, "exchange");
+		json_object_del(question, "asked");
+	}
+}
+
 const char *
 form_grade(const json_t *report)
 {

@@ -87,6 +87,12 @@ int64_t form_number(const json_t *object, const char *key);
 /* "ftp://host:21", or the host when the report names no target. */
 const char *form_target(const json_t *report);
 
+/*
+ * Takes the dialogue out of a report that is kept for the sake of its verdicts:
+ * it is nearly all of it, and there may be 100000 reports.
+ */
+void form_forget_dialogue(json_t *report);
+
 /* "A" to "F", with "?" when a line is inconclusive; "?" for no grade. */
 const char *form_grade(const json_t *report);
 

@@ -7,11 +7,15 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "audit/ask.h"
+
+#define AHEAD 4		/* reports kept, for each job, until their turn */
 
 struct job {
 	size_t target;		/* of the options */
@@ -29,6 +33,20 @@ struct jobs {
 	size_t begun, told;
 };
 
+/*
+ * A resolver or a disk may keep a process longer than anything that it waits
+ * for by itself.
+ */
+#define GRACE_S 60
+
+/* With who is to read its report, an audit ends: nobody would know of it. */
+static void
+end_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+		_exit(1);
+}
+
 static _Noreturn void
 no_memory(void)
 {
@@ -39,10 +57,14 @@ no_memory(void)
 static _Noreturn void
 child(const struct options *o, const struct target *t, int fd)
 {
-	json_t *report = audit_run(o, t);
-	bool written = json_dumpfd(report, fd, JSON_COMPACT |
-	    JSON_ENSURE_ASCII) == 0;
+	json_t *report;
+	bool written;
 
+	signal(SIGALRM, SIG_DFL);
+	alarm(o->max_time_s + o->patience_s + GRACE_S);
+	report = audit_run(o, t);
+	written = json_dumpfd(report, fd, JSON_COMPACT |
+	    JSON_ENSURE_ASCII) == 0;
 	json_decref(report);
 	_exit(written ? 0 : 1);
 }
@@ -50,6 +72,7 @@ child(const struct options *o, const struct target *t, int fd)
 static bool
 begin(struct jobs *j, struct job *job)
 {
+	pid_t parent = getpid();
 	int ends[2], failed;
 
 	if (pipe(ends) != 0)
@@ -58,6 +81,7 @@ begin(struct jobs *j, struct job *job)
 	job->pid = fork();
 	failed = errno;
 	if (job->pid == 0) {
+		end_with(parent);
 		close(ends[0]);
 		child(j->options, &j->options->targets[job->target],
 		    ends[1]);
@@ -94,6 +118,8 @@ end(struct jobs *j, struct job *job)
 		report = json_loadb(job->bytes, job->len, 0, NULL);
 	keep_report(j, job->target, report, job->overlong ?
 	    "the report is longer than 16 MiB" :
+	    WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ?
+	    "it came to no end (--max-time), and was ended" :
 	    "the process that audited it has failed");
 	free(job->bytes);
 	job->bytes = NULL;
@@ -146,6 +172,9 @@ fill(struct jobs *j)
 	for (unsigned i = 0; i < o->jobs && j->begun < o->target_count; i++) {
 		if (j->all[i].fd >= 0)
 			continue;
+		/* Reports wait for those before them: one slow server. */
+		if (j->begun >= j->told + AHEAD * o->jobs)
+			return;
 		if (!begin(j, &j->all[i]))
 			keep_report(j, j->begun, NULL, strerror(errno));
 		j->begun++;

@@ -20,12 +20,19 @@
 #define PASSWORD_MAX TARGET_TEXT_MAX
 #define SILENCES 2		/* in a row, and no more is asked */
 #define FAREWELL_MS 500		/* for QUIT to be sent, and for its 221 */
+#define UNASKED_MOST 8		/* replies, one after the other */
+#define TLS_NEWS_MS 20
 #define ODD_MS 2000		/* for a reply that may never come */
 
 unsigned
 link_patience(const struct link *l)
 {
-	return l->ask->audit->options->timeout_ms;
+	const struct audit *a = l->ask->audit;
+	uint64_t now = sock_now_ms(), left = a->deadline_ms > now ?
+	    a->deadline_ms - now : 0;
+
+	return left < a->options->timeout_ms ? (unsigned)left :
+	    a->options->timeout_ms;
 }
 
 /* ---- bytes */
@@ -152,14 +159,15 @@ forget_middle(struct link *l)
 	size_t first, last;
 	const char *end = memchr(l->buf, '\n', l->len);
 
-	if (end == NULL || lf == NULL) {
-		l->len = LINK_REPLY_KEPT / 2;
-		return;
+	if (end != NULL && lf != NULL) {
+		first = (size_t)(end - l->buf) + 1;
+		last = l->len - ((size_t)(lf - l->buf) + 1);
+		memmove(l->buf + first, lf + 1, last);
+		l->len = first + last;
 	}
-	first = (size_t)(end - l->buf) + 1;
-	last = l->len - ((size_t)(lf - l->buf) + 1);
-	memmove(l->buf + first, lf + 1, last);
-	l->len = first + last;
+	/* A line's beginning tells what it is; and room there must be. */
+	if (l->len > LINK_REPLY_KEPT / 2)
+		l->len = LINK_REPLY_KEPT / 2;
 }
 
 static int
@@ -192,6 +200,9 @@ link_read(struct link *l, struct reply *r, unsigned ms)
 		if (total > LINK_REPLY_READ)
 			return no_reply(l, r, "the reply has no end: more "
 			    "than 1 MiB came");
+		/* Who always has another byte ready keeps nobody. */
+		if (sock_now_ms() >= deadline)
+			return fail_read(l, r, -1, ms);
 		if (l->len == LINK_REPLY_KEPT)
 			forget_middle(l);
 		n = sock_read(l->fd, l->tls, l->buf + l->len,
@@ -203,6 +214,44 @@ link_read(struct link *l, struct reply *r, unsigned ms)
 	}
 }
 
+/* What TLS says to itself (session tickets) is no news. */
+bool
+link_has_news(struct link *l)
+{
+	ssize_t n;
+
+	if (l->len > 0)
+		return true;
+	if (l->tls == NULL)
+		return sock_readable(l->fd, 0);
+	if (!tls_pending(l->tls) && !sock_readable(l->fd, 0))
+		return false;
+	n = sock_read(l->fd, l->tls, l->buf, LINK_REPLY_KEPT, sock_now_ms() +
+	    TLS_NEWS_MS);
+	if (n > 0)
+		l->len = without_telnet(l, l->buf, (size_t)n);
+	return n == 0 || l->len > 0;
+}
+
+bool
+link_set_aside(struct link *l, struct reply *r)
+{
+	/* What comes while --rate is waited for is not asked for either. */
+	sock_sleep_until(l->ask->audit->may_send_ms);
+	for (int i = 0; !l->over && link_has_news(l); i++) {
+		if (i == UNASKED_MOST) {
+			no_reply(l, r, "it speaks without being asked");
+			break;
+		}
+		if (link_read(l, r, link_patience(l)) != 0)
+			ask_event(l->ask, "connection %u: nothing asked for "
+			    "that", l->number);
+		if (l->over)
+			return false;
+	}
+	return !l->over;
+}
+
 int
 link_read_odd(struct link *l, struct reply *r)
 {
@@ -211,7 +260,9 @@ link_read_odd(struct link *l, struct reply *r)
 	if (link_has_news(l) || sock_readable(l->fd, sock_now_ms() +
 	    ODD_MS))
 		return link_read(l, r, link_patience(l));
-	if (link_command(l, r, "SYST") != 215)
+	/* Its reply may still come, and must not be set aside. */
+	if (!link_send(l, SV("SYST\r\n")) ||
+	    link_read(l, r, link_patience(l)) != 215)
 		return r->code;
 	snprintf(said, sizeof(said), "%.150s", r->text);
 	*r = (struct reply) { .ignored = true };
@@ -236,10 +287,13 @@ link_command(struct link *l, struct reply *r, const char *format, ...)
 		return 0;
 	}
 	memcpy(line + n, "\r\n", 2);
+	if (!l->over && !link_set_aside(l, r))
+		return r->code;
 	if (!link_send(l, (struct sv) { line, (size_t)n + 2 })) {
 		snprintf(r->text, sizeof(r->text), "%s",
 		    l->ask->commands == ASK_COMMANDS ? "64 commands were "
-		    "sent: no more" : "the connection is closed");
+		    "sent: no more" : l->over ? "the connection is closed" :
+		    "it could not be sent");
 		return 0;
 	}
 	return link_read(l, r, link_patience(l));
@@ -320,12 +374,6 @@ begin_tls(struct link *l)
 	return false;
 }
 
-bool
-link_has_news(const struct link *l)
-{
-	return l->len > 0 || (l->tls != NULL && tls_pending(l->tls)) ||
-	    sock_readable(l->fd, 0);
-}
 
 /* A server that says nothing, twice in a row, is not waited for again. */
 static void

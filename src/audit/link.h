@@ -126,8 +126,14 @@ int link_read_odd(struct link *l, struct reply *r);
 MUST_USE bool link_handshake(struct link *l,
     const struct tls_client_want *want);
 
-/* Bytes of a reply are there, or can be read at once. */
-bool link_has_news(const struct link *l);
+/* Bytes of a reply are there, or can be read at once; or the end is. */
+bool link_has_news(struct link *l);
 
-/* What --timeout says, in ms. */
+/*
+ * Reads what was said before it was asked for, so that a reply is of the
+ * command before it and of no other.  False: the link is over, by *r.
+ */
+MUST_USE bool link_set_aside(struct link *l, struct reply *r);
+
+/* What --timeout says, in ms; less, when --max-time leaves less. */
 unsigned link_patience(const struct link *l);

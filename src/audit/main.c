@@ -6,9 +6,12 @@
 #include "audit/main.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "audit/compare.h"
 #include "audit/jobs.h"
@@ -66,6 +69,7 @@ told(void *arg, json_t *report)
 		table_print(stdout, report, &style);
 	if (o->form == FORM_JSON)
 		write_line(s, stdout, "standard output", report);
+	form_forget_dialogue(report);
 	if (o->form == FORM_TABLE || o->form == FORM_JSON)
 		json_decref(report);
 	else
@@ -132,6 +136,25 @@ open_old(struct session *s)
 }
 
 /*
+ * One that is of nobody else: in a directory of many, somebody may have put a
+ * link to another's file where ours will be, or a pipe that nobody reads.
+ */
+static FILE *
+open_new(const char *name)
+{
+	FILE *out = NULL;
+	int fd;
+
+	if (unlink(name) != 0 && errno != ENOENT)
+		return NULL;
+	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	    0666);
+	if (fd >= 0 && (out = fdopen(fd, "w")) == NULL)
+		close(fd);
+	return out;
+}
+
+/*
  * A plain file is written beside and renamed: an audit that is ended before
  * its end leaves the last one's reports to be compared with.  A pipe, a
  * device or a link is written to as it stands.
@@ -145,7 +168,8 @@ open_output(struct session *s)
 	if ((lstat(name, &st) != 0 || S_ISREG(st.st_mode)) &&
 	    asprintf(&s->beside, "%s.new", name) < 0)
 		s->beside = NULL;	/* no memory: in place, then */
-	s->output = fopen(s->beside != NULL ? s->beside : name, "we");
+	s->output = s->beside != NULL ? open_new(s->beside) :
+	    fopen(name, "we");
 	if (s->output == NULL)
 		fprintf(stderr, "portcullis audit: --output %s: %s\n",
 		    s->beside != NULL ? s->beside : name, strerror(errno));
@@ -195,12 +219,26 @@ finish(struct session *s)
 	audit_options_free(&s->options);
 }
 
+/*
+ * Every process of ours holds the passwords of all targets.  One byte, and not
+ * none: where cores go to a program, Linux heeds this limit alone.
+ */
+static void
+forbid_cores(void)
+{
+	const struct rlimit one = { 1, 1 };
+
+	setrlimit(RLIMIT_CORE, &one);
+}
+
 int
 audit_main(int argc, char **argv)
 {
 	static struct session s;
-	int status = audit_options_take(&s.options, argc, argv);
+	int status;
 
+	forbid_cores();
+	status = audit_options_take(&s.options, argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	if (status >= 0) {
 		finish(&s);

@@ -6,18 +6,30 @@
 #include "audit/nagios.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "audit/form.h"
 
 #define TOLD_MOST 8	/* reports, in words; pollers cut at 4 KiB or before */
 
-/* A bar would begin the numbers early; the rest is as for a terminal. */
+/*
+ * A bar would begin the numbers early.  And pollers hand the line on to their
+ * notifiers, through printf(1)'s %b, a shell or a page of HTML: bytes that
+ * mean something there are none of ours.
+ */
 static void
 put(FILE *out, const char *text)
 {
-	for (; *text != '\0'; text++)
-		form_put(out, *text == '|' ? "/" :
-		    (const char[]) { *text, '\0' });
+	for (; *text != '\0'; text++) {
+		if (strchr("|\\", *text) != NULL)
+			putc('/', out);
+		else if (strchr("`$<>&\"'~", *text) != NULL)
+			putc('?', out);
+		else if (form_width(*text) > 1)
+			putc('?', out);
+		else
+			putc(*text, out);
+	}
 }
 
 static const char *

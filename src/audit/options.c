@@ -17,6 +17,8 @@
 #define TIMEOUT_S 10
 #define TIMEOUT_MOST_S 300
 #define PATIENCE_MOST_S 3600
+#define MAX_TIME_S 900
+#define MAX_TIME_MOST_S 86400
 #define CONTACT_MAX 128
 
 static const char usage[] =
@@ -40,6 +42,8 @@ static const char usage[] =
 	"      --patience SECONDS  to wait for an unused passive port to close\n"
 	"      --rate N            commands a second at most (20)\n"
 	"      --timeout SECONDS   for a reply (10)\n"
+	"      --max-time SECONDS  for one target; what was not asked by then is\n"
+	"                          inconclusive (900)\n"
 	"      --jobs N            targets at once (1)\n"
 	"  -4, -6                  over IPv4, over IPv6 alone\n"
 	"what is said\n"
@@ -184,7 +188,7 @@ enum {
 	OPT_CONTACT, OPT_ONLY, OPT_DIRECTORY, OPT_LOG, OPT_SYSLOG,
 	OPT_WRITE,
 	OPT_BALANCER, OPT_PATIENCE, OPT_RATE, OPT_TIMEOUT, OPT_JOBS,
-	OPT_FAIL_ON, OPT_COLOUR,
+	OPT_FAIL_ON, OPT_COLOUR, OPT_MAX_TIME,
 };
 
 static const struct option options[] = {
@@ -204,6 +208,7 @@ static const struct option options[] = {
 	{ "patience", required_argument, NULL, OPT_PATIENCE },
 	{ "rate", required_argument, NULL, OPT_RATE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "max-time", required_argument, NULL, OPT_MAX_TIME },
 	{ "jobs", required_argument, NULL, OPT_JOBS },
 	{ "fail-on", required_argument, NULL, OPT_FAIL_ON },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -280,6 +285,9 @@ take_value(struct options *o, int option)
 	case OPT_TIMEOUT:
 		return take_seconds("timeout", optarg, TIMEOUT_MOST_S,
 		    &o->timeout_ms);
+	case OPT_MAX_TIME:
+		return take_number("max-time", optarg, 1, MAX_TIME_MOST_S,
+		    &o->max_time_s);
 	case OPT_JOBS:
 		return take_number("jobs", optarg, 1, OPTIONS_JOBS, &o->jobs);
 	case OPT_FAIL_ON:
@@ -329,6 +337,18 @@ take(struct options *o, int option)
 	}
 }
 
+/* A message may go far, by cron's mail: before the @ a password may stand. */
+static void
+complain_target(struct sv text, const char *wrong)
+{
+	const char *at = memrchr(text.ptr, '@', text.len);
+	struct sv shown = at == NULL ? text :
+	    sv_drop(text, (size_t)(at - text.ptr));
+
+	fprintf(stderr, "portcullis audit: %s%.*s: %s\n", at != NULL ?
+	    "..." : "", (int)shown.len, shown.ptr, wrong);
+}
+
 /* where: of standard input, its line number; 0: on the command line. */
 static int
 add_target(struct options *o, struct sv text, unsigned where)
@@ -357,9 +377,25 @@ add_target(struct options *o, struct sv text, unsigned where)
 		fprintf(stderr, "portcullis audit: standard input, line %u: "
 		    "%s\n", where, wrong);
 	else
-		fprintf(stderr, "portcullis audit: %.*s: %s\n",
-		    (int)text.len, text.ptr, wrong);
+		complain_target(text, wrong);
 	return AUDIT_EXIT_USAGE;
+}
+
+/*
+ * Everybody on this host can read a command line.  What is left of the
+ * password there, once it is read, is asterisks: a moment later, but not as
+ * long as the audit.
+ */
+static void
+hide_password(char *target)
+{
+	char *end = strrchr(target, '@'), *begin = strstr(target, "://");
+
+	begin = begin != NULL && begin < end ? begin + 3 : target;
+	if (end == NULL || (begin = memchr(begin, ':', (size_t)(end -
+	    begin))) == NULL)
+		return;
+	memset(begin + 1, '*', (size_t)(end - begin) - 1);
 }
 
 /* Blank lines and those that begin with # are left out. */
@@ -417,6 +453,7 @@ audit_options_take(struct options *o, int argc, char **argv)
 
 	*o = (struct options) { .jobs = 1, .rate = RATE, .fail_on = LEVEL_LOW,
 		.timeout_ms = TIMEOUT_S * 1000, .family = AF_UNSPEC,
+		.max_time_s = MAX_TIME_S,
 		.colour = likes_colour(),
 		.progress = isatty(STDERR_FILENO) == 1 };
 	memset(o->asked, true, sizeof(o->asked));
@@ -428,6 +465,7 @@ audit_options_take(struct options *o, int argc, char **argv)
 	for (; optind < argc; optind++) {
 		status = strcmp(argv[optind], "-") == 0 ? read_targets(o) :
 		    add_target(o, sv_of(argv[optind]), 0);
+		hide_password(argv[optind]);
 		if (status != GO_ON)
 			return status;
 	}

@@ -49,6 +49,7 @@ struct options {
 	unsigned rate;			/* commands a second */
 	unsigned timeout_ms;		/* for a reply */
 	unsigned patience_s;		/* for an unused listener; 0: not */
+	unsigned max_time_s;		/* for one target, patience_s beside */
 };
 
 /*

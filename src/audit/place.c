@@ -7,6 +7,7 @@
 
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "audit/sock.h"
@@ -31,6 +32,60 @@ is_link_local(const struct addr *a)
 	    (a->ip[1] & 0xc0) == 0x80 : a->ip[0] == 169 && a->ip[1] == 254;
 }
 
+/* ADDR_NONE for one that is of another kind, or not up. */
+static struct addr
+address_of(const struct ifaddrs *i)
+{
+	struct sockaddr_storage ss = { 0 };
+
+	if (i->ifa_addr == NULL || (i->ifa_flags & IFF_UP) == 0)
+		return (struct addr) { 0 };
+	if (i->ifa_addr->sa_family == AF_INET)
+		memcpy(&ss, i->ifa_addr, sizeof(struct sockaddr_in));
+	else if (i->ifa_addr->sa_family == AF_INET6)
+		memcpy(&ss, i->ifa_addr, sizeof(struct sockaddr_in6));
+	else
+		return (struct addr) { 0 };
+	return addr_of_sockaddr(&ss);
+}
+
+static bool
+is_of_interface(const struct addr *a)
+{
+	struct ifaddrs *all, *i;
+	bool found = false;
+
+	if (getifaddrs(&all) != 0)
+		return false;
+	for (i = all; i != NULL && !found; i = i->ifa_next) {
+		struct addr one = address_of(i);
+
+		found = addr_same_ip(&one, a);
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+/*
+ * Hosts that may take over others' addresses (keepalived) are often allowed to
+ * bind any: there it proves nothing.
+ */
+static bool
+binds_any(const struct addr *a)
+{
+	char c = '1';
+	FILE *f = fopen(a->family == ADDR_V6 ?
+	    "/proc/sys/net/ipv6/ip_nonlocal_bind" :
+	    "/proc/sys/net/ipv4/ip_nonlocal_bind", "re");
+
+	if (f == NULL)
+		return true;	/* our unit shows no /proc/sys */
+	if (fread(&c, 1, 1, f) != 1)
+		c = '1';
+	fclose(f);
+	return c != '0';
+}
+
 static bool
 is_owned(const struct addr *a)
 {
@@ -39,7 +94,7 @@ is_owned(const struct addr *a)
 	if (!listener_open(&l, a, 0))
 		return false;
 	listener_close(&l);
-	return true;
+	return !binds_any(a) || is_loopback(a) || is_of_interface(a);
 }
 
 /* Takes a as what it can serve for and nothing before it did. */
@@ -68,18 +123,10 @@ offer_interfaces(struct place *p)
 	if (getifaddrs(&all) != 0)
 		return;
 	for (i = all; i != NULL; i = i->ifa_next) {
-		struct sockaddr_storage ss = { 0 };
-		struct addr a;
+		struct addr a = address_of(i);
 
-		if (i->ifa_addr == NULL || (i->ifa_flags & IFF_UP) == 0)
+		if (a.family == ADDR_NONE)
 			continue;
-		if (i->ifa_addr->sa_family == AF_INET)
-			memcpy(&ss, i->ifa_addr, sizeof(struct sockaddr_in));
-		else if (i->ifa_addr->sa_family == AF_INET6)
-			memcpy(&ss, i->ifa_addr, sizeof(struct sockaddr_in6));
-		else
-			continue;
-		a = addr_of_sockaddr(&ss);
 		/* From a loopback nothing is reached but the loopback. */
 		if (!is_link_local(&a) &&
 		    is_loopback(&a) == is_loopback(&p->server))

@@ -6,6 +6,7 @@
 #include "audit/report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "audit/sock.h"
@@ -156,6 +157,112 @@ lacks_lines(const struct audit *a)
 		asked += a->options->asked[i];
 	return json_array_size(json_object_get(a->report, "questions")) <
 	    asked;
+}
+
+/* ---- secrets */
+
+/* Shorter ones are in every text, by chance. */
+#define SECRET_LEAST 4
+
+/* The text without the secret; NULL when it does not hold it. */
+static json_t *
+without(const char *text, const char *secret)
+{
+	const char *found = strstr(text, secret);
+	char *out = NULL;
+	json_t *clean;
+	size_t len;
+	FILE *f;
+
+	if (found == NULL || (f = open_memstream(&out, &len)) == NULL)
+		return NULL;
+	for (; found != NULL; found = strstr(text, secret)) {
+		fprintf(f, "%.*s****", (int)(found - text), text);
+		text = found + strlen(secret);
+	}
+	fputs(text, f);
+	clean = fclose(f) == 0 ? json_string(out) : json_string("****");
+	free(out);
+	return clean;
+}
+
+/* All texts of an object or array, and those within them. */
+static void
+redact(json_t *in, const char *secret)
+{
+	json_t *value, *clean;
+	const char *key;
+	size_t i;
+	void *next;
+
+	json_object_foreach_safe(in, next, key, value) {
+		redact(value, secret);
+		if (json_is_string(value) && (clean = without(
+		    json_string_value(value), secret)) != NULL)
+			json_object_set_new(in, key, clean);
+	}
+	json_array_foreach(in, i, value) {
+		redact(value, secret);
+		if (json_is_string(value) && (clean = without(
+		    json_string_value(value), secret)) != NULL)
+			json_array_set_new(in, i, clean);
+	}
+}
+
+static void
+redact_member(json_t *object, const char *key, const char *secret)
+{
+	json_t *value = json_object_get(object, key), *clean;
+
+	if (!json_is_string(value))
+		redact(value, secret);
+	else if ((clean = without(json_string_value(value), secret)) != NULL)
+		json_object_set_new(object, key, clean);
+}
+
+void
+report_redact(json_t *report, const struct target *t)
+{
+	static const char *const told[] = { "introduction", "notes",
+		"error" };
+	char secret[4 * TARGET_TEXT_MAX + 8];
+	json_t *server = json_object_get(report, "server"), *line;
+	size_t i;
+
+	if (strlen(t->password) < SECRET_LEAST)
+		return;
+	ask_printable(sv_of(t->password), secret, sizeof(secret));
+	for (i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		redact_member(report, told[i], secret);
+	redact_member(server, "banner", secret);
+	redact_member(server, "version", secret);
+	json_array_foreach(json_object_get(report, "questions"), i, line) {
+		redact_member(line, "evidence", secret);
+		redact_member(line, "exchange", secret);
+	}
+	explicit_bzero(secret, sizeof(secret));
+}
+
+bool
+report_late(struct audit *a, enum audit_question question,
+    const char *evidence)
+{
+	json_t *lines = json_object_get(a->report, "questions"), *line;
+	size_t i;
+
+	json_array_foreach(lines, i, line) {
+		if (strcmp(form_text(line, "id"),
+		    audit_questions[question].id) != 0)
+			continue;
+		if (verdict_find(form_text(line, "verdict")) ==
+		    VERDICT_vulnerable)
+			return true;
+		set(line, "verdict", verdict_name(VERDICT_vulnerable));
+		set(line, "evidence", evidence);
+		set(line, "mend", lore_mend(a->facts.kind, question));
+		return true;
+	}
+	return false;
 }
 
 void

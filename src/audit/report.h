@@ -28,6 +28,16 @@ void report_error(struct audit *a, const char *why);
 void report_line(struct audit *a, struct ask *q, unsigned took_ms);
 
 /*
+ * What was seen after the question was answered: its line says vulnerable.
+ * False: it has none.
+ */
+bool report_late(struct audit *a, enum audit_question question,
+    const char *evidence);
+
+/* A server may repeat the password that it was told: it is taken out. */
+void report_redact(json_t *report, const struct target *t);
+
+/*
  * Verdict, grade and duration, from the lines.  Of a report that lacks a line
  * (there was no memory for it) nobody says that the server is safe.
  */

@@ -169,6 +169,37 @@ locations_of(const json_t *report)
 	    "kind", "resource");
 }
 
+/*
+ * In a message "[text](URI)" is a link and "{0}" an argument (SARIF 2.1.0
+ * §3.11.5, §3.11.6), and the server may write either into its replies: a blank
+ * makes plain text of the one, other braces of the other.  `text` is given
+ * away.
+ */
+static json_t *
+plain(json_t *text)
+{
+	const char *from = json_string_value(text);
+	json_t *made = NULL;
+	char *safe = NULL;
+	size_t len;
+	FILE *out;
+
+	if (from == NULL || (out = open_memstream(&safe, &len)) == NULL) {
+		json_decref(text);
+		return NULL;
+	}
+	for (; *from != '\0'; from++) {
+		putc(*from == '{' ? '(' : *from == '}' ? ')' : *from, out);
+		if (*from == ']' && (from[1] == '(' || from[1] == '{'))
+			putc(' ', out);
+	}
+	if (fclose(out) == 0)
+		made = json_string(safe);
+	free(safe);
+	json_decref(text);
+	return made;
+}
+
 /* What, how it was seen, how it is mended. */
 static json_t *
 message_of(const json_t *report, const struct form_line *l)
@@ -176,11 +207,11 @@ message_of(const json_t *report, const struct form_line *l)
 	const char *target = form_target(report);
 
 	if (!form_line_is_defect(l))
-		return json_sprintf("%s: it could not be told whether the "
-		    "server %s: %s", target, l->title, l->evidence);
-	return json_sprintf("%s: the server %s: %s\nMend: %s", target,
+		return plain(json_sprintf("%s: it could not be told whether "
+		    "the server %s: %s", target, l->title, l->evidence));
+	return plain(json_sprintf("%s: the server %s: %s\nMend: %s", target,
 	    l->title, l->evidence, l->mend[0] != '\0' ? l->mend :
-	    "see the rule");
+	    "see the rule"));
 }
 
 static json_t *
@@ -234,7 +265,8 @@ invocation(json_t *const *reports, size_t n)
 		all = false;
 		if (append(errors, json_pack("{s:s, s:{s:o}, s:o}",
 		    "level", "error", "message", "text",
-		    json_sprintf("%s: %s", form_target(reports[i]), error),
+		    plain(json_sprintf("%s: %s", form_target(reports[i]),
+		    error)),
 		    "locations", locations_of(reports[i]))))
 			continue;
 		json_decref(errors);

@@ -129,7 +129,8 @@ play(struct scene *s, const struct addr *stranger, const struct addr *port,
 	/* Some complain of the stranger before anything was asked for. */
 	for (int i = 0; i < UNASKED_MOST && !s->l->over &&
 	    link_has_news(s->l); i++)
-		link_read(s->l, &unasked, link_patience(s->l));
+		if (link_read(s->l, &unasked, link_patience(s->l)) == 0)
+			break;
 	if (!link_send(s->l, SV("LIST\r\n")))
 		return;
 	if (order == THEFT_FIRST)

@@ -36,7 +36,8 @@ begin(struct scene *s)
 		.target = { .host = "h", .user = "u", .password = "secret" },
 	};
 	s->audit = (struct audit) { .options = &s->options,
-		.target = &s->target, .started_ms = sock_now_ms() };
+		.target = &s->target, .started_ms = sock_now_ms(),
+		.deadline_ms = sock_now_ms() + 600000 };
 	s->ask = (struct ask) { .audit = &s->audit,
 		.exchange = json_array(), .asked = json_array() };
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK |
@@ -83,6 +84,45 @@ say_slowly(struct scene *s, struct sv text, size_t each, unsigned times)
 				usleep(BYTE_US);
 		}
 	_exit(0);
+}
+
+/*
+ * In a process of its own: waits for a line, and answers it; n times.  Ends
+ * with 0 when each line was the one expected (NULL: whichever).
+ */
+static pid_t
+answer(struct scene *s, const char *const *replies, size_t n,
+    const char *expected)
+{
+	char line[256];
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return pid;
+	for (size_t i = 0; i < n; i++) {
+		ssize_t got = sock_read(s->server, NULL, line,
+		    sizeof(line) - 1, sock_now_ms() + LATE_MS);
+
+		if (got <= 0)
+			_exit(1);
+		line[got] = '\0';
+		if (expected != NULL && strcmp(line, expected) != 0)
+			_exit(2);
+		if (!sock_write(s->server, NULL, sv_of(replies[i]),
+		    sock_now_ms() + LATE_MS))
+			_exit(3);
+	}
+	_exit(0);
+}
+
+static void
+assert_fine(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 static void
@@ -276,22 +316,41 @@ a_reply_without_end_is_none(void **state)
 static void
 a_question_sends_64_commands_and_no_more(void **state)
 {
+	const char *fine[ASK_COMMANDS];
 	struct scene s;
 	struct reply r;
 	char buf[16];
+	pid_t pid;
 
 	(void)state;
+	for (size_t i = 0; i < COUNT(fine); i++)
+		fine[i] = "200 fine\r\n";
 	begin(&s);
-	for (int i = 0; i < ASK_COMMANDS; i++) {
-		say(&s, SV("200 fine\r\n"));
+	pid = answer(&s, fine, COUNT(fine), "NOOP 7\r\n");
+	for (int i = 0; i < ASK_COMMANDS; i++)
 		assert_int_equal(link_command(s.link, &r, "NOOP %d", 7), 200);
-		assert_int_equal(read(s.server, buf, sizeof(buf)), 8);
-		assert_memory_equal(buf, "NOOP 7\r\n", 8);
-	}
-	say(&s, SV("200 fine\r\n"));
+	assert_fine(pid);
 	assert_int_equal(link_command(s.link, &r, "NOOP"), 0);
 	assert_string_equal(r.text, "64 commands were sent: no more");
 	assert_int_equal(read(s.server, buf, sizeof(buf)), -1);
+	end(&s);
+}
+
+/* What was said before the command is no reply to it. */
+static void
+what_was_not_asked_for_is_no_reply(void **state)
+{
+	const char *const fine[] = { "200 fine\r\n" };
+	struct scene s;
+	struct reply r;
+	pid_t pid;
+
+	(void)state;
+	begin(&s);
+	say(&s, SV("500 no\r\n550 never\r\n"));
+	pid = answer(&s, fine, 1, "NOOP\r\n");
+	assert_int_equal(link_command(s.link, &r, "NOOP"), 200);
+	assert_fine(pid);
 	end(&s);
 }
 
@@ -316,14 +375,18 @@ a_command_too_long_is_not_sent(void **state)
 static void
 no_password_is_written_down(void **state)
 {
+	static const char *const said[] = { "331 password\r\n",
+		"230 welcome\r\n" };
 	struct scene s;
 	struct reply r;
 	char *text;
+	pid_t pid;
 
 	(void)state;
 	begin(&s);
-	say(&s, SV("331 password\r\n230 welcome\r\n"));
+	pid = answer(&s, said, COUNT(said), NULL);
 	assert_true(link_say_user(s.link, &r));
+	assert_fine(pid);
 	assert_true(s.link->logged_in);
 	text = json_dumps(s.ask.exchange, JSON_COMPACT);
 	assert_non_null(text);
@@ -464,6 +527,7 @@ main(void)
 		cmocka_unit_test(a_long_reply_is_cut),
 		cmocka_unit_test(a_reply_without_end_is_none),
 		cmocka_unit_test(a_question_sends_64_commands_and_no_more),
+		cmocka_unit_test(what_was_not_asked_for_is_no_reply),
 		cmocka_unit_test(a_command_too_long_is_not_sent),
 		cmocka_unit_test(no_password_is_written_down),
 		cmocka_unit_test(nobody_else_is_named),

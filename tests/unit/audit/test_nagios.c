@@ -44,8 +44,15 @@ one_report_is_one_line(void **state)
 		  "time=20.311s\n" },
 		{ "{'target': 'ftp://x:21', 'error': 'refused | \\u001b\\n',"
 		  " 'verdict': 'inconclusive', 'questions': []}", 3,
-		  "FTP AUDIT UNKNOWN - ftp://x:21: refused / \\x1b\\x0a | "
+		  "FTP AUDIT UNKNOWN - ftp://x:21: refused / ?? | "
 		  "vulnerable=0 accepts=0 inconclusive=0 time=0.000s\n" },
+		/* What the server said, and a notifier would run or show. */
+		{ "{'target': 'ftp://x:21', 'error': '500 \\\\x1b[2J `id` "
+		  "$(id) <b>&\\\"~', 'verdict': 'inconclusive', "
+		  "'questions': []}", 3,
+		  "FTP AUDIT UNKNOWN - ftp://x:21: 500 /x1b[2J ?id? ?(id) "
+		  "?b???? | vulnerable=0 accepts=0 inconclusive=0 "
+		  "time=0.000s\n" },
 	};
 
 	(void)state;

@@ -218,12 +218,32 @@ a_target_that_was_not_reached_is_told(void **state)
 	json_decref(reports[1]);
 }
 
+/* The server writes evidence and errors, and dashboards show them. */
+static void
+a_reply_makes_no_link(void **state)
+{
+	json_t *log = log_of(REPORT(TARGET, "vulnerable", "D", QUESTION("T9",
+	    "theft", "high", "vulnerable",
+	    "[mended](http://x/) and [this](0) {0}")));
+
+	(void)state;
+	assert_non_null(strstr(text_at(log, "runs 0 results 0 message text"),
+	    "[mended] (http://x/) and [this] (0) (0)"));
+	json_decref(log);
+	log = log_of("{'target': 'ftp://x:21', 'error': 'no: [a](http://b)',"
+	    " 'verdict': 'inconclusive', 'questions': []}");
+	assert_non_null(strstr(text_at(log, "runs 0 invocations 0 "
+	    "toolExecutionNotifications 0 message text"), "[a] (http://b)"));
+	json_decref(log);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_question_is_a_rule),
 		cmocka_unit_test(results_are_what_is_not_safe),
+		cmocka_unit_test(a_reply_makes_no_link),
 		cmocka_unit_test(a_host_of_colons_is_still_a_relative_uri),
 		cmocka_unit_test(fingerprints_are_of_target_and_question_alone),
 		cmocka_unit_test(a_target_that_was_not_reached_is_told),
