@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "audit/compare.h"
 #include "audit/jobs.h"
@@ -21,6 +23,7 @@
 #define EXIT_VULNERABLE 1	/* and when it failed itself */
 #define EXIT_USAGE 2
 #define EXIT_INCONCLUSIVE 3
+#define WIDTH_MOST 120	/* longer lines are not read with ease */
 
 struct session {
 	struct options options;
@@ -29,7 +32,8 @@ struct session {
 	char *beside;		/* its name, until all is written; or NULL */
 	json_t **kept;		/* for the forms that want all at once */
 	size_t kept_count;
-	bool vulnerable, inconclusive, failed;
+	size_t told, vulnerable, inconclusive;
+	bool failed;
 };
 
 static void
@@ -48,6 +52,17 @@ write_line(struct session *s, FILE *out, const char *name,
 		complain(s, name);
 }
 
+/* 0: no terminal, or one that does not tell. */
+static unsigned
+terminal_width(void)
+{
+	struct winsize size = { 0 };
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
+		return 0;
+	return size.ws_col < WIDTH_MOST ? size.ws_col : WIDTH_MOST;
+}
+
 /* A report has come; those of earlier targets have been told before. */
 static void
 told(void *arg, json_t *report)
@@ -55,18 +70,20 @@ told(void *arg, json_t *report)
 	struct session *s = arg;
 	const struct options *o = &s->options;
 	const struct table_style style = { .colour = o->colour,
-		.verbose = o->verbose };
+		.verbose = o->verbose, .width = terminal_width() };
 
 	if (report_verdict(report) == VERDICT_vulnerable)
-		s->vulnerable = true;
+		s->vulnerable++;
 	else if (report_verdict(report) != VERDICT_safe)
-		s->inconclusive = true;
+		s->inconclusive++;
 	if (s->old != NULL && !compare_add(s->old, report)) {
 		fputs("portcullis audit: out of memory\n", stderr);
 		s->failed = true;
 	}
 	if (s->output != NULL)
 		write_line(s, s->output, o->output, report);
+	if (o->form == FORM_TABLE && s->told++ > 0)
+		putchar('\n');
 	if (o->form == FORM_TABLE)
 		table_print(stdout, report, &style);
 	if (o->form == FORM_JSON)
@@ -82,17 +99,21 @@ told(void *arg, json_t *report)
 static int
 status_of(const struct session *s)
 {
-	if (s->vulnerable || s->failed)
+	if (s->vulnerable > 0 || s->failed)
 		return EXIT_VULNERABLE;
-	return s->inconclusive ? EXIT_INCONCLUSIVE : EXIT_SAFE;
+	return s->inconclusive > 0 ? EXIT_INCONCLUSIVE : EXIT_SAFE;
 }
 
-/* SARIF and Nagios speak of all targets at once. */
+/* SARIF and Nagios speak of all targets at once; the table sums them up. */
 static void
 tell_all(struct session *s)
 {
 	json_t *log;
 
+	if (s->options.form == FORM_TABLE && s->told > 1)
+		printf("\n%zu targets: %zu vulnerable, %zu inconclusive, %zu "
+		    "safe\n", s->told, s->vulnerable, s->inconclusive,
+		    s->told - s->vulnerable - s->inconclusive);
 	if (s->options.form == FORM_NAGIOS)
 		nagios_print(stdout, s->kept, s->kept_count, status_of(s));
 	if (s->options.form == FORM_SARIF) {

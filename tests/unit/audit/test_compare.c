@@ -37,7 +37,7 @@ text_of(const json_t *change, const char *key)
 	QUESTION("T8", "before_login", "high", "safe", "530")
 
 #define NEW \
-	QUESTION("T1", "bounce", "critical", "safe", "501") "," \
+	QUESTION("T1", "bounce", "critical", "safe", "501 no") "," \
 	QUESTION("T2", "payload", "critical", "safe", "500") "," \
 	QUESTION("T9", "theft", "high", "accepts", "agreed") "," \
 	QUESTION("T10", "theft_race", "high", "safe", "refused") "," \
@@ -62,8 +62,8 @@ changes_are_told_worse_first(void **state)
 		  "low_port_own: new, accepts: 200" },
 		{ "server", "", "vsftpd 3.0.2", "vsftpd 3.0.3", false,
 		  "server: vsftpd 3.0.3, was vsftpd 3.0.2" },
-		{ "evidence", "bounce", "500", "501", false,
-		  "bounce: still safe, but now: 501 (was: 500)" },
+		{ "evidence", "bounce", "500", "501 no", false,
+		  "bounce: still safe, but now: 501 no (was: 500)" },
 		{ "verdict", "theft_race", "vulnerable", "safe", false,
 		  "theft_race (high): safe, was vulnerable: refused" },
 		{ "verdict", "write", "not_asked", "safe", false,
