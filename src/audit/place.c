@@ -212,8 +212,8 @@ place_connect(const struct addr *from, const struct addr *to,
 
 /* ---- addresses */
 
-static bool
-is_loopback(const struct addr *a)
+bool
+place_is_loopback(const struct addr *a)
 {
 	struct addr b = addr_unmap(*a);
 	static const uint8_t one[16] = { [15] = 1 };
@@ -280,7 +280,7 @@ offer_interfaces(struct place *p)
 		a = addr_of_sockaddr(&ss);
 		/* From a loopback nothing is reached but the loopback. */
 		if (!is_link_local(&a) &&
-		    is_loopback(&a) == is_loopback(&p->server))
+		    place_is_loopback(&a) == place_is_loopback(&p->server))
 			offer(p, &a);
 	}
 	freeifaddrs(all);
@@ -292,9 +292,9 @@ offer_loopback(struct place *p)
 {
 	struct addr a;
 
-	if (is_loopback(&p->server) && addr_parse_ip(SV("127.0.0.2"), &a))
+	if (place_is_loopback(&p->server) && addr_parse_ip(SV("127.0.0.2"), &a))
 		offer(p, &a);
-	if (is_loopback(&p->server) && addr_parse_ip(SV("127.0.0.3"), &a))
+	if (place_is_loopback(&p->server) && addr_parse_ip(SV("127.0.0.3"), &a))
 		offer(p, &a);
 }
 
@@ -327,6 +327,6 @@ place_find(struct place *p, const struct addr *here,
 	p->other = p->here.family == ADDR_V4 ? p->other4 : p->other6;
 	p->reachable = p->other.family != ADDR_NONE && is_reachable(p);
 	p->behind_nat = bounce_is_internal(&p->here) &&
-	    !bounce_is_internal(&p->server) && !is_loopback(&p->server);
+	    !bounce_is_internal(&p->server) && !place_is_loopback(&p->server);
 	return NULL;
 }
