@@ -21,9 +21,9 @@ struct facts {
 	enum server_kind kind;
 	bool logged_in;		/* a login was taken */
 	bool no_login;		/* none was, the first time */
+	bool login_tls;		/* it is taken within TLS alone */
 	bool has_tls;		/* AUTH TLS was answered with 234, or 990 */
 	bool dials_early;	/* it connects at PORT */
-	bool bounces;		/* PORT of B is accepted */
 	char login_reply[ASK_EVIDENCE];	/* when there is no login */
 	char file[256];		/* a plain file of the directory; or empty */
 };

@@ -24,9 +24,6 @@ ask_bounce(struct ask *q)
 
 	dial_once(q, &p->other, spell_any, p->other.family == ADDR_V6 ?
 	    "EPRT of a third party" : "PORT of a third party", "LIST");
-	/* The next questions go by it. */
-	q->audit->facts.bounces = q->verdict == VERDICT_vulnerable ||
-	    q->verdict == VERDICT_accepts;
 }
 
 void

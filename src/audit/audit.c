@@ -22,6 +22,31 @@ static void (*const ask_functions[ASK_COUNT])(struct ask *q) = {
 
 /* ---- the first connection */
 
+/* One address is audited; a server at another may be set up otherwise. */
+static void
+note_others(struct audit *a, const struct addrinfo *all)
+{
+	char note[ASK_EVIDENCE], text[ADDR_TEXT_MAX];
+	size_t n = 0;
+
+	for (const struct addrinfo *i = all; i != NULL; i = i->ai_next) {
+		struct sockaddr_storage ss = { 0 };
+		struct addr other;
+
+		memcpy(&ss, i->ai_addr, i->ai_addrlen);
+		other = addr_of_sockaddr(&ss);
+		if (addr_same_ip(&other, &a->place.server) ||
+		    n + 2 * ADDR_TEXT_MAX > sizeof(note))
+			continue;
+		n += (size_t)snprintf(note + n, sizeof(note) - n, "%s%s",
+		    n == 0 ? "the host has other addresses, that were not "
+		    "audited; name them, too: " : ", ",
+		    addr_format_ip(&other, text));
+	}
+	if (n > 0)
+		report_note(a, note);
+}
+
 /* Tries each address of the host in turn; -1: none, and *why says it. */
 static int
 reach(struct audit *a, char why[ASK_EVIDENCE])
@@ -52,6 +77,8 @@ reach(struct audit *a, char why[ASK_EVIDENCE])
 			    addr_format(&a->place.server, text),
 			    strerror(errno));
 	}
+	if (fd >= 0)
+		note_others(a, all);
 	freeaddrinfo(all);
 	return fd;
 }
@@ -199,26 +226,53 @@ get_to_know(struct audit *a, struct link *l, const struct reply *banner)
 	report_server(a, &known, banner->text);
 }
 
+/* Some take a user within TLS alone; then every question is asked there. */
+static struct link *
+try_within_tls(struct audit *a, struct ask *q)
+{
+	struct ask second = *q;		/* the same exchange, no answer yet */
+	struct link *l;
+
+	if (!a->facts.has_tls || a->target->tls || a->stopped[0] != '\0')
+		return NULL;
+	a->facts.login_tls = true;
+	second.answered = false;
+	l = link_login(&second);
+	q->commands = second.commands;
+	if (l != NULL) {
+		l->ask = q;
+		report_note(a, "users are taken within TLS alone: every "
+		    "question behind the login was asked there");
+	} else
+		a->facts.login_tls = false;
+	return l;
+}
+
+static void
+note_no_login(struct audit *a, const char *why)
+{
+	a->facts.no_login = true;
+	snprintf(a->facts.login_reply, sizeof(a->facts.login_reply), "%s",
+	    why);
+	report_note(a, a->target->user[0] != '\0' ?
+	    "there was no login: what can be asked only after one was not "
+	    "asked; the user or the password may be wrong" :
+	    "there was no login: what can be asked only after one was not "
+	    "asked; name a user, as user:password@HOST");
+}
+
+/* What is asked of who is logged in, on the first session that is. */
 static void
 introduce(struct audit *a, struct link *l, const struct reply *banner)
 {
 	struct reply r;
 
-	a->facts.logged_in = link_user(l);
-	if (!a->facts.logged_in) {
-		a->facts.no_login = true;
-		snprintf(a->facts.login_reply, sizeof(a->facts.login_reply),
-		    "%s", l->ask->evidence);
-		report_note(a, "there was no login: what can be asked only "
-		    "after one was not asked; name a user, as "
-		    "user:password@HOST");
-	} else {
+	if (l->logged_in)
 		link_command(l, &r, "CLNT portcullis-audit %s %s",
 		    PORTCULLIS_VERSION, a->options->contact != NULL ?
 		    a->options->contact : "");
-	}
 	get_to_know(a, l, banner);
-	if (a->facts.logged_in && !l->over)
+	if (l->logged_in && !l->over)
 		look_around(a, l);
 }
 
@@ -236,6 +290,30 @@ look_for_tls(struct audit *a, struct ask *q)
 	if (a->facts.has_tls)
 		l->over = true;	/* what comes next is no command */
 	link_close(l);
+}
+
+/* Logs in, one way or the other; returns the session, to be closed. */
+static struct link *
+meet(struct audit *a, struct ask *q, struct link *l,
+    const struct reply *banner)
+{
+	struct link *within;
+
+	if (link_user(l)) {
+		a->facts.logged_in = true;
+		introduce(a, l, banner);
+		look_for_tls(a, q);
+		return l;
+	}
+	look_for_tls(a, q);
+	if ((within = try_within_tls(a, q)) != NULL) {
+		link_close(l);
+		l = within;
+		a->facts.logged_in = true;
+	} else
+		note_no_login(a, q->evidence);
+	introduce(a, l, banner);
+	return l;
 }
 
 /* The whole first session; false: there is no FTP server to be asked. */
@@ -259,8 +337,7 @@ survey(struct audit *a)
 	if (l != NULL && greet(l, &banner, why)) {
 		report_place(a);
 		l->here = a->place.here;
-		introduce(a, l, &banner);
-		look_for_tls(a, &q);
+		l = meet(a, &q, l, &banner);
 	}
 	link_close(l);
 	json_object_set_new(a->report, "introduction", q.exchange);
@@ -316,6 +393,8 @@ audit_run(const struct options *o, const struct target *t)
 	show_progress(&a, ASK_COUNT);
 	if (json_object_get(a.report, "error") == NULL)
 		report_finish(&a);
+	json_object_set_new(a.report, "duration_ms", json_integer(
+	    (json_int_t)(place_now_ms() - a.started_ms)));
 	return a.report;
 }
 

@@ -89,8 +89,9 @@ report_place(struct audit *a)
 		    "asked, and connections to it may not arrive");
 	if (p->behind_nat)
 		report_note(a, "this host's address is private and the "
-		    "server's is not: a NAT stands between, and active data "
-		    "connections may not arrive");
+		    "server's is not: a NAT stands between; active data "
+		    "connections may not arrive, and to the server all "
+		    "addresses of this host may be one");
 }
 
 void
@@ -114,6 +115,22 @@ is_defect(enum verdict v)
 	return v == VERDICT_vulnerable || v == VERDICT_accepts;
 }
 
+/* Behind a balancer its own address is the balancer's, and so is the mend. */
+static void
+mend_self(struct audit *a)
+{
+	json_t *line;
+	size_t i;
+
+	json_array_foreach(json_object_get(a->report, "questions"), i, line) {
+		if (strcmp(form_text(line, "id"),
+		    audit_questions[ASK_self].id) == 0 &&
+		    form_text(line, "mend")[0] != '\0')
+			set(line, "mend", lore_mend(a->facts.kind,
+			    ASK_balancer));
+	}
+}
+
 void
 report_line(struct audit *a, struct ask *q, unsigned took_ms)
 {
@@ -135,6 +152,8 @@ report_line(struct audit *a, struct ask *q, unsigned took_ms)
 	json_object_set_new(line, "exchange", q->exchange);
 	q->asked = q->exchange = NULL;
 	json_array_append_new(json_object_get(a->report, "questions"), line);
+	if (q->question == ASK_balancer && is_defect(q->verdict))
+		mend_self(a);
 }
 
 void
@@ -167,8 +186,6 @@ report_finish(struct audit *a)
 	    worst == LEVEL_INFO ? "" : grades[worst], open ? "?" : "");
 	set(a->report, "verdict", verdict_name(verdict));
 	set(a->report, "grade", grade);
-	json_object_set_new(a->report, "duration_ms", json_integer(
-	    (json_int_t)(place_now_ms() - a->started_ms)));
 }
 
 enum verdict
