@@ -7,11 +7,15 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "audit/ask.h"
+
+#define NOT_SHOWN SIZE_MAX
 
 struct job {
 	size_t target;		/* of the options */
@@ -26,7 +30,8 @@ struct jobs {
 	const struct options *options;
 	struct job *all;	/* options->jobs of them */
 	json_t **reports;	/* one a target, until it was told */
-	size_t begun, told;
+	size_t begun, kept, told;
+	size_t shown;		/* as kept, on the terminal; NOT_SHOWN */
 };
 
 static _Noreturn void
@@ -62,11 +67,32 @@ begin(struct jobs *j, struct job *job)
 	return false;
 }
 
+/* Of one target at a time its own process tells more. */
+static void
+show_progress(struct jobs *j)
+{
+	if (!j->options->progress || j->options->jobs == 1 ||
+	    j->shown == j->kept)
+		return;
+	j->shown = j->kept;
+	fprintf(stderr, "\r\033[K%zu of %zu targets audited", j->kept,
+	    j->options->target_count);
+}
+
+static void
+hide_progress(struct jobs *j)
+{
+	if (j->shown != NOT_SHOWN)
+		fputs("\r\033[K", stderr);
+	j->shown = NOT_SHOWN;
+}
+
 static void
 keep_report(struct jobs *j, size_t target, json_t *report, const char *why)
 {
 	j->reports[target] = report != NULL ? report :
 	    audit_failed(&j->options->targets[target], why);
+	j->kept++;
 }
 
 static void
@@ -148,7 +174,7 @@ void
 jobs_run(const struct options *o, void (*told)(void *arg, json_t *report),
     void *arg)
 {
-	struct jobs j = { .options = o,
+	struct jobs j = { .options = o, .shown = NOT_SHOWN,
 		.all = calloc(o->jobs, sizeof(*j.all)),
 		.reports = calloc(o->target_count, sizeof(*j.reports)) };
 
@@ -160,10 +186,13 @@ jobs_run(const struct options *o, void (*told)(void *arg, json_t *report),
 		j.all[i].fd = -1;
 	while (j.told < o->target_count) {
 		fill(&j);
-		if (j.reports[j.told] == NULL)
+		show_progress(&j);
+		if (j.reports[j.told] == NULL) {
 			wait_for_some(&j);
-		else
-			told(arg, j.reports[j.told++]);
+			continue;
+		}
+		hide_progress(&j);
+		told(arg, j.reports[j.told++]);
 	}
 	free(j.all);
 	free(j.reports);
