@@ -15,6 +15,7 @@
 #include "audit/compare.h"
 #include "audit/jobs.h"
 #include "audit/nagios.h"
+#include "audit/place.h"
 #include "audit/report.h"
 #include "audit/sarif.h"
 #include "audit/table.h"
@@ -192,12 +193,43 @@ close_output(struct session *s)
 		complain(s, s->options.output);
 }
 
+static bool
+owns_addresses(const struct options *o)
+{
+	char text[ADDR_TEXT_MAX];
+	struct listener l;
+
+	for (size_t i = 0; i < o->listens; i++) {
+		if (!listener_open(&l, &o->listen[i], 0)) {
+			fprintf(stderr, "portcullis audit: --listen-address: "
+			    "%s is no address of this host: %s\n",
+			    addr_format_ip(&o->listen[i], text),
+			    strerror(errno));
+			return false;
+		}
+		listener_close(&l);
+	}
+	return true;
+}
+
+static bool
+can_read_log(const struct options *o)
+{
+	if (o->log == NULL || access(o->log, R_OK) == 0)
+		return true;
+	fprintf(stderr, "portcullis audit: --log %s: %s\n", o->log,
+	    strerror(errno));
+	return false;
+}
+
 /* What can be wrong is found before the first packet is sent. */
 static bool
 prepare(struct session *s)
 {
 	const struct options *o = &s->options;
 
+	if (!owns_addresses(o) || !can_read_log(o))
+		return false;
 	if (o->compare != NULL && !open_old(s))
 		return false;
 	if (o->output != NULL && !open_output(s))
