@@ -212,10 +212,11 @@ owns_addresses(const struct options *o)
 	return true;
 }
 
+/* A log that is not there yet may come with the first session. */
 static bool
 can_read_log(const struct options *o)
 {
-	if (o->log == NULL || access(o->log, R_OK) == 0)
+	if (o->log == NULL || access(o->log, R_OK) == 0 || errno == ENOENT)
 		return true;
 	fprintf(stderr, "portcullis audit: --log %s: %s\n", o->log,
 	    strerror(errno));
