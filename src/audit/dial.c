@@ -337,7 +337,7 @@ dial_needs(struct ask *q, const struct addr *named)
 	if (named->family != ADDR_NONE)
 		return true;
 	ask_answer(q, VERDICT_inconclusive, "this host has no second address "
-	    "of that family: --listen-address names one");
+	    "to be the third party: --listen-address names one");
 	return false;
 }
 
