@@ -48,8 +48,8 @@ answer_stale(struct ask *q, const struct link *l, const struct dial *d,
 		    "LIST", after);
 	else
 		ask_answer(q, q->audit->place.behind_nat ?
-		    VERDICT_inconclusive : VERDICT_safe, "LIST connected to nobody after "
-		    "%s%s%s", after, d->done.code != 0 ? ": " : "",
+		    VERDICT_inconclusive : VERDICT_safe, "LIST connected to "
+		    "nobody after %s%s%s", after, d->done.code != 0 ? ": " : "",
 		    d->done.text);
 }
 

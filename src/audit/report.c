@@ -80,8 +80,8 @@ report_place(struct audit *a)
 	json_object_set_new(a->report, "behind_nat",
 	    json_boolean(p->behind_nat));
 	if (p->other.family == ADDR_NONE)
-		report_note(a, "this host has no second address like the one "
-		    "it asks from (IPv4 or IPv6): what a third party would see was not asked; "
+		report_note(a, "this host has one address of that family (IPv4 "
+		    "or IPv6): what a third party would see was not asked; "
 		    "--listen-address names another");
 	else if (!p->reachable)
 		report_note(a, "no connection from the second address to the "

@@ -361,7 +361,8 @@ put_questions(struct page *p, const json_t *questions)
 			if (l.verdict == VERDICT_inconclusive &&
 			    strcmp(l.evidence, last) == 0)
 				put_wrapped(p, "the same", TEXT_AT);
-			else if (p->verbose || l.verdict == VERDICT_inconclusive)
+			else if (p->verbose ||
+			    l.verdict == VERDICT_inconclusive)
 				put_wrapped(p, l.evidence, TEXT_AT);
 			else
 				put_cut(p, l.evidence, TEXT_AT);
