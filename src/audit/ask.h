@@ -22,6 +22,7 @@
 struct facts {
 	enum server_kind kind;
 	bool no_login;		/* none was taken, the first time */
+	bool login_tls;		/* it is taken within TLS alone */
 	bool has_tls;		/* AUTH TLS was answered with 234, or 990 */
 	bool early_known;	/* whether it connects at PORT: */
 	bool dials_early;	/* it was seen to */

@@ -55,9 +55,9 @@ ask_dial_early(struct ask *q)
 	if (d.end == DIAL_REFUSED)
 		ask_answer(q, VERDICT_safe, "PORT, own address, is refused: "
 		    "%s", d.named.text);
-	ask_answer(q, d.named.code == 0 ? VERDICT_inconclusive : VERDICT_safe,
-	    "PORT, own address: %s; no connection within %d ms",
-	    d.named.text, EARLY_MS);
+	ask_answer(q, d.named.code == 0 || q->audit->place.behind_nat ?
+	    VERDICT_inconclusive : VERDICT_safe, "PORT, own address: %s; no "
+	    "connection within %d ms", d.named.text, EARLY_MS);
 	dial_end(&d, l);
 }
 
@@ -269,11 +269,21 @@ differ(const struct probe *a, const struct probe *b)
 	return a->code != b->code || slower > SLOWER_MS;
 }
 
+static void
+say_probe(const struct probe *p, char *out, size_t size)
+{
+	if (p->code == 0)
+		snprintf(out, size, "no reply within %u ms", p->took_ms);
+	else
+		snprintf(out, size, "%d after %u ms", p->code, p->took_ms);
+}
+
 void
 ask_oracle(struct ask *q)
 {
 	static const char *const what[] = { "open", "closed", "silent" };
 	struct probe p[3];
+	char said[3][40];
 
 	if (!dial_needs(q, &q->audit->place.other))
 		return;
@@ -292,9 +302,10 @@ ask_oracle(struct ask *q)
 		ask_event(q, "%s port: %d after %u ms", what[i], p[i].code,
 		    p[i].took_ms);
 	}
+	for (int i = 0; i < 3; i++)
+		say_probe(&p[i], said[i], sizeof(said[i]));
 	ask_answer(q, differ(&p[0], &p[1]) || differ(&p[1], &p[2]) ?
-	    VERDICT_vulnerable : VERDICT_safe, "ports of a third party: "
-	    "open %d after %u ms, closed %d after %u ms, silent %d after "
-	    "%u ms", p[0].code, p[0].took_ms, p[1].code, p[1].took_ms,
-	    p[2].code, p[2].took_ms);
+	    VERDICT_vulnerable : q->audit->place.behind_nat ?
+	    VERDICT_inconclusive : VERDICT_safe, "ports of a third party: "
+	    "open: %s; closed: %s; silent: %s", said[0], said[1], said[2]);
 }

@@ -103,9 +103,13 @@ ask_listing_cut(struct ask *q)
 		    "--directory names a longer one", (long long)whole);
 	if (!q->answered) {
 		sum = sum_of_parts(l, whole);
+		if (sum == 0)
+			ask_answer(q, VERDICT_safe, "%lld names with %d; it "
+			    "lists no patterns, to count them once more",
+			    (long long)whole, r.code);
 		ask_answer(q, sum > whole ? VERDICT_vulnerable : VERDICT_safe,
-		    "%lld names with %d, %lld in its parts", (long long)whole,
-		    r.code, (long long)sum);
+		    "%lld names with %d, %lld when asked for in parts",
+		    (long long)whole, r.code, (long long)sum);
 	}
 	link_close(l);
 }

@@ -190,7 +190,7 @@ ask_long_line(struct ask *q)
 		    all.last.text);
 	else if (all.n > 2 && !l->over)
 		ask_answer(q, VERDICT_vulnerable, "one line of %d bytes had "
-		    "%u replies or more, the last: %s", LONG_LINE + 4, all.n,
+		    "%u replies or more, the last: %.60s", LONG_LINE + 4, all.n,
 		    all.last.text);
 	else if (l->over)
 		ask_answer(q, VERDICT_safe, "a line of %d bytes ends the "

@@ -53,7 +53,7 @@ ask_theft_kills(struct ask *q)
 		ask_answer(q, VERDICT_safe, "a stranger came first, and the "
 		    "owner got %lld bytes (%s)", (long long)t.owner_got,
 		    t.done.text);
-	else
+	else if (!theft_has_one_address(q))
 		ask_answer(q, VERDICT_vulnerable, "a stranger came first, "
 		    "and the owner got nothing: %s", t.done.code != 0 ?
 		    t.done.text : "no final reply");
@@ -65,6 +65,8 @@ ask_theft_race(struct ask *q)
 	struct theft t;
 
 	if (!race(q, &t))
+		return;
+	if (t.stranger_got > 0 && theft_has_one_address(q))
 		return;
 	if (t.stranger_got > 0)
 		ask_answer(q, VERDICT_vulnerable, "a stranger came first, and "

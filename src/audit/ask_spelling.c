@@ -121,8 +121,9 @@ ask_spelling(struct ask *q)
 	cut = l->over && !q->answered && i < SPELLINGS;
 	link_close(l);
 	if (agreed[0] != '\0')
-		ask_answer(q, VERDICT_accepts, "agreed to, and connected to "
-		    "nobody else: %s", agreed);
+		ask_answer(q, q->audit->place.behind_nat ?
+		    VERDICT_inconclusive : VERDICT_accepts, "agreed to, and "
+		    "connected to nobody else: %s", agreed);
 	if (cut)
 		ask_answer(q, VERDICT_inconclusive, "the session ended at "
 		    "the spelling with %s", spellings[i].words);

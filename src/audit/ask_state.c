@@ -41,8 +41,9 @@ answer_stale(struct ask *q, const struct link *l, const struct dial *d,
 		ask_answer(q, VERDICT_inconclusive, "after %s: no reply to "
 		    "LIST", after);
 	else
-		ask_answer(q, VERDICT_safe, "after %s, LIST connected to "
-		    "nobody%s%s", after, d->done.code != 0 ? ": " : "",
+		ask_answer(q, q->audit->place.behind_nat ?
+		    VERDICT_inconclusive : VERDICT_safe, "LIST connected to "
+		    "nobody after %s%s%s", after, d->done.code != 0 ? ": " : "",
 		    d->done.text);
 }
 

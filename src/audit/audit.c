@@ -25,6 +25,31 @@ static void (*const ask_functions[ASK_COUNT])(struct ask *q) = {
 
 /* ---- the first connection */
 
+/* One address is audited; a server at another may be set up otherwise. */
+static void
+note_others(struct audit *a, const struct addrinfo *all)
+{
+	char note[ASK_EVIDENCE], text[ADDR_TEXT_MAX];
+	size_t n = 0;
+
+	for (const struct addrinfo *i = all; i != NULL; i = i->ai_next) {
+		struct sockaddr_storage ss = { 0 };
+		struct addr other;
+
+		memcpy(&ss, i->ai_addr, i->ai_addrlen);
+		other = addr_of_sockaddr(&ss);
+		if (addr_same_ip(&other, &a->place.server) ||
+		    n + 2 * ADDR_TEXT_MAX > sizeof(note))
+			continue;
+		n += (size_t)snprintf(note + n, sizeof(note) - n, "%s%s",
+		    n == 0 ? "the host has other addresses, that were not "
+		    "audited; name them, too: " : ", ",
+		    addr_format_ip(&other, text));
+	}
+	if (n > 0)
+		report_note(a, note);
+}
+
 /* Tries each address of the host in turn; -1: none, and *why says it. */
 static int
 reach(struct audit *a, char why[ASK_EVIDENCE])
@@ -64,6 +89,8 @@ reach(struct audit *a, char why[ASK_EVIDENCE])
 		if (++tried == ADDRESSES_TRIED || audit_is_late(a))
 			break;
 	}
+	if (fd >= 0)
+		note_others(a, all);
 	freeaddrinfo(all);
 	return fd;
 }
@@ -235,26 +262,51 @@ get_to_know(struct audit *a, struct link *l, const struct reply *banner)
 	report_server(a, &known, banner->text);
 }
 
+/* Some take a user within TLS alone; then every question is asked there. */
+static struct link *
+try_within_tls(struct audit *a, struct ask *q)
+{
+	struct ask second = *q;		/* the same exchange, no answer yet */
+	struct link *l;
+
+	if (!a->facts.has_tls || a->target->tls || a->stopped[0] != '\0')
+		return NULL;
+	a->facts.login_tls = true;
+	second.answered = false;
+	l = link_login(&second);
+	q->commands = second.commands;
+	if (l != NULL) {
+		l->ask = q;
+		report_note(a, "users are taken within TLS alone: every "
+		    "question behind the login was asked there");
+	} else
+		a->facts.login_tls = false;
+	return l;
+}
+
+static void
+note_no_login(struct audit *a, const char *why)
+{
+	a->facts.no_login = true;
+	snprintf(a->facts.login_reply, sizeof(a->facts.login_reply), "%s",
+	    why);
+	report_note(a, a->target->user[0] != '\0' ?
+	    "there was no login: what can be asked only after one was not "
+	    "asked; the user or the password may be wrong" :
+	    "there was no login: what can be asked only after one was not "
+	    "asked; name a user, as user:password@HOST");
+}
+
+/* What is asked of who is logged in, on the first session that is. */
 static void
 introduce(struct audit *a, struct link *l, const struct reply *banner)
 {
 	struct reply r;
 
-	if (a->target->user[0] != '\0' && l->tls == NULL)
-		report_note(a, "the password was sent in the clear, as the "
-		    "target is ftp:// and not ftps://");
-	a->facts.no_login = !link_user(l);
-	if (a->facts.no_login) {
-		snprintf(a->facts.login_reply, sizeof(a->facts.login_reply),
-		    "%s", l->ask->evidence);
-		report_note(a, "there was no login: what can be asked only "
-		    "after one was not asked; name a user, as "
-		    "user:password@HOST");
-	} else {
+	if (l->logged_in)
 		link_command(l, &r, "CLNT portcullis-audit %s %s",
 		    PORTCULLIS_VERSION, a->options->contact != NULL ?
 		    a->options->contact : "");
-	}
 	get_to_know(a, l, banner);
 	if (l->logged_in && !l->over)
 		look_around(a, l);
@@ -276,6 +328,33 @@ look_for_tls(struct audit *a, struct ask *q)
 	link_close(l);
 }
 
+/* Logs in, one way or the other; returns the session, to be closed. */
+static struct link *
+meet(struct audit *a, struct ask *q, struct link *l,
+    const struct reply *banner)
+{
+	struct link *within;
+
+	bool clear = a->target->user[0] != '\0' && l->tls == NULL;
+
+	if (clear)
+		report_note(a, "the password was sent in the clear, as the "
+		    "target is ftp:// and not ftps://");
+	if (link_user(l)) {
+		introduce(a, l, banner);
+		look_for_tls(a, q);
+		return l;
+	}
+	look_for_tls(a, q);
+	if ((within = try_within_tls(a, q)) != NULL) {
+		link_close(l);
+		l = within;
+	} else
+		note_no_login(a, q->evidence);
+	introduce(a, l, banner);
+	return l;
+}
+
 /* The whole first session; false: there is no FTP server to be asked. */
 static bool
 survey(struct audit *a)
@@ -289,8 +368,7 @@ survey(struct audit *a)
 
 	if (met) {
 		report_place(a);
-		introduce(a, l, &banner);
-		look_for_tls(a, &q);
+		l = meet(a, &q, l, &banner);
 	} else {
 		report_error(a, why);
 	}
@@ -360,6 +438,8 @@ audit_run(const struct options *o, const struct target *t)
 		dial_look_back(&a);
 		report_finish(&a);
 	}
+	json_object_set_new(a.report, "duration_ms", json_integer(
+	    (json_int_t)(sock_now_ms() - a.started_ms)));
 	report_redact(a.report, t);
 	return a.report;
 }

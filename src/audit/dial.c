@@ -402,9 +402,27 @@ answer_made(const struct dial *d, struct ask *q, const char *sent)
 		    d->early ? ", before any transfer was asked for" : "");
 }
 
+/*
+ * Through a NAT no connection arrives, and a server may take a private
+ * address for its client's own, as ProFTPD does: that it agreed is no proof.
+ */
+static bool
+is_hidden(const struct dial *d, struct ask *q, const char *sent)
+{
+	if (!q->audit->place.behind_nat ||
+	    (d->end != DIAL_FAILED && d->end != DIAL_NOBODY))
+		return false;
+	ask_answer(q, VERDICT_inconclusive, "%s: %d; through the NAT no "
+	    "connection can arrive: ask from outside of it", sent,
+	    d->named.code);
+	return true;
+}
+
 void
 dial_answer(const struct dial *d, struct ask *q, const char *sent)
 {
+	if (is_hidden(d, q, sent))
+		return;
 	switch (d->end) {
 	case DIAL_MADE:
 		answer_made(d, q, sent);
@@ -435,7 +453,7 @@ dial_needs(struct ask *q, const struct addr *named)
 	if (named->family != ADDR_NONE)
 		return true;
 	ask_answer(q, VERDICT_inconclusive, "this host has no second address "
-	    "of that family: --listen-address names one");
+	    "to be the third party: --listen-address names one");
 	return false;
 }
 

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -16,6 +18,7 @@
 #include "audit/ask.h"
 
 #define AHEAD 4		/* reports kept, for each job, until their turn */
+#define NOT_SHOWN SIZE_MAX
 
 struct job {
 	size_t target;		/* of the options */
@@ -30,7 +33,8 @@ struct jobs {
 	const struct options *options;
 	struct job *all;	/* options->jobs of them */
 	json_t **reports;	/* one a target, until it was told */
-	size_t begun, told;
+	size_t begun, kept, told;
+	size_t shown;		/* as kept, on the terminal; NOT_SHOWN */
 };
 
 /*
@@ -95,6 +99,26 @@ begin(struct jobs *j, struct job *job)
 	return false;
 }
 
+/* Of one target at a time its own process tells more. */
+static void
+show_progress(struct jobs *j)
+{
+	if (!j->options->progress || j->options->jobs == 1 ||
+	    j->shown == j->kept)
+		return;
+	j->shown = j->kept;
+	fprintf(stderr, "\r\033[K%zu of %zu targets audited", j->kept,
+	    j->options->target_count);
+}
+
+static void
+hide_progress(struct jobs *j)
+{
+	if (j->shown != NOT_SHOWN)
+		fputs("\r\033[K", stderr);
+	j->shown = NOT_SHOWN;
+}
+
 static void
 keep_report(struct jobs *j, size_t target, json_t *report, const char *why)
 {
@@ -102,6 +126,7 @@ keep_report(struct jobs *j, size_t target, json_t *report, const char *why)
 	    audit_failed(&j->options->targets[target], why);
 	if (j->reports[target] == NULL)
 		no_memory();	/* or its turn would never come */
+	j->kept++;
 }
 
 static void
@@ -185,7 +210,7 @@ void
 jobs_run(const struct options *o, void (*told)(void *arg, json_t *report),
     void *arg)
 {
-	struct jobs j = { .options = o,
+	struct jobs j = { .options = o, .shown = NOT_SHOWN,
 		.all = calloc(o->jobs, sizeof(*j.all)),
 		.reports = calloc(o->target_count, sizeof(*j.reports)) };
 
@@ -195,10 +220,13 @@ jobs_run(const struct options *o, void (*told)(void *arg, json_t *report),
 		j.all[i].fd = -1;
 	while (j.told < o->target_count) {
 		fill(&j);
-		if (j.reports[j.told] == NULL)
+		show_progress(&j);
+		if (j.reports[j.told] == NULL) {
 			wait_for_some(&j);
-		else
-			told(arg, j.reports[j.told++]);
+			continue;
+		}
+		hide_progress(&j);
+		told(arg, j.reports[j.told++]);
 	}
 	free(j.all);
 	free(j.reports);

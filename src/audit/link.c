@@ -495,6 +495,24 @@ link_user(struct link *l)
 	return false;
 }
 
+/* AUTH TLS before USER, and PROT P behind it: for who insists on both. */
+static bool
+login_within_tls(struct link *l)
+{
+	struct reply r;
+
+	if (link_command(l, &r, "AUTH TLS") != 234) {
+		ask_answer(l->ask, VERDICT_inconclusive, "AUTH TLS: %s",
+		    r.text);
+		return false;
+	}
+	if (!begin_tls(l) || !link_user(l))
+		return false;
+	link_command(l, &r, "PBSZ 0");
+	l->prot_p = link_command(l, &r, "PROT P") / 100 == 2;
+	return true;
+}
+
 struct link *
 link_login(struct ask *q)
 {
@@ -502,12 +520,13 @@ link_login(struct ask *q)
 	struct link *l;
 
 	if (a->facts.no_login) {
-		ask_answer(q, VERDICT_inconclusive, "no login: %s",
+		ask_answer(q, VERDICT_inconclusive, "%s",
 		    a->facts.login_reply);
 		return NULL;
 	}
 	l = link_open(q, NULL);
-	if (l == NULL || link_user(l))
+	if (l == NULL || (a->facts.login_tls ? login_within_tls(l) :
+	    link_user(l)))
 		return l;
 	if (l->told_421)
 		audit_stop(a, "the server ended a login with 421");

@@ -80,7 +80,10 @@ MUST_USE struct link *link_connect(struct ask *q);
  */
 MUST_USE struct link *link_attach(struct ask *q, int fd);
 
-/* link_open, and a login as the user who was named, or anonymous. */
+/*
+ * link_open, and a login as the user who was named, or anonymous; within TLS
+ * where facts.login_tls says so.
+ */
 MUST_USE struct link *link_login(struct ask *q);
 
 /*

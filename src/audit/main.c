@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,9 +17,12 @@
 #include "audit/compare.h"
 #include "audit/jobs.h"
 #include "audit/nagios.h"
+#include "audit/place.h"
 #include "audit/report.h"
 #include "audit/sarif.h"
 #include "audit/table.h"
+
+#define WIDTH_MOST 120	/* longer lines are not read with ease */
 
 struct session {
 	struct options options;
@@ -27,7 +31,8 @@ struct session {
 	char *beside;		/* its name, until all is written; or NULL */
 	json_t **kept;		/* for the forms that want all at once */
 	size_t kept_count;
-	bool vulnerable, inconclusive, failed;
+	size_t told, vulnerable, inconclusive;
+	bool failed;
 };
 
 static void
@@ -46,6 +51,17 @@ write_line(struct session *s, FILE *out, const char *name,
 		complain(s, name);
 }
 
+/* 0: no terminal, or one that does not tell. */
+static unsigned
+terminal_width(void)
+{
+	struct winsize size = { 0 };
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
+		return 0;
+	return size.ws_col < WIDTH_MOST ? size.ws_col : WIDTH_MOST;
+}
+
 /* A report has come; those of earlier targets have been told before. */
 static void
 told(void *arg, json_t *report)
@@ -53,18 +69,20 @@ told(void *arg, json_t *report)
 	struct session *s = arg;
 	const struct options *o = &s->options;
 	const struct table_style style = { .colour = o->colour,
-		.verbose = o->verbose };
+		.verbose = o->verbose, .width = terminal_width() };
 
 	if (report_verdict(report) == VERDICT_vulnerable)
-		s->vulnerable = true;
+		s->vulnerable++;
 	else if (report_verdict(report) != VERDICT_safe)
-		s->inconclusive = true;
+		s->inconclusive++;
 	if (s->old != NULL && !compare_add(s->old, report)) {
 		fputs("portcullis audit: out of memory\n", stderr);
 		s->failed = true;
 	}
 	if (s->output != NULL)
 		write_line(s, s->output, o->output, report);
+	if (o->form == FORM_TABLE && s->told++ > 0)
+		putchar('\n');
 	if (o->form == FORM_TABLE)
 		table_print(stdout, report, &style);
 	if (o->form == FORM_JSON)
@@ -81,17 +99,22 @@ told(void *arg, json_t *report)
 static int
 status_of(const struct session *s)
 {
-	if (s->vulnerable || s->failed)
+	if (s->vulnerable > 0 || s->failed)
 		return AUDIT_EXIT_VULNERABLE;
-	return s->inconclusive ? AUDIT_EXIT_INCONCLUSIVE : AUDIT_EXIT_SAFE;
+	return s->inconclusive > 0 ? AUDIT_EXIT_INCONCLUSIVE :
+	    AUDIT_EXIT_SAFE;
 }
 
-/* SARIF and Nagios speak of all targets at once. */
+/* SARIF and Nagios speak of all targets at once; the table sums them up. */
 static void
 tell_all(struct session *s)
 {
 	json_t *log;
 
+	if (s->options.form == FORM_TABLE && s->told > 1)
+		printf("\n%zu targets: %zu vulnerable, %zu inconclusive, %zu "
+		    "safe\n", s->told, s->vulnerable, s->inconclusive,
+		    s->told - s->vulnerable - s->inconclusive);
 	if (s->options.form == FORM_NAGIOS)
 		nagios_print(stdout, s->kept, s->kept_count, status_of(s));
 	if (s->options.form == FORM_SARIF) {
@@ -190,12 +213,44 @@ close_output(struct session *s)
 		complain(s, s->options.output);
 }
 
+static bool
+owns_addresses(const struct options *o)
+{
+	char text[ADDR_TEXT_MAX];
+	struct listener l;
+
+	for (size_t i = 0; i < o->listens; i++) {
+		if (!listener_open(&l, &o->listen[i], 0)) {
+			fprintf(stderr, "portcullis audit: --listen-address: "
+			    "%s is no address of this host: %s\n",
+			    addr_format_ip(&o->listen[i], text),
+			    strerror(errno));
+			return false;
+		}
+		listener_close(&l);
+	}
+	return true;
+}
+
+/* A log that is not there yet may come with the first session. */
+static bool
+can_read_log(const struct options *o)
+{
+	if (o->log == NULL || access(o->log, R_OK) == 0 || errno == ENOENT)
+		return true;
+	fprintf(stderr, "portcullis audit: --log %s: %s\n", o->log,
+	    strerror(errno));
+	return false;
+}
+
 /* What can be wrong is found before the first packet is sent. */
 static bool
 prepare(struct session *s)
 {
 	const struct options *o = &s->options;
 
+	if (!owns_addresses(o) || !can_read_log(o))
+		return false;
 	if (o->compare != NULL && !open_old(s))
 		return false;
 	if (o->output != NULL && !open_output(s))

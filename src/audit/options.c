@@ -153,6 +153,8 @@ take_only(struct options *o, const char *text)
 {
 	struct sv rest = sv_of(text);
 
+	if (rest.len == 0)
+		return complain("only", text, "tests or questions");
 	memset(o->asked, 0, sizeof(o->asked));
 	do {	/* "" is no name: who asks nothing learns nothing */
 		const char *comma = memchr(rest.ptr, ',', rest.len);
@@ -163,7 +165,7 @@ take_only(struct options *o, const char *text)
 		rest = sv_drop(rest, name.len + 1);
 		if (!switch_on(o, name)) {
 			fprintf(stderr, "portcullis audit: --only: %.*s: no "
-			    "test or line of that name\n", (int)name.len,
+			    "test or question of that name\n", (int)name.len,
 			    name.ptr);
 			return AUDIT_EXIT_USAGE;
 		}

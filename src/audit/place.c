@@ -15,8 +15,8 @@
 
 #define REACH_MS 3000		/* for a connection from B to the server */
 
-static bool
-is_loopback(const struct addr *a)
+bool
+place_is_loopback(const struct addr *a)
 {
 	struct addr b = addr_unmap(*a);
 	static const uint8_t one[16] = { [15] = 1 };
@@ -94,7 +94,7 @@ is_owned(const struct addr *a)
 	if (!listener_open(&l, a, 0))
 		return false;
 	listener_close(&l);
-	return !binds_any(a) || is_loopback(a) || is_of_interface(a);
+	return !binds_any(a) || place_is_loopback(a) || is_of_interface(a);
 }
 
 /* Takes a as what it can serve for and nothing before it did. */
@@ -129,7 +129,7 @@ offer_interfaces(struct place *p)
 			continue;
 		/* From a loopback nothing is reached but the loopback. */
 		if (!is_link_local(&a) &&
-		    is_loopback(&a) == is_loopback(&p->server))
+		    place_is_loopback(&a) == place_is_loopback(&p->server))
 			offer(p, &a);
 	}
 	freeifaddrs(all);
@@ -141,9 +141,9 @@ offer_loopback(struct place *p)
 {
 	struct addr a;
 
-	if (is_loopback(&p->server) && addr_parse_ip(SV("127.0.0.2"), &a))
+	if (place_is_loopback(&p->server) && addr_parse_ip(SV("127.0.0.2"), &a))
 		offer(p, &a);
-	if (is_loopback(&p->server) && addr_parse_ip(SV("127.0.0.3"), &a))
+	if (place_is_loopback(&p->server) && addr_parse_ip(SV("127.0.0.3"), &a))
 		offer(p, &a);
 }
 
@@ -176,7 +176,7 @@ place_find(struct place *p, const struct addr *here,
 	p->other = p->here.family == ADDR_V4 ? p->other4 : p->other6;
 	p->reachable = p->other.family != ADDR_NONE && is_reachable(p);
 	p->behind_nat = bounce_is_internal(&p->here) &&
-	    !bounce_is_internal(&p->server) && !is_loopback(&p->server);
+	    !bounce_is_internal(&p->server) && !place_is_loopback(&p->server);
 	return NULL;
 }
 

@@ -19,6 +19,8 @@ struct place {
 	bool behind_nat;	/* A is private, and the server is not */
 };
 
+bool place_is_loopback(const struct addr *a);
+
 /*
  * Finds the other addresses of the host.
  *

@@ -96,8 +96,8 @@ report_place(struct audit *a)
 	json_object_set_new(a->report, "behind_nat",
 	    json_boolean(p->behind_nat));
 	if (p->other.family == ADDR_NONE)
-		report_note(a, "this host has one address of that family: "
-		    "what a third party would see was not asked; "
+		report_note(a, "this host has one address of that family (IPv4 "
+		    "or IPv6): what a third party would see was not asked; "
 		    "--listen-address names another");
 	else if (!p->reachable)
 		report_note(a, "no connection from the second address to the "
@@ -105,8 +105,9 @@ report_place(struct audit *a)
 		    "asked, and connections to it may not arrive");
 	if (p->behind_nat)
 		report_note(a, "this host's address is private and the "
-		    "server's is not: a NAT stands between, and active data "
-		    "connections may not arrive");
+		    "server's is not: a NAT stands between; active data "
+		    "connections may not arrive, and to the server all "
+		    "addresses of this host may be one");
 }
 
 void
@@ -122,6 +123,22 @@ report_server(struct audit *a, const struct server_known *known,
 		set(s, "version", known->version);
 	set(s, "banner", banner);
 	json_object_set_new(a->report, "server", s);
+}
+
+/* Behind a balancer its own address is the balancer's, and so is the mend. */
+static void
+mend_self(struct audit *a)
+{
+	json_t *line;
+	size_t i;
+
+	json_array_foreach(json_object_get(a->report, "questions"), i, line) {
+		if (strcmp(form_text(line, "id"),
+		    audit_questions[ASK_self].id) == 0 &&
+		    form_text(line, "mend")[0] != '\0')
+			set(line, "mend", lore_mend(a->facts.kind,
+			    ASK_balancer));
+	}
 }
 
 void
@@ -145,6 +162,8 @@ report_line(struct audit *a, struct ask *q, unsigned took_ms)
 	json_object_set_new(line, "exchange", q->exchange);
 	q->asked = q->exchange = NULL;
 	json_array_append_new(json_object_get(a->report, "questions"), line);
+	if (q->question == ASK_balancer && verdict_is_defect(q->verdict))
+		mend_self(a);
 }
 
 /* No memory for a line is no reason to pass over it. */
@@ -295,8 +314,6 @@ report_finish(struct audit *a)
 	    worst == LEVEL_INFO ? "" : grades[worst], open ? "?" : "");
 	set(a->report, "verdict", verdict_name(verdict));
 	set(a->report, "grade", grade);
-	json_object_set_new(a->report, "duration_ms", json_integer(
-	    (json_int_t)(sock_now_ms() - a->started_ms)));
 }
 
 enum verdict

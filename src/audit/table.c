@@ -206,7 +206,7 @@ put_addresses(struct page *p, const json_t *report)
 		if (!json_is_string(address))
 			continue;
 		fprintf(t.in, "%s%s", before, json_string_value(address));
-		before = " and ";
+		before = i + 2 == json_array_size(listen) ? " and " : ", ";
 	}
 	text_put(&t, p, "address");
 }
@@ -341,6 +341,7 @@ static void
 put_questions(struct page *p, const json_t *questions)
 {
 	bool was_paragraph = true;
+	const char *last = "";		/* why nothing could be told */
 	const json_t *question;
 	size_t i;
 
@@ -357,13 +358,18 @@ put_questions(struct page *p, const json_t *questions)
 			put_defect(p, &l);
 		} else {
 			put_name(p, &l);
-			if (p->verbose || l.verdict == VERDICT_inconclusive)
+			if (l.verdict == VERDICT_inconclusive &&
+			    strcmp(l.evidence, last) == 0)
+				put_wrapped(p, "the same", TEXT_AT);
+			else if (p->verbose ||
+			    l.verdict == VERDICT_inconclusive)
 				put_wrapped(p, l.evidence, TEXT_AT);
 			else
 				put_cut(p, l.evidence, TEXT_AT);
 		}
 		if (p->verbose)
 			put_exchange(p, &l);
+		last = l.verdict == VERDICT_inconclusive ? l.evidence : "";
 	}
 }
 
@@ -411,6 +417,8 @@ put_grade(struct page *p, const json_t *report, const struct form_counts *n)
 
 	if (!text_open(&t))
 		return;
+	if (form_text(report, "verdict")[0] != '\0')
+		fprintf(t.in, "%s: ", form_text(report, "verdict"));
 	if (n->worst >= 0)
 		fprintf(t.in, "the gravest defect is %s (%s)",
 		    bounce_level_name((enum bounce_level)n->worst),
@@ -443,6 +451,32 @@ put_list(struct page *p, const char *label, const json_t *list)
 	}
 }
 
+static bool
+is_gone(const json_t *change)
+{
+	return strcmp(form_text(change, "what"), "gone") == 0;
+}
+
+/* With --only these are many. */
+static void
+put_gone(struct page *p, const json_t *changes)
+{
+	const json_t *change;
+	const char *before = "no longer asked: ";
+	struct text t;
+	size_t i;
+
+	if (!text_open(&t))
+		return;
+	json_array_foreach(changes, i, change) {
+		if (!is_gone(change))
+			continue;
+		fprintf(t.in, "%s%s", before, form_text(change, "id"));
+		before = ", ";
+	}
+	text_put(&t, p, "");
+}
+
 /* Of audit/compare.h: every change has a text. */
 static void
 put_changes(struct page *p, const json_t *report)
@@ -463,11 +497,14 @@ put_changes(struct page *p, const json_t *report)
 	json_array_foreach(changes, i, change) {
 		bool worse = json_is_true(json_object_get(change, "worse"));
 
+		if (is_gone(change))
+			continue;
 		put(p, "  ");
 		if (worse)
 			put_in(p, verdict_colours[VERDICT_vulnerable], "worse");
 		put_wrapped(p, form_text(change, "text"), HEAD_AT);
 	}
+	put_gone(p, changes);
 }
 
 void
@@ -484,6 +521,7 @@ table_print(FILE *out, const json_t *report, const struct table_style *style)
 	put_head(&p, report);
 	if (form_text(report, "error")[0] != '\0') {
 		put_field(&p, "error", form_text(report, "error"));
+		put_field(&p, "verdict", "inconclusive: nothing was asked");
 		put_list(&p, "  note", json_object_get(report, "notes"));
 		put_changes(&p, report);
 		return;

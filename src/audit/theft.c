@@ -9,6 +9,9 @@
 
 #include "audit/note.h"
 
+#include "audit/dial.h"
+#include "policy/bounce.h"
+
 #define ALONE_MS 2500		/* for the stranger to be served, or not */
 #define SETTLE_MS 200		/* for a server that accepts at once */
 #define SERVED_MS 5000
@@ -205,9 +208,45 @@ theft_can(struct ask *q)
 	return !q->answered;
 }
 
+/* Is what the client calls its own address another's to the server? */
+static bool
+is_own_refused(struct ask *q)
+{
+	char line[DIAL_LINE_MAX];
+	struct link *l = link_login(q);
+	bool refused = false;
+	struct dial d;
+
+	if (l == NULL)
+		return true;
+	if (dial_open(&d, q, &q->audit->place.here)) {
+		refused = !dial_name(&d, l, dial_any(l, &d.at[0].at, line));
+		dial_close(&d);
+	}
+	link_close(l);
+	return refused;
+}
+
+bool
+theft_has_one_address(struct ask *q)
+{
+	const struct place *p = &q->audit->place;
+
+	if (!p->behind_nat && (!bounce_is_internal(&p->here) ||
+	    place_is_loopback(&p->server) || !is_own_refused(q)))
+		return false;
+	ask_answer(q, VERDICT_inconclusive, "%s: to the server, stranger and "
+	    "owner may have the same address; ask from outside of it",
+	    p->behind_nat ? "a NAT stands between" : "a NAT may stand "
+	    "between, as PORT of the client's own address is refused");
+	return true;
+}
+
 void
 theft_answer(const struct theft *t, struct ask *q)
 {
+	if (t->stranger_got > 0 && theft_has_one_address(q))
+		return;
 	if (t->stranger_got > 0)
 		ask_answer(q, VERDICT_vulnerable, "a stranger at the passive "
 		    "port got %lld bytes of the listing (%s)",

@@ -23,6 +23,12 @@ struct theft {
 /* B is there and reaches the server; else the question is answered. */
 MUST_USE bool theft_can(struct ask *q);
 
+/*
+ * Whether the server may see one address for both, as behind a NAT: what a
+ * stranger got is then no proof, and the question is answered with that.
+ */
+MUST_USE bool theft_has_one_address(struct ask *q);
+
 /* False: there was no passive port, and the question is answered so. */
 MUST_USE bool theft_try(struct theft *t, struct link *l,
     const struct addr *stranger, enum theft_order order);

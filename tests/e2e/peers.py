@@ -406,13 +406,16 @@ PEERS = {
         peer, archive, tls=True),
     "pyftpdlib-tls": lambda peer, archive: start_pyftpdlib(
         peer, archive, tls=True),
+    # It takes nobody in clear text, as the auditor advises.
+    "pure-ftpd-only-tls": lambda peer, archive: start_pure_ftpd(
+        peer, archive, tls=True, options=("-Y", "2")),
 }
 
 
 @contextlib.contextmanager
-def peer(name, archive, work, **changes):
+def peer(name, archive, work, host=None, **changes):
     """Runs that server while it lasts; work is an empty directory."""
-    host = Host()
+    host = host or Host()
     one = Peer(name, host, work)
     make_places(work, archive)
     if name.endswith("-tls"):

@@ -118,6 +118,9 @@ EXPECTED = {
         "tls_theft": "vulnerable", "tls_ccc": "vulnerable"},
     "pure-ftpd-tls": PURE_FTPD | ANY_NAME | {
         "tls_data_reuse": "vulnerable", "tls_ccc": "vulnerable"},
+    "pure-ftpd-only-tls": PURE_FTPD | ANY_NAME | {
+        "clear_password": "safe", "tls_data_reuse": "vulnerable",
+        "tls_ccc": "vulnerable"},
     "pyftpdlib-tls": PYFTPDLIB | ANY_NAME | {
         "tls_data_reuse": "vulnerable", "starttls_injection": "vulnerable"},
 }

@@ -86,8 +86,8 @@ the_table_says_all_that_one_must_know(void **state)
 	assert_has(out, "\nnot asked     X    write                no --wri");
 	assert_has(out, "\n5 questions: 1 vulnerable, 1 accepts, "
 	    "1 inconclusive, 1 safe, 1 not asked\n");
-	assert_has(out, "\ngrade D?   the gravest defect is high (theft); 1 "
-	    "question could");
+	assert_has(out, "\ngrade D?   vulnerable: the gravest defect is high "
+	    "(theft); 1 question could not\n");
 	assert_has(out, "\nnote       a note\n");
 	assert_lacks(out, "mend of bounce");
 	assert_lacks(out, "gain of passive_ports");
