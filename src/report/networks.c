@@ -27,15 +27,21 @@ complain(const char *file, unsigned line, const char *what, struct sv word)
 	return false;
 }
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static struct sv
 next_word(struct sv *rest)
 {
 	struct sv word;
 
-	while (rest->len > 0 && (unsigned char)rest->ptr[0] <= ' ')
+	while (rest->len > 0 && is_blank(rest->ptr[0]))
 		*rest = sv_drop(*rest, 1);
 	word = (struct sv) { rest->ptr, 0 };
-	while (word.len < rest->len && (unsigned char)word.ptr[word.len] > ' ')
+	while (word.len < rest->len && !is_blank(word.ptr[word.len]))
 		word.len++;
 	*rest = sv_drop(*rest, word.len);
 	return word;

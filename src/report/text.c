@@ -419,8 +419,8 @@ print_active_rows(struct view *v, const struct report_modes *modes)
 	sorted_modes = modes;
 	sorted_rows = networks->rows;
 	qsort(v->rows, v->count, sizeof(*v->rows), by_need);
-	fprintf(v->out, "%-23s %22s %34s\n", "",
-	    "---- clients that use", "---- active transfers ----------");
+	fprintf(v->out, "%-23s %22s  %s\n", "", "clients that use ----",
+	    "active transfers ---------------");
 	fprintf(v->out, "%-23s %8s %5s %7s %8s %6s %6s %10s\n", "network",
 	    "only act", "both", "passive", "count", "share", "failed",
 	    "last");
