@@ -21,6 +21,7 @@ enum report_event_type {
 };
 
 struct report_event {
+	json_t *json;		/* owned; the texts below are borrowed of it */
 	enum report_event_type type;
 	uint32_t day;		/* UTC: 20261124 */
 	struct addr client;	/* unmapped, port 0; ADDR_NONE of stats */
@@ -46,11 +47,11 @@ struct report_event {
  * object, no timestamp in UTC, or without what its type must have; *wrong is
  * then why, in a word or two.
  *
- * What out borrows is valid until the next call.  Not for threads: there is
- * one arena.
+ * An event is freed by report_event_free, which does no harm after a failure.
  */
 MUST_USE bool report_event_parse(struct sv line, struct report_event *out,
     const char **wrong);
+void report_event_free(struct report_event *e);
 
 /*
  * "2026-11-24" at the front of text: 20261124.  False when it is not one, or

@@ -228,26 +228,43 @@ counter_object(const struct report *r, const struct report_row *row,
 	return o;
 }
 
+/* One value, and it is freed.  False: no memory, or out has failed. */
 static bool
-put_part(json_t *in, const struct report *r, const struct part *part,
+write_value(FILE *out, json_t *value)
+{
+	int status = json_dumpf(value, out, JSON_COMPACT | JSON_ENSURE_ASCII |
+	    JSON_SORT_KEYS);
+
+	json_decref(value);
+	return status == 0;
+}
+
+static bool
+write_member(FILE *out, const char *name, json_t *value)
+{
+	return fprintf(out, "\"%s\":", name) > 0 && write_value(out, value);
+}
+
+/* Row by row: all rows of all tables, as objects, would take gigabytes. */
+static bool
+write_part(FILE *out, const struct report *r, const struct part *part,
     const void *arg, unsigned top)
 {
-	json_t *list = json_array();
 	size_t count;
 	const struct report_row **rows = report_sort(&r->tables[part->id],
 	    part->order, 0, &count);
+	bool fine = rows != NULL && fprintf(out, "\"%s\":[", part->name) > 0;
 
-	if (rows == NULL) {
-		json_decref(list);
+	if (rows == NULL)
 		return false;
-	}
 	/* A day that is left out would be a hole in a curve. */
-	if (top == 0 || part->id == REPORT_days || top > count)
-		top = (unsigned)count;
-	for (size_t i = 0; i < top; i++)
-		json_array_append_new(list, part->object(r, rows[i], arg));
+	if (top != 0 && part->id != REPORT_days && top < count)
+		count = top;
+	for (size_t i = 0; fine && i < count; i++)
+		fine = (i == 0 || putc(',', out) != EOF) &&
+		    write_value(out, part->object(r, rows[i], arg));
 	free(rows);
-	return json_object_set_new(in, part->name, list) == 0;
+	return fine && fputs("],", out) != EOF;
 }
 
 static const struct part parts[] = {
@@ -265,12 +282,12 @@ static const struct part parts[] = {
 };
 
 static bool
-put_parts(json_t *in, const struct report *r, unsigned top)
+write_parts(FILE *out, const struct report *r, unsigned top)
 {
 	size_t networks = r->tables[REPORT_networks].count;
 	struct report_modes *modes = calloc(networks + 1, sizeof(*modes));
 	struct report_modes all = { 0 };
-	json_t *active = json_object();
+	json_t *total = json_object();
 	bool fine = modes != NULL;
 
 	if (fine)
@@ -280,10 +297,10 @@ put_parts(json_t *in, const struct report *r, unsigned top)
 		all.both += modes[i].both;
 		all.passive_only += modes[i].passive_only;
 	}
-	put_modes(active, &all);
-	fine &= json_object_set_new(in, "modes", active) == 0;
+	put_modes(total, &all);
+	fine &= write_member(out, "modes", total) && putc(',', out) != EOF;
 	for (size_t i = 0; fine && i < sizeof(parts) / sizeof(parts[0]); i++)
-		fine = put_part(in, r, &parts[i], modes, top);
+		fine = write_part(out, r, &parts[i], modes, top);
 	free(modes);
 	return fine;
 }
@@ -334,15 +351,11 @@ bool
 report_print_json(FILE *out, const struct report *r,
     const struct report_input *in, unsigned top)
 {
-	json_t *o = json_object();
-	bool fine = put_parts(o, r, top);
-
-	put_number(o, "version", 1);
-	json_object_set_new(o, "total", tally_object(&r->total));
-	json_object_set_new(o, "tables", tables_object(r));
-	json_object_set_new(o, "input", input_object(r, in));
-	fine = fine && json_dumpf(o, out, JSON_COMPACT | JSON_ENSURE_ASCII |
-	    JSON_SORT_KEYS) == 0 && putc('\n', out) != EOF;
-	json_decref(o);
-	return fine;
+	return fputs("{\"version\":1,", out) != EOF &&
+	    write_member(out, "total", tally_object(&r->total)) &&
+	    putc(',', out) != EOF && write_parts(out, r, top) &&
+	    write_member(out, "tables", tables_object(r)) &&
+	    putc(',', out) != EOF &&
+	    write_member(out, "input", input_object(r, in)) &&
+	    fputs("}\n", out) != EOF;
 }

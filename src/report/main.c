@@ -57,12 +57,14 @@ take_line(struct run *run, struct sv text, bool unfinished, const char *name,
 	struct report_event e;
 	const char *wrong;
 
-	if (report_event_parse(text, &e, &wrong))
+	if (report_event_parse(text, &e, &wrong)) {
 		report_take(&run->report, &e);
-	else if (unfinished)
+		report_event_free(&e);
+	} else if (unfinished) {
 		run->input.unfinished++;
-	else
+	} else {
 		count_bad(run, name, line, wrong);
+	}
 }
 
 static void
