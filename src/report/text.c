@@ -162,9 +162,10 @@ print_period(FILE *out, const struct report *r)
 	uint32_t days = r->tables[REPORT_days].count;
 	char from[CELL], to[CELL];
 
-	fprintf(out, "%s to %s (UTC), %u %s with events\n\n",
-	    day_text(r->total.first_day, from),
-	    day_text(r->total.last_day, to), (unsigned)days,
+	fputs(day_text(r->total.first_day, from), out);
+	if (r->total.last_day != r->total.first_day)
+		fprintf(out, " to %s", day_text(r->total.last_day, to));
+	fprintf(out, " (UTC), %u %s with events\n\n", (unsigned)days,
 	    plural(days, "day", "days"));
 }
 
@@ -352,11 +353,12 @@ print_active_row(struct view *v, const struct report_row *row,
 	char text[ADDR_TEXT_MAX], share[CELL], day[CELL];
 
 	print_name(v->out, sv_of(report_networks_text(key_of(row), text)),
-	    23);
-	fprintf(v->out, "%8" PRIu64 " %5" PRIu64 " %7" PRIu64 " %8" PRIu64
-	    " %6s %6" PRIu64 " %10s\n", m->active_only, m->both,
-	    m->passive_only, t->active, share_text(t->active, t->transfers,
-	    share), t->active_failed, day_text(t->last_active_day, day));
+	    18);
+	fprintf(v->out, "%6" PRIu64 " %4" PRIu64 " %7" PRIu64 "  %7" PRIu64
+	    " %7" PRIu64 " %6s %6" PRIu64 " %10s\n", m->active_only, m->both,
+	    m->passive_only, t->active, t->passive, share_text(t->active,
+	    t->transfers, share), t->active_failed,
+	    day_text(t->last_active_day, day));
 }
 
 /* The sentence that the operator wants. */
@@ -374,9 +376,12 @@ print_verdict(struct view *v, const struct report_modes *modes)
 	}
 	if (v->r->total.active == 0)
 		fputs("Nobody has used active mode: it can go.\n", v->out);
+	else if (only + both == 0)
+		fputs("Active mode was asked for, and no connection was made "
+		    "in it: it can go.\n", v->out);
 	else if (only == 0)
 		fprintf(v->out, "Without active mode nobody would be cut off: "
-		    "%" PRIu64 " %s used it, each passive\nmode, too. The "
+		    "%" PRIu64 " %s used it, and passive\nmode, too. The "
 		    "last time was %s.\n", both, plural(both, "client",
 		    "clients"), day_text(v->r->total.last_active_day, day));
 	else
@@ -419,11 +424,11 @@ print_active_rows(struct view *v, const struct report_modes *modes)
 	sorted_modes = modes;
 	sorted_rows = networks->rows;
 	qsort(v->rows, v->count, sizeof(*v->rows), by_need);
-	fprintf(v->out, "%-23s %22s  %s\n", "", "clients that use ----",
-	    "active transfers ---------------");
-	fprintf(v->out, "%-23s %8s %5s %7s %8s %6s %6s %10s\n", "network",
-	    "only act", "both", "passive", "count", "share", "failed",
-	    "last");
+	fprintf(v->out, "%-18s %19s  %s\n", "", "clients that use --",
+	    "transfers ---- of them active: ---------");
+	fprintf(v->out, "%-18s %6s %4s %7s  %7s %7s %6s %6s %10s\n",
+	    "network", "active", "both", "passive", "active", "passive",
+	    "share", "failed", "last");
 	for (size_t i = 0; i < v->shown; i++)
 		print_active_row(v, v->rows[i],
 		    &modes[v->rows[i] - networks->rows]);
@@ -499,14 +504,14 @@ print_results(struct view *v)
 	if (v->r->total.incomplete == 0 || !open_view(v, REPORT_results,
 	    REPORT_BY_TRANSFERS, 0))
 		return;
-	fprintf(v->out, "\n%-20s %8s %8s %8s  %s\n", "Not complete", "all",
+	fprintf(v->out, "\n%-16s %8s %8s %8s  %s\n", "Not complete", "all",
 	    "active", "passive", "meaning");
 	for (size_t i = 0; i < v->count; i++) {
 		const struct report_tally *t = &v->rows[i]->tally;
 
 		if (t->incomplete == 0)
 			continue;
-		print_name(v->out, key_of(v->rows[i]), 20);
+		print_name(v->out, key_of(v->rows[i]), 16);
 		fprintf(v->out, "%8" PRIu64 " %8" PRIu64 " %8" PRIu64
 		    "  %s\n", t->incomplete, t->active, t->passive,
 		    result_text(key_of(v->rows[i])));

@@ -304,9 +304,27 @@ def test_help_is_printed():
 
 # ---- what is said
 
+def test_every_reason_is_explained_within_80_columns(place):
+    page = pathlib.Path(__file__).parents[2] / "docs/design/events.md"
+    words = page.read_text().split("`result`: ")[1].split("\n\n")[0]
+    results = set(re.findall(r"`([a-z_]+)`", words)) - {"complete", "xferlog"}
+    assert len(results) >= 7
+    text, _ = report(write(place / "log", *(transfer(result=r)
+                                            for r in results)))
+    for result in results:
+        assert re.search(rf"^{result} +1 +0 +1  \w.*$", text, re.M), result
+    assert max(map(len, text.split("\n"))) <= 80
+
+
 def test_nobody_has_used_active_mode(place):
     text, _ = report(write(place / "log", transfer()))
     assert "Nobody has used active mode: it can go." in text
+    text, _ = report(write(place / "log", transfer(
+        mode="active", result="not_connected", size=0)))
+    assert "and no connection was made in it: it can go." in text
+    text, _ = report(write(place / "log", transfer(mode="active"),
+                           transfer()))
+    assert "Without active mode nobody would be cut off: 1 client" in text
 
 
 def test_refusals_are_told_by_kind_client_and_address(place):
