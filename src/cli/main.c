@@ -9,6 +9,7 @@
 
 #include "audit/main.h"
 #include "explain/explain.h"
+#include "report/main.h"
 #include "watch/main.h"
 
 #define EXIT_USAGE 2
@@ -22,6 +23,7 @@ static const struct {
 } commands[] = {
 	{ "audit", audit_main, "can this FTP server be bounced or robbed?" },
 	{ "explain", explain_main, "say what PORT, EPRT, 227, ... mean" },
+	{ "report", report_main, "say what the event files tell" },
 	{ "watch", watch_main, "read captures: who bounced which server?" },
 };
 
