@@ -64,28 +64,38 @@ bad(const struct index_reader *r, const char *why)
 	return INDEX_BAD;
 }
 
-/* Why no line came. */
-static enum index_read
-ended(struct index_reader *r)
+/* What is wrong with the file itself; NULL: nothing. */
+static const char *
+damage(struct index_reader *r)
 {
 	int error, system = errno;
 
 	gzerror(r->file, &error);
 	if (error == Z_ERRNO)
-		return bad(r, strerror(system));
+		return strerror(system);
 	if (error == Z_BUF_ERROR)
-		return bad(r, "the compressed file ends too early");
+		return "the compressed file ends too early";
 	if (error != Z_OK && error != Z_STREAM_END)
-		return bad(r, "the compressed file is damaged");
-	if (r->line_number == 1)
-		return bad(r, "no index: the file is empty");
-	return INDEX_END;
+		return "the compressed file is damaged";
+	return NULL;
+}
+
+/* No line came. */
+static enum index_read
+ended(struct index_reader *r)
+{
+	const char *wrong = damage(r);
+
+	if (wrong == NULL && r->line_number == 1)
+		wrong = "no index: the file is empty";
+	return wrong != NULL ? bad(r, wrong) : INDEX_END;
 }
 
 /* Reads a line, without its LF. */
 static enum index_read
 read_line(struct index_reader *r)
 {
+	const char *wrong;
 	size_t n;
 
 	r->line_number++;
@@ -98,9 +108,9 @@ read_line(struct index_reader *r)
 	}
 	if (n == sizeof(r->line) - 1)
 		return bad(r, "the line is too long");
-	if (gzeof(r->file) && ended(r) == INDEX_BAD)
-		return INDEX_BAD;
-	return bad(r, "the line is cut, or has a NUL byte");
+	wrong = damage(r);
+	return bad(r, wrong != NULL ? wrong :
+	    "the line is cut, or has a NUL byte");
 }
 
 enum index_read
