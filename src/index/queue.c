@@ -137,7 +137,9 @@ run(void *arg)
 			index_hash_file(&r->hasher, item);
 		pthread_mutex_lock(&q->lock);
 		item->done = true;
-		pthread_cond_signal(&q->finished);
+		/* Nobody waits for any but the oldest. */
+		if (item == q->ring[q->oldest % INDEX_QUEUE])
+			pthread_cond_signal(&q->finished);
 	}
 	pthread_mutex_unlock(&q->lock);
 	reader_free(r);
@@ -265,7 +267,8 @@ index_queue_take(struct index_queue *q, unsigned wait_ms)
 		until.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&q->lock);
-	while (!q->ring[q->oldest % INDEX_QUEUE]->done && error == 0)
+	while (!q->ring[q->oldest % INDEX_QUEUE]->done && error == 0 &&
+	    wait_ms > 0)
 		error = pthread_cond_timedwait(&q->finished, &q->lock, &until);
 	if (q->ring[q->oldest % INDEX_QUEUE]->done) {
 		item = q->ring[q->oldest++ % INDEX_QUEUE];
