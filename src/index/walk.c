@@ -19,7 +19,7 @@
 #include "proto/glob.h"
 
 struct level {
-	char *names;		/* escaped, each with NUL; directories with "/" */
+	char *names;		/* escaped, with NUL; of directories with "/" */
 	size_t used, room;
 	size_t *at;		/* where in names each begins, sorted */
 	size_t count, at_room, next;
