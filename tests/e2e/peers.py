@@ -304,9 +304,11 @@ def start_proftpd(peer, archive, tls=False, **changes):
     del archive				# the account ftp lives there
     templates = UNPACKED / "usr/share/proftpd/templates"
     modules = peer.work / "modules.conf"
+    plain = peer.work / "modules"	# a path with a blank is none to it
+    plain.symlink_to(UNPACKED / "usr/lib/proftpd")
     modules.write_text(settings(
         (templates / "modules.conf").read_text(), " ", {
-            "ModulePath": UNPACKED / "usr/lib/proftpd"}))
+            "ModulePath": plain}))
     text = (templates / "proftpd.conf").read_text()
     text = text.replace("/etc/proftpd/modules.conf", str(modules))
     text = text.replace("/etc/proftpd/conf.d/", f"{peer.work}/conf.d/")
