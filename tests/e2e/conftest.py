@@ -48,6 +48,26 @@ def pytest_collection_modifyitems(config, items):
     items[:] = [i for i in items if i not in left_out]
 
 
+# A program's peak memory begins with that of the process that started it, so
+# a small one starts it: the tests' own process may have grown large.
+STARTER = """import os, subprocess, sys
+started = subprocess.Popen(sys.argv[2:])
+_, status, used = os.wait4(started.pid, 0)
+with open(sys.argv[1], "w") as out:
+    out.write(str(used.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def run_measured(*argv, **options):
+    """(subprocess.run's result, peak memory in bytes) of a command."""
+    with tempfile.NamedTemporaryFile("r") as peak:
+        done = subprocess.run(
+            ["/usr/bin/python3", "-c", STARTER, peak.name, *argv],
+            stdout=subprocess.PIPE, **options)
+        return done, int(peak.read()) * 1024
+
+
 # ---- control connections
 
 class Reply(str):

@@ -620,7 +620,7 @@ FAKES = ("227 Entering Passive Mode (192,0,2,21,0,22).",
 REPLY_LINE = re.compile(rb"\d{3}[ -][ -~\x80-\xff]*\r\n$")
 INNER_LINE = re.compile(rb" [ -~\x80-\xff]*\r\n$")
 VERBS = ("CWD", "RETR", "LIST", "NLST", "MLSD", "MLST", "SIZE", "MDTM",
-         "STAT", "USER", "PASS", "ACCT", "TYPE", "MODE", "STRU", "OPTS",
+         "STAT", "PASS", "ACCT", "TYPE", "MODE", "STRU", "OPTS",
          "SITE", "HELP", "CLNT", "REST", "ALLO", "STOR", "APPE", "DELE",
          "MKD", "RMD", "RNFR", "RNTO", "NOOP", "FEAT", "SYST", "PWD",
          "AUTH", "XYZZY", "EPSV", "ABOR", "STOU", "")
@@ -655,6 +655,23 @@ def fake_names(archive):
     open_to_others(archive)
 
 
+def no_line_is_a_fake(c, marker):
+    """Every reply up to that REST's is a reply of a server's own."""
+    multi = None
+    for line in raw_replies(c, marker):
+        if multi and line.startswith(b" "):
+            assert INNER_LINE.match(line), line
+            continue
+        assert REPLY_LINE.match(line), line
+        assert not line.startswith((b"227", b"229", b"228")), line
+        multi = line[:3] if line[3:4] == b"-" else None
+
+
+def send_hostile(c, verb, argument, marker):
+    c.send((f"{verb} {argument}\r\nUSER ftp\r\nPASS x\r\n"
+            f"REST {marker}\r\n").encode("latin-1"))
+
+
 def test_a11_no_reply_line_begins_with_the_clients_bytes(wired, archive):
     fake_names(archive)
     wire = wired({"abuse.refusals": 1000})  # some hide a PORT
@@ -663,20 +680,22 @@ def test_a11_no_reply_line_begins_with_the_clients_bytes(wired, archive):
         for verb in VERBS:
             for argument in hostile_arguments():
                 asked += 1
-                marker = 1000000 + asked
-                c.send((f"{verb} {argument}\r\n"
-                        "USER ftp\r\nPASS x\r\n"
-                        f"REST {marker}\r\n").encode("latin-1"))
-                multi = None
-                for line in raw_replies(c, marker):
-                    if multi and line.startswith(b" "):
-                        assert INNER_LINE.match(line), line
-                        continue
-                    assert REPLY_LINE.match(line), line
-                    assert not line.startswith((b"227", b"229", b"228")), \
-                        (verb, argument, line)
-                    multi = line[:3] if line[3:4] == b"-" else None
+                send_hostile(c, verb, argument, asked)
+                no_line_is_a_fake(c, asked)
     assert asked > 1000
+
+
+def test_a11_a_users_name_is_nobodys_reply(wired):
+    """A session of its own for each name: named users end one soon."""
+    wire = wired({"abuse.refusals": 1000})
+    with wire.nobody_is_dialled(), contextlib.ExitStack() as stack:
+        asked = [(stack.enter_context(wire.control()), argument)
+                 for argument in hostile_arguments()]
+        for c, argument in asked:
+            send_hostile(c, "USER", argument, 7)
+        for c, _ in asked:
+            no_line_is_a_fake(c, 7)
+        assert len(asked) > 40
 
 
 @contextlib.contextmanager

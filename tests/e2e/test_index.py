@@ -18,7 +18,8 @@ import time
 
 import pytest
 
-from conftest import BUILD, ENVIRONMENT, SANITIZED, needs_root, plain_build
+from conftest import (BUILD, ENVIRONMENT, SANITIZED, needs_root, plain_build,
+                      run_measured)
 
 HEADER = b"# portcullis index 1"
 MAN = pathlib.Path(__file__).parents[2] / "docs/man/portcullis-index.1"
@@ -530,13 +531,8 @@ def test_100000_names_take_few_bytes_each(tmp_path):
             if i != 2 else (top / "2").touch()
 
     def peak(*args):
-        process = subprocess.Popen([PROGRAM, "index", *args],
-                                   stdout=subprocess.PIPE)
-        out = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0
-        return out, usage.ru_maxrss * 1024
+        done, used = run_measured(PROGRAM, "index", *args, check=True)
+        return done.stdout, used
 
     small = peak(tmp_path / "tree", "-e", "*")[1]
     out, large = peak(top)
