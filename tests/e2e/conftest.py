@@ -233,7 +233,10 @@ def archive(place):
 
 # ---- the server
 
-_ports = itertools.count(20100 + os.getpid() % 400 * 20)
+# Tests that run beside each other (tests/run-e2e) take ports of their own.
+_slot = os.environ.get("PORTCULLIS_SLOT")
+_ports = itertools.count(20100 + (int(_slot) * 600 if _slot else
+                                  os.getpid() % 400 * 20))
 
 
 def free_port():
