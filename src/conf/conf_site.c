@@ -157,8 +157,9 @@ read_banner(const struct conf_key *k, struct sv text, char *out,
 }
 
 static struct sv
-without_end_blanks(struct sv text)
+without_outer_blanks(struct sv text)
 {
+	skip_blanks(&text);
 	while (text.len > 0 && is_blank(text.ptr[text.len - 1]))
 		text.len--;
 	return text;
@@ -171,7 +172,7 @@ site_read(const struct conf_key *k, struct sv text, bool add, void *field,
 	struct conf_sites *list = field;
 	struct conf_sites none = { .count = 0 };
 	struct conf_site site = { .names = "" };
-	struct sv rest = without_end_blanks(text);
+	struct sv rest = without_outer_blanks(text);
 	struct sv names = take_until(&rest, is_blank);
 
 	if (names.len == 0 && rest.len == 0 && !add) {

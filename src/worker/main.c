@@ -137,12 +137,15 @@ enter_sandbox(const struct worker *w)
 {
 	int archives[1 + CONF_SITES_MAX] = { INHERIT_ARCHIVE };
 	size_t n = 1;
+	unsigned walls;
 
 	while (n <= w->conf.sites.count) {
 		archives[n] = INHERIT_SITES + (int)n - 1;
 		n++;
 	}
-	return sandbox_enter(INHERIT_TOP, archives, n);
+	walls = sandbox_enter(INHERIT_TOP, archives, n);
+	close(INHERIT_TOP);
+	return walls;
 }
 
 int
