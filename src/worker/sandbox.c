@@ -231,6 +231,16 @@ enter_seccomp(void)
 	return true;
 }
 
+/* Whether the working directory is "/": to make it so is no wall. */
+static bool
+is_root_already(void)
+{
+	struct stat here, root;
+
+	return stat(".", &here) != 0 || stat("/", &root) != 0 ||
+	    (here.st_dev == root.st_dev && here.st_ino == root.st_ino);
+}
+
 /*
  * The archive becomes "/", or the directory that holds all of them.  The
  * working directory goes first: it is the one way that chroot(2) leaves open,
@@ -245,17 +255,10 @@ enter_seccomp(void)
 static bool
 change_root(int top_fd, bool is_archive)
 {
-	struct stat top, old;
-
-	/* A directory above the archives may be closed to us. */
-	if (fchdir(top_fd) != 0) {
-		if (is_archive || chdir("/") != 0)
-			log_fatal(1, "sandbox: archive err=%d", errno);
-		return false;
-	}
-	if (!is_archive && (fstat(top_fd, &top) != 0 ||
-	    stat("/", &old) != 0 ||
-	    (top.st_dev == old.st_dev && top.st_ino == old.st_ino)))
+	/* What is above several archives may be closed to us. */
+	if (fchdir(top_fd) != 0 && (is_archive || chdir("/") != 0))
+		log_fatal(1, "sandbox: archive err=%d", errno);
+	if (!is_archive && is_root_already())
 		return false;
 	if (chroot(".") == 0)
 		return true;
