@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -98,6 +99,17 @@ open_storage(int root_fd)
 }
 
 static void
+prepare_site(struct worker *w, uint32_t i)
+{
+	const char *names = w->conf.sites.at[i].names;
+	size_t first = strcspn(names, ",");
+
+	assert(first < sizeof(w->site_name[i]));
+	memcpy(w->site_name[i], names, first);
+	w->site_storage[i] = open_storage(INHERIT_SITES + (int)i);
+}
+
+static void
 prepare(struct worker *w)
 {
 	event_sink_init(&w->events, INHERIT_EVENTS);
@@ -109,13 +121,8 @@ prepare(struct worker *w)
 	if (w->pool == NULL)
 		log_fatal(1, "cannot start err=%d", errno);
 	w->storage = open_storage(INHERIT_ARCHIVE);
-	for (uint32_t i = 0; i < w->conf.sites.count; i++) {
-		const char *names = w->conf.sites.at[i].names;
-
-		w->site_storage[i] = open_storage(INHERIT_SITES + (int)i);
-		snprintf(w->site_name[i], sizeof(w->site_name[i]), "%.*s",
-		    (int)strcspn(names, ","), names);
-	}
+	for (uint32_t i = 0; i < w->conf.sites.count; i++)
+		prepare_site(w, i);
 	w->loop.flush = flush;
 	w->loop.flush_arg = w;
 	w->stats_timer.fire = stats_due;
