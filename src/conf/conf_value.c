@@ -347,8 +347,8 @@ listen_read(const struct conf_key *k, struct sv text, bool add, void *field,
 		struct addr a;
 
 		if (!addr_parse_ip_port(item, &a))
-			return conf_refuse(k, item, "is not an address with a port",
-			    w);
+			return conf_refuse(k, item,
+			    "is not an address with a port", w);
 		if (list.count == k->most)
 			return conf_refuse(k, item, "is one too many", w);
 		list.at[list.count++] = addr_unmap(a);
