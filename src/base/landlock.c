@@ -77,7 +77,7 @@ enforce(int ruleset_fd)
 }
 
 static bool
-allow_reading(int ruleset_fd, int root_fd)
+allow_reading_one(int ruleset_fd, int root_fd)
 {
 	struct landlock_path_beneath_attr beneath = {
 		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE |
@@ -89,8 +89,17 @@ allow_reading(int ruleset_fd, int root_fd)
 	    LANDLOCK_RULE_PATH_BENEATH, &beneath, 0U) == 0;
 }
 
+static bool
+allow_reading(int ruleset_fd, const int *root_fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!allow_reading_one(ruleset_fd, root_fds[i]))
+			return false;
+	return true;
+}
+
 int
-landlock_read_only(int root_fd)
+landlock_read_only(const int *root_fds, size_t n)
 {
 	int abi = landlock_abi(), walls = LANDLOCK_FILES, fd;
 	struct ruleset r = { .files = files_of(abi) };
@@ -107,7 +116,7 @@ landlock_read_only(int root_fd)
 	}
 	if ((fd = ruleset_new(&r, abi)) < 0)
 		return -1;
-	if (!allow_reading(fd, root_fd)) {
+	if (!allow_reading(fd, root_fds, n)) {
 		int saved = errno;
 
 		close(fd);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* The kernel's Landlock version; 0 when it has none or has it switched off. */
 int landlock_abi(void);
@@ -21,13 +22,13 @@ enum landlock_wall {
 };
 
 /*
- * From now on files and directories beneath root_fd can be read, and no
+ * From now on files and directories beneath the n roots can be read, and no
  * other file can be reached; no TCP socket can be bound or connected; no
  * process outside signalled.  PR_SET_NO_NEW_PRIVS must be set.
  * Returns the set of enum landlock_wall that stand; -1 with errno set when
  * the kernel has Landlock and yet refused.
  */
-int landlock_read_only(int root_fd);
+int landlock_read_only(const int *root_fds, size_t n);
 
 /*
  * No file at all, no process outside signalled, no abstract socket outside

@@ -20,9 +20,12 @@
 #define CONF_USER_MAX 64
 #define CONF_LISTEN_MAX 16
 #define CONF_NETS_MAX 64
+#define CONF_SITES_MAX 16
+#define CONF_SITE_NAMES_MAX 512
+#define CONF_SITE_ROOT_MAX 1024
 
 /* Bumped when struct conf changes: a helper of another build refuses it. */
-#define CONF_VERSION 1
+#define CONF_VERSION 2
 
 struct conf_range {
 	uint32_t low;
@@ -39,6 +42,18 @@ struct conf_nets {
 	struct addr_net at[CONF_NETS_MAX];
 };
 
+/* A site beside the first: what HOST (RFC 7151) chooses by its name. */
+struct conf_site {
+	char names[CONF_SITE_NAMES_MAX]; /* small letters, commas between */
+	char root[CONF_SITE_ROOT_MAX];
+	char banner[CONF_TEXT_MAX];	 /* empty: the first site's */
+};
+
+struct conf_sites {
+	uint32_t count;
+	struct conf_site at[CONF_SITES_MAX];
+};
+
 enum conf_sandbox {
 	SANDBOX_REQUIRE, /* refuse to start when a wall is missing */
 	SANDBOX_BEST,	 /* use what the kernel has, say what is missing */
@@ -48,8 +63,9 @@ enum conf_sandbox {
  * Every key: name in the file, type, field, unit, least, most, default as it
  * would be written, meaning.  Types: number, duration (seconds; "90", "90s",
  * "5m", "1h"), range ("LOW-HIGH"), text, path, user, listen and nets
- * (a list separated by blanks; the key may be given again), choice (one of
- * the words in its unit, kept as the word's place from 0).
+ * (a list separated by blanks; the key may be given again), site (one item
+ * of a list; the key may be given again), choice (one of the words in its
+ * unit, kept as the word's place from 0).
  *
  * Least and most are limits of the value for numbers, times and both ends of
  * a range; of the count for lists; of the length in bytes for text, path and
@@ -68,6 +84,9 @@ enum conf_sandbox {
 	X("banner", text, banner, "text", 0, CONF_TEXT_MAX - 1, \
 	    "FTP server ready.", \
 	    "The text of the greeting, after 220.") \
+	X("site", site, sites, "NAME[,NAME...] DIRECTORY [BANNER]", 0, \
+	    CONF_SITES_MAX, "", \
+	    "A site that HOST chooses by name; archive is the first one.") \
 	X("sandbox", choice, sandbox, "require|best", 0, 1, "require", \
 	    "Whether to refuse to start where the kernel lacks a wall.") \
 	X("gate.user", user, gate_user, "user", 1, CONF_USER_MAX - 1, \
@@ -132,6 +151,7 @@ enum conf_sandbox {
 #define CONF_FIELD_user(f) char f[CONF_USER_MAX]
 #define CONF_FIELD_listen(f) struct conf_listen f
 #define CONF_FIELD_nets(f) struct conf_nets f
+#define CONF_FIELD_site(f) struct conf_sites f
 
 struct conf {
 	uint32_t version;
@@ -166,8 +186,8 @@ MUST_USE int conf_set(struct conf *c, const char *key, const char *value,
 
 /*
  * What no key can know alone: an archive that is not named, missing, no
- * directory or unreadable; two equal listeners; a passive range that holds a
- * listener's port or fewer than 16 ports; an events file in the archive.
+ * directory or unreadable, or a site's; two equal listeners; a passive range that holds a
+ * listener's port or fewer than 16 ports; a log in an archive.
  */
 MUST_USE int conf_check(const struct conf *c, FILE *err);
 

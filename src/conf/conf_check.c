@@ -17,24 +17,35 @@
 #define PASSIVE_PORTS_LEAST 16
 
 static int
-check_archive(const struct conf *c, const struct conf_where *w)
+check_directory(const char *key, const char *path, const struct conf_where *w)
 {
 	char quoted[CONF_QUOTE_MAX];
-	int fd;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (c->archive[0] == '\0') {
-		conf_problem(w, "archive",
-		    "not set; name the directory to serve");
-		return 1;
-	}
-	fd = open(c->archive, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1) {
-		conf_problem(w, "archive", "cannot open %s: %s",
-		    conf_quote(sv_of(c->archive), quoted), strerror(errno));
+		conf_problem(w, key, "cannot open %s: %s",
+		    conf_quote(sv_of(path), quoted), strerror(errno));
 		return 1;
 	}
 	close(fd);
 	return 0;
+}
+
+static int
+check_archives(const struct conf *c, const struct conf_where *w)
+{
+	int problems = 0;
+
+	if (c->archive[0] == '\0') {
+		conf_problem(w, "archive",
+		    "not set; name the directory to serve");
+		problems++;
+	} else {
+		problems += check_directory("archive", c->archive, w);
+	}
+	for (uint32_t i = 0; i < c->sites.count; i++)
+		problems += check_directory("site", c->sites.at[i].root, w);
+	return problems;
 }
 
 static int
@@ -116,21 +127,30 @@ is_beneath(const char *path, const char *root)
 	    (path[n] == '\0' || path[n] == '/');
 }
 
+static bool
+is_in(const char *place, const char *archive)
+{
+	char *root = realpath(archive, NULL);
+	bool inside = root != NULL && is_beneath(place, root);
+
+	free(root);
+	return inside;
+}
+
 /* Both files say who fetched what: they are not for the public. */
 static int
 check_log(const struct conf *c, const char *key, const char *path,
     const struct conf_where *w)
 {
-	char *root = realpath(c->archive, NULL), *place = place_of(path);
-	char quoted[CONF_QUOTE_MAX];
-	bool inside;
+	char *place = place_of(path), quoted[CONF_QUOTE_MAX];
+	bool inside = place != NULL && is_in(place, c->archive);
 
-	inside = root != NULL && place != NULL && is_beneath(place, root);
+	for (uint32_t i = 0; i < c->sites.count && place != NULL; i++)
+		inside = inside || is_in(place, c->sites.at[i].root);
 	if (inside)
 		conf_problem(w, key,
 		    "%s is in the archive, where everyone could read it",
 		    conf_quote(sv_of(path), quoted));
-	free(root);
 	free(place);
 	return inside ? 1 : 0;
 }
@@ -156,6 +176,6 @@ conf_check(const struct conf *c, FILE *err)
 {
 	struct conf_where w = { .err = err };
 
-	return check_archive(c, &w) + check_listen(c, &w) +
+	return check_archives(c, &w) + check_listen(c, &w) +
 	    check_passive(c, &w) + check_logs(c, &w);
 }

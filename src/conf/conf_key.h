@@ -64,6 +64,7 @@ extern const struct conf_type conf_type_path;
 extern const struct conf_type conf_type_user;
 extern const struct conf_type conf_type_listen;
 extern const struct conf_type conf_type_nets;
+extern const struct conf_type conf_type_site;
 
 /* NULL when there is no such key. */
 const struct conf_key *conf_key_find(struct sv name);
@@ -73,6 +74,13 @@ const struct conf_key *conf_key_nearest(struct sv name);
 
 /* "portcullisd: FILE:LINE: KEY: ": the rest of the line is the caller's. */
 void conf_problem_start(const struct conf_where *w, const char *key);
+
+/* A line about a value of k: "TEXT WHAT; write ALLOWED".  Always false. */
+bool conf_refuse(const struct conf_key *k, struct sv text, const char *what,
+    const struct conf_where *w);
+
+/* No control byte, and no 0xff, which is Telnet's IAC. */
+bool conf_is_printable(struct sv text);
 
 /* A whole line about a problem; key may be NULL. */
 __attribute__((format(printf, 3, 4))) void conf_problem(

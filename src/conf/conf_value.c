@@ -7,8 +7,8 @@
  */
 #include "conf/conf_key.h"
 
-static bool
-refuse(const struct conf_key *k, struct sv text, const char *what,
+bool
+conf_refuse(const struct conf_key *k, struct sv text, const char *what,
     const struct conf_where *w)
 {
 	char quoted[CONF_QUOTE_MAX];
@@ -30,9 +30,9 @@ number_read(const struct conf_key *k, struct sv text, bool add, void *field,
 
 	(void)add;
 	if (text.len == 0 || sv_digits(text) != text.len)
-		return refuse(k, text, "is not a number", w);
+		return conf_refuse(k, text, "is not a number", w);
 	if (!sv_number(text, k->most, &value) || value < k->least)
-		return refuse(k, text, "is out of range", w);
+		return conf_refuse(k, text, "is out of range", w);
 	*(uint32_t *)field = (uint32_t)value;
 	return true;
 }
@@ -84,10 +84,10 @@ duration_read(const struct conf_key *k, struct sv text, bool add, void *field,
 
 	(void)add;
 	if (digits.len == 0 || sv_digits(digits) != digits.len)
-		return refuse(k, text, "is not a time", w);
+		return conf_refuse(k, text, "is not a time", w);
 	if (!sv_number(digits, k->most, &value) || value * unit > k->most ||
 	    value * unit < k->least)
-		return refuse(k, text, "is out of range", w);
+		return conf_refuse(k, text, "is out of range", w);
 	*(uint32_t *)field = (uint32_t)(value * unit);
 	return true;
 }
@@ -112,12 +112,12 @@ range_read(const struct conf_key *k, struct sv text, bool add, void *field,
 	(void)add;
 	if (low.len == 0 || !sv_take(&high, '-') || high.len == 0 ||
 	    sv_digits(high) != high.len)
-		return refuse(k, text, "is not a range of ports", w);
+		return conf_refuse(k, text, "is not a range of ports", w);
 	if (!sv_number(low, k->most, &a) || a < k->least ||
 	    !sv_number(high, k->most, &b) || b < k->least)
-		return refuse(k, text, "is out of range", w);
+		return conf_refuse(k, text, "is out of range", w);
 	if (a > b)
-		return refuse(k, text, "runs backwards", w);
+		return conf_refuse(k, text, "runs backwards", w);
 	*(struct conf_range *)field = (struct conf_range) {
 		.low = (uint32_t)a,
 		.high = (uint32_t)b,
@@ -167,7 +167,7 @@ choice_read(const struct conf_key *k, struct sv text, bool add, void *field,
 			return true;
 		}
 	}
-	return refuse(k, text, "is none of the choices", w);
+	return conf_refuse(k, text, "is none of the choices", w);
 }
 
 static void
@@ -198,8 +198,8 @@ choice_allowed(const struct conf_key *k, FILE *out)
  * and no UTF-8.
  */
 
-static bool
-is_printable(struct sv text)
+bool
+conf_is_printable(struct sv text)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
@@ -233,11 +233,11 @@ text_read(const struct conf_key *k, struct sv text, bool add, void *field,
 {
 	(void)add;
 	if (text.len < k->least || text.len > k->most)
-		return refuse(k, text, "is too short or too long", w);
-	if (!is_printable(text))
-		return refuse(k, text, "holds an unprintable byte", w);
+		return conf_refuse(k, text, "is too short or too long", w);
+	if (!conf_is_printable(text))
+		return conf_refuse(k, text, "holds an unprintable byte", w);
 	if (has_outer_blank(text))
-		return refuse(k, text, "begins or ends with a blank", w);
+		return conf_refuse(k, text, "begins or ends with a blank", w);
 	store(field, k, text);
 	return true;
 }
@@ -293,13 +293,13 @@ user_read(const struct conf_key *k, struct sv text, bool add, void *field,
 
 	(void)add;
 	if (text.len < k->least || text.len > k->most || !is_user_name(text))
-		return refuse(k, text, "is not a user", w);
+		return conf_refuse(k, text, "is not a user", w);
 	if (sv_digits(text) == text.len &&
 	    !sv_number(text, UINT32_MAX - 1, &uid))
-		return refuse(k, text, "is out of range", w);
+		return conf_refuse(k, text, "is out of range", w);
 	if (sv_eq(text, SV("root")) ||
 	    (sv_digits(text) == text.len && uid == 0))
-		return refuse(k, text, "would be no wall", w);
+		return conf_refuse(k, text, "would be no wall", w);
 	store(field, k, text);
 	return true;
 }
@@ -347,14 +347,14 @@ listen_read(const struct conf_key *k, struct sv text, bool add, void *field,
 		struct addr a;
 
 		if (!addr_parse_ip_port(item, &a))
-			return refuse(k, item, "is not an address with a port",
-			    w);
+			return conf_refuse(k, item,
+			    "is not an address with a port", w);
 		if (list.count == k->most)
-			return refuse(k, item, "is one too many", w);
+			return conf_refuse(k, item, "is one too many", w);
 		list.at[list.count++] = addr_unmap(a);
 	}
 	if (list.count < k->least)
-		return refuse(k, text, "names too few", w);
+		return conf_refuse(k, text, "names too few", w);
 	memcpy(field, &list, sizeof(list));
 	return true;
 }
@@ -405,7 +405,7 @@ net_parse(const struct conf_key *k, struct sv item, struct addr_net *out,
 	struct addr_net given, net;
 
 	if (!addr_parse_net(item, &given))
-		return refuse(k, item, "is not a network", w);
+		return conf_refuse(k, item, "is not a network", w);
 	net = net_of(&given);
 	if (memcmp(net.base.ip, given.base.ip, sizeof(net.base.ip)) != 0) {
 		conf_problem(w, k->name,
@@ -433,11 +433,11 @@ nets_read(const struct conf_key *k, struct sv text, bool add, void *field,
 		if (!net_parse(k, item, &net, w))
 			return false;
 		if (list.count == k->most)
-			return refuse(k, item, "is one too many", w);
+			return conf_refuse(k, item, "is one too many", w);
 		list.at[list.count++] = net;
 	}
 	if (list.count < k->least)
-		return refuse(k, text, "names too few", w);
+		return conf_refuse(k, text, "names too few", w);
 	memcpy(field, &list, sizeof(list));
 	return true;
 }

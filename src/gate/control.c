@@ -16,6 +16,17 @@
 #define ACCEPTS 64	/* in one turn, so that data ports get theirs */
 
 /*
+ * A control connection is silent while its transfer runs, for hours.  What
+ * stands between forgets silent ones: load balancers of the large clouds
+ * after 4 to 6 minutes, home routers and firewalls from 5 minutes up (RFC
+ * 5382 wants 124).  A packet every 2 minutes keeps it known.  A peer that
+ * does not answer for 10 more is gone, about as long as the kernel's default.
+ */
+#define KEEP_IDLE_S 120
+#define KEEP_INTERVAL_S 60
+#define KEEP_PROBES 10
+
+/*
  * Options that accepted connections inherit, so that no worker needs
  * setsockopt: replies leave at once (Nagle and delayed ACK cost 44 ms each),
  * Telnet's urgent byte stays in the stream, a dead peer is noticed.
@@ -23,11 +34,16 @@
 static void
 set_control_options(int fd)
 {
-	int one = 1;
+	int one = 1, idle = KEEP_IDLE_S, interval = KEEP_INTERVAL_S;
+	int probes = KEEP_PROBES;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval,
+	    sizeof(interval));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
 static void

@@ -290,6 +290,8 @@ event_begin_at(struct event *e, int64_t at_ns, const char *type,
 	event_address(e, "src_ip", "src_port", &who->client);
 	event_address(e, "dest_ip", "dest_port", &who->server);
 	event_text(e, "proto", SV("TCP"));
+	if (who->site != NULL)
+		event_text(e, "site", sv_of(who->site));
 }
 
 void
@@ -412,6 +414,10 @@ event_xferlog(struct event_sink *s, const struct event_session *who,
 	n += (size_t)snprintf(line + n, sizeof(line) - n, " %llu %s %llu ",
 	    (unsigned long long)(t->duration_ms + 500) / 1000,
 	    addr_format_ip(&who->client, ip), (unsigned long long)t->bytes);
+	/* As in a URL: no virtual path begins with two slashes. */
+	if (who->site != NULL)
+		n += (size_t)snprintf(line + n, sizeof(line) - n, "//%.255s",
+		    who->site);
 	n += put_field(line + n, EVENT_MAX / 2, t->path);
 	n += (size_t)snprintf(line + n, sizeof(line) - n, " %c _ o a ",
 	    t->ascii ? 'a' : 'b');

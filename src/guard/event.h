@@ -43,6 +43,7 @@ struct event_session {
 	struct addr client;
 	struct addr server;
 	uint64_t flow;
+	const char *site;	/* chosen by HOST; NULL: none was */
 };
 
 /* fd is a pipe; anything else takes no lines, and costs nothing. */

@@ -12,6 +12,54 @@ const struct ftp_command ftp_commands[V_COUNT] = {
 #undef X
 };
 
+/* Only what says more than the kind of the argument does. */
+static const char *const syntaxes[V_COUNT] = {
+	[V_ACCT] = "<account>",
+	[V_ALLO] = "<bytes> [R <bytes>]",
+	[V_CLNT] = "<client's name>",
+	[V_EPRT] = "|<1 or 2>|<your address>|<port>|",
+	[V_EPSV] = "[1 | 2 | ALL]",
+	[V_HELP] = "[<verb>]",
+	[V_HOST] = "<name> | <IPv4 address> | [<IPv6 address>]",
+	[V_LANG] = "[en]",
+	[V_LIST] = "[-<options>] [<path>]",
+	[V_MDTM] = "<path>",
+	[V_MLSD] = "[<path>]",
+	[V_MLST] = "[<path>]",
+	[V_MODE] = "S",
+	[V_NLST] = "[-<options>] [<path>]",
+	[V_OPTS] = "UTF8 ON | MLST [<fact>;...]",
+	[V_PASS] = "[<mail address>]",
+	[V_PORT] = "<h1>,<h2>,<h3>,<h4>,<p1>,<p2>",
+	[V_RANG] = "<first byte> <last byte> | 1 0",
+	[V_REST] = "<offset>",
+	[V_RETR] = "<path>",
+	[V_SITE] = "HELP",
+	[V_SIZE] = "<path>",
+	[V_STAT] = "[<path>]",
+	[V_STRU] = "F",
+	[V_TYPE] = "A [N] | I | L 8",
+	[V_USER] = "anonymous | ftp",
+};
+
+const char *
+command_syntax(enum ftp_verb verb)
+{
+	if (syntaxes[verb] != NULL)
+		return syntaxes[verb];
+	switch (ftp_commands[verb].arg) {
+	case ARG_NONE:
+	case ARG_IGNORED:
+		return "";
+	case ARG_MAYBE:
+		return "[<text>]";
+	case ARG_TEXT:
+	case ARG_HOSTPORT:
+		break;
+	}
+	return verb == V_CWD || verb == V_XCWD ? "<path>" : "<text>";
+}
+
 /* Every verb has three or four letters; a shorter one's NUL is the fourth. */
 #define VERB_BYTES 4
 

@@ -36,12 +36,15 @@ enum ftp_arg {
 	X(CDUP, cdup, ARG_NONE,     AT_LOGGED_IN,               "RFC 959 4.1.1") \
 	X(CLNT, clnt, ARG_TEXT,     AT_GREETED | AT_LOGGED_IN,  "draft-rosenau-ftp-single-port") \
 	X(CPSV, absent, ARG_IGNORED, AT_LOGGED_IN,              "no RFC; FXP over TLS") \
+	X(CSID, csid, ARG_MAYBE,    AT_GREETED | AT_LOGGED_IN,  "draft-peterson-streamlined-ftp-command-extensions") \
 	X(CWD,  cwd,  ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.1") \
 	X(DELE, write, ARG_TEXT,    AT_LOGGED_IN,               "RFC 959 4.1.3") \
 	X(EPRT, eprt, ARG_HOSTPORT, AT_LOGGED_IN,               "RFC 2428 2") \
 	X(EPSV, epsv, ARG_MAYBE,    AT_LOGGED_IN,               "RFC 2428 3") \
 	X(FEAT, feat, ARG_NONE,     AT_GREETED | AT_LOGGED_IN,  "RFC 2389 3") \
 	X(HELP, help, ARG_MAYBE,    AT_GREETED | AT_LOGGED_IN,  "RFC 959 4.1.3") \
+	X(HOST, host, ARG_TEXT,     AT_GREETED,                 "RFC 7151 3") \
+	X(LANG, lang, ARG_MAYBE,    AT_GREETED | AT_LOGGED_IN,  "RFC 2640 4") \
 	X(LIST, list, ARG_MAYBE,    AT_LOGGED_IN,               "RFC 959 4.1.3") \
 	X(LPRT, lprt, ARG_TEXT,     AT_LOGGED_IN,               "RFC 1639 2") \
 	X(LPSV, absent, ARG_MAYBE,  AT_LOGGED_IN,               "RFC 1639 3") \
@@ -60,6 +63,7 @@ enum ftp_arg {
 	X(PROT, absent, ARG_TEXT,   AT_GREETED | AT_LOGGED_IN,  "RFC 2228 3") \
 	X(PWD,  pwd,  ARG_NONE,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
 	X(QUIT, quit, ARG_IGNORED,  AT_GREETED | AT_LOGGED_IN,  "RFC 959 4.1.1") \
+	X(RANG, rang, ARG_TEXT,     AT_LOGGED_IN,               "draft-bryan-ftp-range") \
 	X(REIN, rein, ARG_NONE,     AT_GREETED | AT_LOGGED_IN,  "RFC 959 4.1.1") \
 	X(REST, rest, ARG_TEXT,     AT_LOGGED_IN,               "RFC 3659 5") \
 	X(RETR, retr, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
@@ -117,6 +121,9 @@ extern const struct ftp_command ftp_commands[V_COUNT];
  */
 MUST_USE enum ftp_err command_parse(struct sv line, enum ftp_verb *verb,
     struct sv *arg);
+
+/* What may follow the verb, as people write it: "<path>"; empty: nothing. */
+const char *command_syntax(enum ftp_verb verb);
 
 /* The verb of that name in any case of letters, or V_UNKNOWN. */
 enum ftp_verb command_find(struct sv name);

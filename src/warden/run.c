@@ -296,18 +296,12 @@ worker_start(struct warden *w, const struct conf *conf)
 	struct child_spec spec = { .program = "portcullis-worker",
 		.account = w->reloading ? &w->fresh_account :
 		    &w->worker_account,
-		.may_chroot = true,
-		.fds = INHERIT_GATE + 1 };
+		.may_chroot = true };
 	struct child *c = NULL;
 	int ends[2] = { -1, -1 }, status = 1;
 
-	spec.fd[INHERIT_ARCHIVE] = open(conf->archive,
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (spec.fd[INHERIT_ARCHIVE] < 0) {
-		log_line("cannot open the archive %s: %s", conf->archive,
-		    strerror(errno));
+	if (!archives_open(conf, &spec))
 		return 2;
-	}
 	if (!channel_pair(ends)) {
 		log_line("cannot start a worker: %s", strerror(errno));
 		goto done;
@@ -327,7 +321,7 @@ worker_start(struct warden *w, const struct conf *conf)
  done:
 	fd_close(ends[0]);
 	fd_close(ends[1]);
-	close(spec.fd[INHERIT_ARCHIVE]);
+	archives_close(&spec);
 	return status;
 }
 

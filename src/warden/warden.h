@@ -7,13 +7,14 @@
  * where the old one ended.
  *
  * main.c options; run.c supervision; reload.c a new configuration; child.c
- * fork, users, exec; logpipe.c events and xferlog to their files; say.c what
+ * fork, users, exec; archives.c directories to serve; logpipe.c events and xferlog to their files; say.c what
  * it tells people and systemd.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #pragma once
 
+#include <assert.h>
 #include <sys/types.h>
 
 #include "base/loop.h"
@@ -59,7 +60,9 @@ struct account {
 /* A name or a number; false: it said why.  Root itself is refused. */
 bool account_find(const char *key, const char *name, struct account *out);
 
-#define CHILD_FDS (INHERIT_END + CONF_LISTEN_MAX)
+/* The gate has listeners behind INHERIT_END, a worker has directories. */
+#define CHILD_FDS (INHERIT_SITES + CONF_SITES_MAX)
+static_assert(CHILD_FDS >= INHERIT_END + CONF_LISTEN_MAX, "listeners");
 
 struct child_spec {
 	const char *program;	/* "portcullis-gate" */
@@ -73,6 +76,15 @@ struct child_spec {
 
 /* The process's number, or -1 with errno set. */
 MUST_USE pid_t child_start(const struct child_spec *spec);
+
+/* archives.c */
+
+/*
+ * Opens what a worker with this configuration is to serve, and the lowest
+ * directory that holds it all; false: it said why, and nothing is open.
+ */
+MUST_USE bool archives_open(const struct conf *c, struct child_spec *spec);
+void archives_close(struct child_spec *spec);
 
 /* run.c */
 

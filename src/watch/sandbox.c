@@ -275,7 +275,7 @@ enter_landlock(enum sandbox_mode mode)
 	if (mode == SANDBOX_LIVE)
 		return landlock_forbid_all() || complain("Landlock");
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	stand = root < 0 ? -1 : landlock_read_only(root);
+	stand = root < 0 ? -1 : landlock_read_only(&root, 1);
 	if (root >= 0)
 		close(root);
 	return stand >= 0 || complain("Landlock");

@@ -111,7 +111,9 @@ void
 cmd_rein(struct sess *s, struct sv arg)
 {
 	(void)arg;
+	/* RFC 7151 §3.2.1: the next user may want another site. */
 	sess_reset(s);
+	sess_leave_site(s);
 	reply(s, 220, "Ready for a new user.");
 }
 

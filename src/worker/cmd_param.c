@@ -1,6 +1,6 @@
 /*
  * worker/cmd_param.c: parameters and information: TYPE, STRU, MODE, OPTS,
- * FEAT, HELP, SYST, STAT, NOOP and what needs no more than a word.
+ * FEAT, HELP, SITE, SYST, NOOP and what needs no more than a word.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -71,36 +71,62 @@ cmd_opts(struct sess *s, struct sv arg)
 		reply(s, 501, "No such option.");
 }
 
+static void
+feat_mlst(struct sess *s)
+{
+	char text[LISTING_FACTS_TEXT_MAX], line[LISTING_FACTS_TEXT_MAX + 8];
+	int n;
+
+	listing_facts_feat(s->facts, text);
+	n = snprintf(line, sizeof(line), "MLST %s", text);
+	reply_line(s, (struct sv) { line, (size_t)n });
+}
+
+/*
+ * What there is beyond RFC 959, by name (RFC 2389 §3.2).  MLST stands for
+ * MLSD, too; OPTS and FEAT are not listed, as that RFC wants it.
+ */
+static const struct {
+	const char *line;
+	void (*say)(struct sess *s); /* instead of the line */
+} features[] = {
+	{ "CLNT", NULL },
+	{ "CSID", NULL },
+	{ "EPRT", NULL },
+	{ "EPSV", NULL },
+	{ "HOST", NULL },
+	{ "LANG EN*", NULL },
+	{ "MDTM", NULL },
+	{ "MLST", feat_mlst },
+	{ "PASV", NULL },
+	{ "RANG STREAM", NULL },
+	{ "REST STREAM", NULL },
+	{ "SIZE", NULL },
+	{ "TVFS", NULL },
+	{ "UTF8", NULL },
+};
+
 void
 cmd_feat(struct sess *s, struct sv arg)
 {
-	char text[LISTING_FACTS_TEXT_MAX], mlst[LISTING_FACTS_TEXT_MAX + 8];
-	int n;
-
 	(void)arg;
-	listing_facts_feat(s->facts, text);
-	n = snprintf(mlst, sizeof(mlst), "MLST %s", text);
 	reply_begin(s, 211, "Features:");
-	reply_line(s, SV("EPRT"));
-	reply_line(s, SV("EPSV"));
-	reply_line(s, SV("MDTM"));
-	reply_line(s, (struct sv) { mlst, (size_t)n });
-	reply_line(s, SV("PASV"));
-	reply_line(s, SV("REST STREAM"));
-	reply_line(s, SV("SIZE"));
-	reply_line(s, SV("TVFS"));
-	reply_line(s, SV("UTF8"));
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
+		if (features[i].say != NULL)
+			features[i].say(s);
+		else
+			reply_line(s, sv_of(features[i].line));
+	}
 	reply(s, 211, "End.");
 }
 
-void
-cmd_help(struct sess *s, struct sv arg)
+static void
+help_all(struct sess *s)
 {
 	char line[80];
 	size_t n = 0;
 
-	(void)arg;
-	reply_begin(s, 214, "Commands:");
+	reply_begin(s, 214, "Commands (HELP and one of them says more):");
 	for (size_t i = 0; i < V_COUNT; i++) {
 		n += (size_t)snprintf(line + n, sizeof(line) - n, "%-5s",
 		    ftp_commands[i].name);
@@ -113,12 +139,79 @@ cmd_help(struct sess *s, struct sv arg)
 }
 
 void
+cmd_help(struct sess *s, struct sv arg)
+{
+	enum ftp_verb verb = command_find(arg);
+	const char *syntax;
+
+	if (arg.len == 0) {
+		help_all(s);
+		return;
+	}
+	if (verb == V_UNKNOWN) {
+		reply(s, 501, "There is no such command; HELP lists them.");
+		return;
+	}
+	syntax = command_syntax(verb);
+	reply_format(s, 214, "Syntax: %s%s%s (%s)", ftp_commands[verb].name,
+	    *syntax != '\0' ? " " : "", syntax, ftp_commands[verb].source);
+}
+
+static void site_help(struct sess *s, struct sv arg);
+
+/* Verbs of SITE: a new one is a row. */
+static const struct {
+	const char *name;
+	sess_handler *run;	/* with what follows the name */
+} site_verbs[] = {
+	{ "HELP", site_help },
+};
+
+#define SITE_VERBS (sizeof(site_verbs) / sizeof(site_verbs[0]))
+
+static void
+site_help(struct sess *s, struct sv arg)
+{
+	(void)arg;
+	reply_begin(s, 214, "SITE has:");
+	for (size_t i = 0; i < SITE_VERBS; i++)
+		reply_line(s, sv_of(site_verbs[i].name));
+	reply(s, 214, "End.");
+}
+
+void
 cmd_site(struct sess *s, struct sv arg)
 {
-	if (sv_eq_nocase(arg, SV("HELP")))
-		reply(s, 214, "SITE has HELP alone.");
+	const char *space = memchr(arg.ptr, ' ', arg.len);
+	struct sv name = arg;
+
+	if (space != NULL)
+		name.len = (size_t)(space - arg.ptr);
+	for (size_t i = 0; i < SITE_VERBS; i++) {
+		if (sv_eq_nocase(name, sv_of(site_verbs[i].name))) {
+			site_verbs[i].run(s, sv_drop(arg, name.len + 1));
+			return;
+		}
+	}
+	reply(s, 504, "SITE has no such command; SITE HELP lists them.");
+}
+
+/* RFC 2640 §4: the language of our texts. */
+void
+cmd_lang(struct sess *s, struct sv arg)
+{
+	if (arg.len == 0 || sv_eq_nocase(arg, SV("en")))
+		reply(s, 200, "Replies are in English.");
 	else
-		reply(s, 504, "SITE has HELP alone.");
+		reply(s, 504, "Replies are in English alone: LANG EN.");
+}
+
+/* What a client may want to know of us; a version helps attackers more. */
+void
+cmd_csid(struct sess *s, struct sv arg)
+{
+	(void)arg;
+	reply(s, 200, "Name=FTP; CaseSensitive=1; DirSep=/;");
 }
 
 void
@@ -142,16 +235,33 @@ cmd_clnt(struct sess *s, struct sv arg)
 	reply(s, 200, "Noted.");
 }
 
+/* Takes a number of bytes off the front. */
+static bool
+take_size(struct sv *text)
+{
+	struct sv digits = { text->ptr, sv_digits(*text) };
+	uint64_t size;
+
+	*text = sv_drop(*text, digits.len);
+	return value_parse_offset(digits, &size) == FTP_OK;
+}
+
+/* "10" or "10 R 5" (RFC 959 §5.3.1). */
 void
 cmd_allo(struct sess *s, struct sv arg)
 {
-	uint64_t size;
+	bool good = take_size(&arg);
 
-	if (value_parse_offset((struct sv) { arg.ptr, sv_digits(arg) },
-	    &size) != FTP_OK)
-		reply(s, 501, "ALLO takes a number.");
-	else
+	if (good && arg.len > 0) {
+		good = arg.len > 3 && sv_eq_nocase((struct sv) { arg.ptr, 3 },
+		    SV(" R "));
+		arg = sv_drop(arg, 3);
+		good = good && take_size(&arg) && arg.len == 0;
+	}
+	if (good)
 		reply(s, 202, "No room need be set aside.");
+	else
+		reply(s, 501, "ALLO takes a number of bytes.");
 }
 
 /* The archive is read-only: RFC 959 has 550 for "action not taken". */
@@ -168,62 +278,4 @@ cmd_rnto(struct sess *s, struct sv arg)
 {
 	(void)arg;
 	reply(s, 503, "RNFR comes first.");
-}
-
-static void
-stat_session(struct sess *s)
-{
-	char line[160];
-	int n;
-
-	reply_begin(s, 211, "Status:");
-	reply_line(s, s->logged_in ? SV("Logged in, read-only.") :
-	    SV("Not logged in."));
-	n = snprintf(line, sizeof(line), "Type %s, structure file, mode stream.",
-	    s->ascii ? "ASCII" : "image");
-	reply_line(s, (struct sv) { line, (size_t)n });
-	if (s->xfer != NULL) {
-		n = snprintf(line, sizeof(line),
-		    "A transfer runs: %llu bytes so far.",
-		    (unsigned long long)atomic_load(&s->xfer->sent));
-		reply_line(s, (struct sv) { line, (size_t)n });
-	}
-	reply(s, 211, "End.");
-}
-
-static void
-stat_file(struct sess *s, struct lookup *l)
-{
-	char line[PATH_MAX + LISTING_SLACK];
-	struct listing_entry e = { .name = path_last(l->path),
-		.mode = l->stat.mode, .links = l->stat.links,
-		.size = l->stat.size, .mtime = l->stat.mtime };
-	size_t n;
-
-	if (l->err != STORAGE_OK) {
-		reply_storage_error(s, l->err);
-		return;
-	}
-	if (S_ISDIR(l->stat.mode)) {
-		reply(s, 504, "STAT shows files alone; use LIST or MLSD.");
-		return;
-	}
-	n = listing_list(&e, (int64_t)l->stat.mtime, line, sizeof(line));
-	reply_begin(s, 213, "Status:");
-	reply_line(s, (struct sv) { line, n >= 2 ? n - 2 : 0 });
-	reply(s, 213, "End.");
-}
-
-void
-cmd_stat(struct sess *s, struct sv arg)
-{
-	char room[PATH_MAX];
-	struct sv path;
-
-	if (arg.len == 0 || s->wait == WAIT_TRANSFER)
-		stat_session(s);
-	else if (!s->logged_in)
-		reply(s, 530, "Log in first.");
-	else if (sess_path(s, arg, room, &path))
-		lookup_start(s, LOOKUP_STAT, path, stat_file);
 }

@@ -1,5 +1,5 @@
 /*
- * worker/cmd_xfer.c: REST, RETR, LIST, NLST, MLSD, ABOR.
+ * worker/cmd_xfer.c: REST, RANG, RETR, LIST, NLST, MLSD, ABOR.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -10,6 +10,15 @@
 #include "worker/worker.h"
 
 void
+restart_forget(struct sess *s)
+{
+	s->rest = 0;
+	s->restarted = false;
+	s->ranged = false;
+	s->range_first = s->range_last = 0;
+}
+
+void
 cmd_rest(struct sess *s, struct sv arg)
 {
 	uint64_t offset;
@@ -18,9 +27,37 @@ cmd_rest(struct sess *s, struct sv arg)
 		reply(s, 501, "REST takes an offset in bytes.");
 		return;
 	}
+	restart_forget(s);
 	s->rest = offset;
 	s->restarted = true;
 	reply_format(s, 350, "Restarting at %llu.", (unsigned long long)offset);
+}
+
+/* "first last", both inclusive; "1 0" takes it back. */
+void
+cmd_rang(struct sess *s, struct sv arg)
+{
+	struct sv first = { arg.ptr, sv_digits(arg) };
+	struct sv last = sv_drop(arg, first.len);
+	uint64_t from, to;
+
+	if (!sv_take(&last, ' ') ||
+	    value_parse_offset(first, &from) != FTP_OK ||
+	    value_parse_offset(last, &to) != FTP_OK ||
+	    (from > to && !(from == 1 && to == 0))) {
+		reply(s, 501, "RANG takes the first and the last byte.");
+		return;
+	}
+	restart_forget(s);
+	if (from > to) {
+		reply(s, 350, "No range any more.");
+		return;
+	}
+	s->ranged = s->restarted = true;
+	s->range_first = from;
+	s->range_last = to;
+	reply_format(s, 350, "The next transfer sends bytes %llu to %llu.",
+	    (unsigned long long)from, (unsigned long long)to);
 }
 
 /* A transfer needs an endpoint; the reply says so when there is none. */
@@ -33,14 +70,14 @@ has_endpoint(struct sess *s)
 	    "No data connection came in time." :
 	    "Use EPSV, PASV, EPRT or PORT first.");
 	s->endpoint = ENDPOINT_NONE;
-	s->rest = 0;
+	restart_forget(s);
 	return false;
 }
 
 static void
 refuse_transfer(struct sess *s, int code, const char *text)
 {
-	s->rest = 0;
+	restart_forget(s);
 	endpoint_void(s);
 	reply(s, code, text);
 }
@@ -49,13 +86,16 @@ static void
 retr_opened(struct sess *s, struct lookup *l)
 {
 	if (l->err != STORAGE_OK) {
-		s->rest = 0;
+		restart_forget(s);
 		endpoint_void(s);
 		reply_storage_error(s, l->err);
 	} else if (s->rest > l->stat.size) {
 		refuse_transfer(s, 554, "Restart offset is beyond the file.");
-	} else if (s->rest > 0 && s->ascii) {
-		refuse_transfer(s, 554, "REST is offered in TYPE I alone.");
+	} else if (s->ranged && s->range_last >= l->stat.size) {
+		refuse_transfer(s, 554, "The range ends beyond the file.");
+	} else if ((s->rest > 0 || s->ranged) && s->ascii) {
+		refuse_transfer(s, 554,
+		    "REST and RANG are offered in TYPE I alone.");
 	} else {
 		xfer_start(s, XFER_FILE, l);
 	}
@@ -145,7 +185,7 @@ list(struct sess *s, struct sv arg)
 	char room[PATH_MAX];
 	struct sv path;
 
-	s->rest = 0;
+	restart_forget(s);
 	if (has_endpoint(s) && sess_path(s, arg, room, &path))
 		lookup_start(s, LOOKUP_OPEN_DIR, path, list_opened);
 }
@@ -192,6 +232,6 @@ cmd_abor(struct sess *s, struct sv arg)
 		return;
 	}
 	endpoint_void(s);
-	s->rest = 0;
+	restart_forget(s);
 	reply(s, 226, "Nothing to abort.");
 }

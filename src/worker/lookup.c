@@ -14,7 +14,7 @@
 static void
 call(struct lookup *l, enum storage_when when)
 {
-	struct storage *st = l->w->storage;
+	struct storage *st = l->storage;
 
 	switch (l->op) {
 	case LOOKUP_STAT:
@@ -25,6 +25,11 @@ call(struct lookup *l, enum storage_when when)
 		return;
 	case LOOKUP_OPEN_DIR:
 		l->err = st->ops->open_dir(st, l->path, when, &l->dir);
+		return;
+	case LOOKUP_BRIEF:
+		l->err = STORAGE_LATER;
+		if (when == STORAGE_WAIT)
+			brief_work(l);
 		return;
 	}
 }
@@ -100,6 +105,7 @@ lookup_done(struct pool_job *job)
 		control_continue(s);
 	}
 	lookup_close(l->w, false, &l->fd, &l->dir); /* not taken */
+	free(l->text);
 	free(l);
 }
 
@@ -131,7 +137,7 @@ lookup_start(struct sess *s, enum lookup_op op, struct sv path,
     void (*then)(struct sess *s, struct lookup *l))
 {
 	struct lookup l = { .w = s->w, .s = s, .op = op, .fd = -1,
-		.path = path, .then = then };
+		.storage = s->storage, .path = path, .then = then };
 
 	call(&l, STORAGE_NOW);
 	if (l.err == STORAGE_LATER) {

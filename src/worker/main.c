@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -66,17 +67,46 @@ flush(void *arg)
 	event_sink_flush(&w->xferlog);
 }
 
-/* Whether this user may read the archive is known here alone. */
+/* Whether this user may read an archive is known here alone. */
 static void
-check_archive(const struct worker *w)
+check_archive(int root_fd, const char *name)
 {
-	int fd = openat(INHERIT_ARCHIVE, ".", O_RDONLY | O_DIRECTORY |
-	    O_CLOEXEC);
+	int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
-		log_fatal(2, "cannot read the archive %s as user %u: %s",
-		    w->conf.archive, (unsigned)geteuid(), strerror(errno));
+		log_fatal(2, "cannot read the archive %s as user %u: %s", name,
+		    (unsigned)geteuid(), strerror(errno));
 	close(fd);
+}
+
+static void
+check_archives(const struct worker *w)
+{
+	check_archive(INHERIT_ARCHIVE, w->conf.archive);
+	for (uint32_t i = 0; i < w->conf.sites.count; i++)
+		check_archive(INHERIT_SITES + (int)i,
+		    w->conf.sites.at[i].root);
+}
+
+static struct storage *
+open_storage(int root_fd)
+{
+	struct storage *st = storage_posix_new(root_fd);
+
+	if (st == NULL)
+		log_fatal(1, "cannot start err=%d", errno);
+	return st;
+}
+
+static void
+prepare_site(struct worker *w, uint32_t i)
+{
+	const char *names = w->conf.sites.at[i].names;
+	size_t first = strcspn(names, ",");
+
+	assert(first < sizeof(w->site_name[i]));
+	memcpy(w->site_name[i], names, first);
+	w->site_storage[i] = open_storage(INHERIT_SITES + (int)i);
 }
 
 static void
@@ -88,9 +118,11 @@ prepare(struct worker *w)
 	if (w->slot == NULL || !loop_init(&w->loop) || !link_start(w))
 		log_fatal(1, "cannot start err=%d", errno);
 	w->pool = pool_new(&w->loop, w->conf.worker_threads);
-	w->storage = storage_posix_new(INHERIT_ARCHIVE);
-	if (w->pool == NULL || w->storage == NULL)
+	if (w->pool == NULL)
 		log_fatal(1, "cannot start err=%d", errno);
+	w->storage = open_storage(INHERIT_ARCHIVE);
+	for (uint32_t i = 0; i < w->conf.sites.count; i++)
+		prepare_site(w, i);
 	w->loop.flush = flush;
 	w->loop.flush_arg = w;
 	w->stats_timer.fire = stats_due;
@@ -107,6 +139,22 @@ say_ready(struct worker *w, unsigned walls)
 		log_fatal(1, "the warden is gone");
 }
 
+static unsigned
+enter_sandbox(const struct worker *w)
+{
+	int archives[1 + CONF_SITES_MAX] = { INHERIT_ARCHIVE };
+	size_t n = 1;
+	unsigned walls;
+
+	while (n <= w->conf.sites.count) {
+		archives[n] = INHERIT_SITES + (int)n - 1;
+		n++;
+	}
+	walls = sandbox_enter(INHERIT_TOP, archives, n);
+	close(INHERIT_TOP);
+	return walls;
+}
+
 int
 main(void)
 {
@@ -120,9 +168,9 @@ main(void)
 	if (!conf_from_fd(&w.conf, INHERIT_CONF))
 		log_fatal(2, "is started by portcullisd alone");
 	close(INHERIT_CONF);
-	check_archive(&w);
+	check_archives(&w);
 	prepare(&w);
-	say_ready(&w, sandbox_enter(INHERIT_ARCHIVE));
+	say_ready(&w, enter_sandbox(&w));
 	loop_run(&w.loop);
 	write_stats(&w);
 	event_sink_flush(&w.events);

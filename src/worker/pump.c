@@ -222,7 +222,7 @@ is_wanted(const struct xfer *x, struct sv name)
 static enum xfer_step
 fill_listing(struct xfer *x)
 {
-	const struct storage_ops *ops = x->w->storage->ops;
+	const struct storage_ops *ops = x->storage->ops;
 	struct storage_entry entry;
 	enum storage_err err;
 	const size_t longest = NAME_MAX + PATH_MAX + LISTING_SLACK;
@@ -277,7 +277,7 @@ close_source(struct xfer *x)
 	if (x->fd >= 0)
 		close(x->fd);
 	if (x->dir != NULL)
-		x->w->storage->ops->close_dir(x->dir);
+		x->storage->ops->close_dir(x->dir);
 	x->fd = -1;
 	x->dir = NULL;
 }
@@ -311,7 +311,7 @@ bool
 pump_at_once(struct xfer *x)
 {
 	static char room[AT_ONCE_MAX];
-	struct storage *st = x->w->storage;
+	struct storage *st = x->storage;
 	uint64_t left = x->size - x->at;
 	ssize_t n = 0;
 

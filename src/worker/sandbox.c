@@ -34,6 +34,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -230,9 +231,21 @@ enter_seccomp(void)
 	return true;
 }
 
+/* Whether the working directory is "/": to make it so is no wall. */
+static bool
+is_root_already(void)
+{
+	struct stat here, root;
+
+	return stat(".", &here) != 0 || stat("/", &root) != 0 ||
+	    (here.st_dev == root.st_dev && here.st_ino == root.st_ino);
+}
+
 /*
- * The archive becomes "/".  The working directory goes first: it is the one
- * way that chroot(2) leaves open, and whoever started us chose it.
+ * The archive becomes "/", or the directory that holds all of them.  The
+ * working directory goes first: it is the one way that chroot(2) leaves open,
+ * and whoever started us chose it.  False where what holds them is "/"
+ * already, or where it is not permitted.
  *
  * Root's warden lends CAP_SYS_CHROOT for it.  An ordinary user has it in a
  * user namespace of his own, where the system lets him make one; what else
@@ -240,10 +253,13 @@ enter_seccomp(void)
  * security module may grant it and no power in it) does no harm.
  */
 static bool
-change_root(int root_fd)
+change_root(int top_fd, bool is_archive)
 {
-	if (fchdir(root_fd) != 0)
+	/* What is above several archives may be closed to us. */
+	if (fchdir(top_fd) != 0 && (is_archive || chdir("/") != 0))
 		log_fatal(1, "sandbox: archive err=%d", errno);
+	if (!is_archive && is_root_already())
+		return false;
 	if (chroot(".") == 0)
 		return true;
 	return unshare(CLONE_NEWUSER) == 0 && chroot(".") == 0;
@@ -317,9 +333,9 @@ forbid_dumps(void)
 }
 
 static unsigned
-enter_landlock(int root_fd)
+enter_landlock(const int *archives, size_t n)
 {
-	int stand = landlock_read_only(root_fd);
+	int stand = landlock_read_only(archives, n);
 	unsigned set = 0;
 
 	if (stand < 0)
@@ -338,18 +354,18 @@ enter_landlock(int root_fd)
  * make a process dumpable; a filter would refuse Landlock's own calls.
  */
 unsigned
-sandbox_enter(int root_fd)
+sandbox_enter(int top_fd, const int *archives, size_t n)
 {
 	unsigned set = 1u << WALL_no_new_privs | 1u << WALL_not_dumpable;
 
 	if (is_own_user())
 		set |= 1u << WALL_own_user;
 	forbid_privileges();
-	if (change_root(root_fd))
+	if (change_root(top_fd, n == 1))
 		set |= 1u << WALL_own_root;
 	drop_capabilities();
 	forbid_dumps();
-	set |= enter_landlock(root_fd);
+	set |= enter_landlock(archives, n);
 	if (enter_seccomp())
 		set |= 1u << WALL_seccomp;
 	return set;

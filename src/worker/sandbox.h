@@ -7,14 +7,18 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 #include "ipc/walls.h"
 
 /*
  * Raises every wall that this kernel has and returns the set of those that
- * stand (1 << enum wall).  Files can afterwards be opened beneath root_fd
- * only, and only to read; where own_root stands, it is "/".  Capabilities are
+ * stand (1 << enum wall).  Files can afterwards be opened beneath the n
+ * archives only, and only to read; where own_root stands, top_fd is "/".  That
+ * is the archive itself, or, of several, a directory that holds them all;
+ * where that is "/" already, own_root does not stand.  Capabilities are
  * given up, whichever walls stand.  What fails for another reason than that
  * the kernel lacks it (or, own_root, that the system does not permit it) is
  * fatal: exits with status 1 and a line.
  */
-unsigned sandbox_enter(int root_fd);
+unsigned sandbox_enter(int top_fd, const int *archives, size_t n);

@@ -101,6 +101,7 @@ sess_new(struct worker *w, int fd, const struct ipc_msg *open)
 	s->clock.fire = clock_fired;
 	s->who = (struct event_session) { .client = open->open.peer,
 		.server = open->open.local, .flow = open->open.flow };
+	sess_leave_site(s);
 	s->slot = open->slot;
 	s->generation = open->generation;
 	s->started_ms = w->loop.now_ms;
@@ -119,7 +120,7 @@ sess_new(struct worker *w, int fd, const struct ipc_msg *open)
 	if (w->finishing)
 		sess_end(s, "The server is stopping, come back later.");
 	else
-		reply(s, 220, w->conf.banner);
+		reply(s, 220, s->banner);
 	return s;
 }
 
@@ -210,6 +211,14 @@ sess_close(struct sess *s)
 }
 
 void
+sess_leave_site(struct sess *s)
+{
+	s->storage = s->w->storage;
+	s->banner = s->w->conf.banner;
+	s->who.site = NULL;
+}
+
+void
 sess_reset(struct sess *s)
 {
 	endpoint_void(s);
@@ -221,7 +230,7 @@ sess_reset(struct sess *s)
 	s->named = false;
 	s->logged_in = false;
 	s->ascii = false;
-	s->rest = 0;
+	restart_forget(s);
 	s->facts = LISTING_ALL_FACTS;
 	free(s->cwd);
 	free(s->ident);

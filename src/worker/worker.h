@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdatomic.h>
 
+#include "base/hostname.h"
 #include "base/loop.h"
 #include "base/pool.h"
 #include "conf/conf.h"
@@ -49,7 +50,10 @@ struct worker {
 	struct loop loop;
 	struct conf conf;
 	struct pool *pool;
-	struct storage *storage;
+	struct storage *storage;	/* of the first site */
+	/* Of conf.sites, in that order; a site's name is its first. */
+	struct storage *site_storage[CONF_SITES_MAX];
+	char site_name[CONF_SITES_MAX][HOSTNAME_MAX + 1];
 	struct ipc_channel gate, warden;
 	struct loop_watch gate_watch, warden_watch;
 	struct loop_timer stop_timer, stats_timer;
@@ -89,6 +93,8 @@ struct sess {
 	struct loop_timer clock;
 	struct loop_grave grave;
 	struct event_session who;
+	struct storage *storage; /* of the site that the session is in */
+	const char *banner;	/* of that site */
 	uint64_t started_ms;
 	uint32_t slot, generation;
 	uint32_t epoch;		/* LISTEN and VOID told to the gate */
@@ -105,7 +111,8 @@ struct sess {
 	bool epsv_all;
 	bool epsv;		/* the port asked for is told as 229 */
 	bool transferred;	/* a transfer has begun */
-	bool restarted;		/* REST was given for the next one */
+	bool restarted;		/* REST or RANG was given for the next one */
+	bool ranged;		/* RANG was: range_first to range_last */
 	bool running;		/* a line is being run */
 	bool throttled;		/* input waits for replies, or the gate */
 	bool line_waits;	/* line_buf holds a whole line, not yet run */
@@ -118,6 +125,7 @@ struct sess {
 	unsigned facts;		/* of MLSD */
 	int data_fd;		/* arrived, and not yet a transfer's; or -1 */
 	uint64_t rest;
+	uint64_t range_first, range_last; /* both inclusive */
 	struct telnet telnet;
 	char *line_buf;		/* a partial or waiting line; or NULL */
 	char *held;		/* input behind it; or NULL */
@@ -143,8 +151,10 @@ void sess_close(struct sess *s);
 /* Commands go on (or the clock of the next wait starts). */
 void sess_wait_for(struct sess *s, enum sess_wait wait);
 void sess_clock_restart(struct sess *s);
-/* Back to the state of a fresh session (REIN, USER). */
+/* Back to the state of a fresh session, in the same site (USER). */
 void sess_reset(struct sess *s);
+/* Where a fresh session begins: in the first site. */
+void sess_leave_site(struct sess *s);
 /* Ends sessions that do nothing, when the worker is to finish. */
 void sess_finish_if_idle(struct sess *s);
 
@@ -186,6 +196,7 @@ enum lookup_op {
 	LOOKUP_STAT,
 	LOOKUP_OPEN,
 	LOOKUP_OPEN_DIR,
+	LOOKUP_BRIEF,	/* what STAT shows of a directory; never at once */
 };
 
 struct lookup {
@@ -195,9 +206,13 @@ struct lookup {
 	enum lookup_op op;
 	enum storage_err err;
 	bool at_once;		/* no disk thread was needed */
+	struct storage *storage;
 	struct storage_stat stat;
 	int fd;			/* LOOKUP_OPEN: `then` takes it */
 	struct storage_dir *dir; /* LOOKUP_OPEN_DIR: likewise */
+	char *text;		/* LOOKUP_BRIEF: the lines, with their ends */
+	size_t text_len;
+	bool is_long;		/* LOOKUP_BRIEF: too long to be told so */
 	struct sv path;
 	void (*then)(struct sess *s, struct lookup *l);
 };
@@ -217,6 +232,9 @@ void lookup_abandon(struct lookup *l);
  */
 void lookup_close(struct worker *w, bool at_once, int *fd,
     struct storage_dir **dir);
+
+/* cmd_stat.c: LOOKUP_BRIEF, on a disk thread */
+void brief_work(struct lookup *l);
 
 /* xfer.c */
 
@@ -260,12 +278,13 @@ struct xfer {
 	_Atomic uint64_t sent;	/* bytes handed to the kernel */
 	uint64_t acked;		/* at the last look: progress */
 	uint64_t started_ms, offset, size;
-	uint64_t at;		/* where in the file we are */
+	uint64_t at;		/* where in the file we are; ends at size */
 	int64_t now_s;
 	unsigned facts;
 	int fd;			/* the file */
 	int data_fd;
 	uint16_t data_port;	/* which connection we wait for */
+	struct storage *storage;
 	struct storage_dir *dir;
 	struct storage_stat stat; /* of the single file */
 	char *buf;		/* XFER_BUF bytes, when one is needed */
@@ -329,14 +348,18 @@ void endpoint_listen_failed(struct sess *s, enum ipc_reason reason);
 typedef void sess_handler(struct sess *s, struct sv arg);
 void sess_command(struct sess *s, enum ftp_verb verb, struct sv arg);
 #define SESS_HANDLERS(X) \
-	X(abor) X(absent) X(acct) X(allo) X(cdup) X(clnt) X(cwd) X(eprt) \
-	X(epsv) X(feat) X(help) X(list) X(lprt) X(mdtm) X(mlsd) X(mlst) X(mode) \
+	X(abor) X(absent) X(acct) X(allo) X(cdup) X(clnt) X(csid) X(cwd) \
+	X(eprt) X(epsv) X(feat) X(help) X(host) X(lang) X(list) X(lprt) \
+	X(mdtm) X(mlsd) X(mlst) X(mode) \
 	X(nlst) X(noop) X(opts) X(pass) X(pasv) X(port) X(pwd) X(quit) \
-	X(rein) X(rest) X(retr) X(rnto) X(site) X(size) X(stat) X(stru) \
+	X(rang) X(rein) X(rest) X(retr) X(rnto) X(site) X(size) X(stat) X(stru) \
 	X(syst) X(type) X(user) X(write)
 #define X(name) sess_handler cmd_##name;
 SESS_HANDLERS(X)
 #undef X
+
+/* REST and RANG are for one transfer, and one replaces the other. */
+void restart_forget(struct sess *s);
 
 /* Shared by the commands that take a path. */
 struct sv sess_cwd(const struct sess *s);

@@ -299,8 +299,9 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->facts = s->facts;
 	x->now_s = time(NULL);
 	x->started_ms = s->w->loop.now_ms;
-	x->offset = x->at = s->rest;
-	x->size = from->stat.size;
+	x->storage = from->storage;
+	x->offset = x->at = s->ranged ? s->range_first : s->rest;
+	x->size = s->ranged ? s->range_last + 1 : from->stat.size;
 	x->stat = from->stat;
 	x->alone = from->op == LOOKUP_STAT;
 	x->data_fd = -1;
@@ -324,8 +325,7 @@ xfer_start(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	uint16_t port = s->data_port;
 	int fd = s->data_fd;
 
-	s->rest = 0;
-	s->restarted = false;
+	restart_forget(s);
 	s->transferred = true;
 	if (x == NULL || endpoint == ENDPOINT_FAILED) {
 		if (x != NULL)

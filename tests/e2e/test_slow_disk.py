@@ -154,6 +154,8 @@ def gone_on(server, disk, c, call):
     ("getattr", "MDTM slow/slow-getattr", 213),
     ("getattr", "MLST slow/slow-getattr", 250),
     ("getattr", "STAT slow/slow-getattr", 213),
+    ("opendir", "STAT slow/slow-opendir.d", 212),
+    ("readdir", "STAT slow/slow-readdir.d", 212),
     ("getattr", "CWD slow/slow-getattr.d", 250),
     ("getattr", "CWD slow/slow-getattr", 550),
 ])
@@ -198,6 +200,18 @@ def test_others_go_on_while_a_client_leaves_a_slow_file(serve, disk, call):
     c.send(f"RETR slow/slow-{call}\r\n")
     disk.wait_for(call)
     data.close()
+    c.close()
+    others_go_on(server)
+    disk.go()
+    others_go_on(server)
+
+
+@needs_root
+def test_others_go_on_while_a_client_leaves_a_slow_directory(serve, disk):
+    server = serve()
+    c = server.login()
+    c.send("STAT slow/slow-readdir.d\r\n")
+    disk.wait_for("readdir")
     c.close()
     others_go_on(server)
     disk.go()

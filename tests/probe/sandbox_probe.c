@@ -262,7 +262,8 @@ enter(void)
 {
 	if (no_chroot)
 		forbid_chroot();
-	report->walls = sandbox_enter(report->env.fd[HELD_root]);
+	report->walls = sandbox_enter(report->env.fd[HELD_root],
+	    &report->env.fd[HELD_root], 1);
 	report->entered = true;
 }
 

@@ -202,6 +202,38 @@ static const struct row rows[] = {
 	{ "banner", " a", NULL, "begins or ends with a blank" },
 	{ "banner", "a ", NULL, "begins or ends with a blank" },
 
+	{ "site", "", "" },
+	{ "site", "a.example /srv/a", "a.example /srv/a" },
+	{ "site", " \tA.Example,b-2.example\t /srv/a  Welcome,  you.  ",
+	    "a.example,b-2.example /srv/a Welcome,  you." },
+	{ "site", "a.example \"/srv/a b\" \"Hi\"",
+	    "a.example \"/srv/a b\" \"Hi\"" },
+	{ "site", "a.example \"/srv/plain\"", "a.example /srv/plain" },
+	{ "site", "a.example \"/a \"\"b\"\"\"",
+	    "a.example \"/a \"\"b\"\"\"" },
+	{ "site", "a.example /a\"b", "a.example \"/a\"\"b\"" },
+	{ "site", "a.example /a\\ b", "a.example /a\\ b" },
+	{ "site", "localhost rel", "localhost rel" },
+	{ "site", "a.example", NULL, "names no directory" },
+	{ "site", "a.example \"\"", NULL, "names no directory" },
+	{ "site", "a.example \"/srv/a", NULL, "odd quotation mark" },
+	{ "site", "a.example \"/srv/a\"b", NULL, "odd quotation mark" },
+	{ "site", "a.example \"/srv/a\"\"", NULL, "odd quotation mark" },
+	{ "site", "/srv/a", NULL, "\"/srv/a\" is not a host's name; write "
+	    "NAME[,NAME...] DIRECTORY [BANNER]; 0 to 16 such lines" },
+	{ "site", "a.example, /srv/a", NULL, "\"\" is not a host's name" },
+	{ "site", ",a.example /srv/a", NULL, "\"\" is not a host's name" },
+	{ "site", "a..example /srv/a", NULL, "is not a host's name" },
+	{ "site", "a.example. /srv/a", NULL, "is not a host's name" },
+	{ "site", "-a.example /srv/a", NULL, "is not a host's name" },
+	{ "site", "a.example:21 /srv/a", NULL, "is not a host's name" },
+	{ "site", "192.0.2.1 /srv/a", NULL, "is not a host's name" },
+	{ "site", "[::1] /srv/a", NULL, "is not a host's name" },
+	{ "site", "\xc3\xa9.example /srv/a", NULL, "is not a host's name" },
+	{ "site", "a.example,A.EXAMPLE /srv/a", NULL, "is given twice" },
+	{ "site", "a.example /srv/\x01", NULL, "unprintable" },
+	{ "site", "a.example /srv/a hi\r\n230 ok", NULL, "unprintable" },
+
 	{ "events", "-", "-" },
 	{ "events", "/var/log/a b;c", "/var/log/a b;c" },
 	{ "archive", "relative/dir", "relative/dir" },
@@ -384,7 +416,8 @@ expect_limits(const struct conf_key *k)
 		expect_item(k, "192.0.2.1:21 ");
 	else if (k->type == &conf_type_nets)
 		expect_item(k, "192.0.2.0/24 ");
-	else if (k->type != &conf_type_choice)
+	else if (k->type != &conf_type_choice &&
+	    k->type != &conf_type_site)
 		expect_item(k, "x");
 }
 
@@ -394,6 +427,63 @@ each_key_keeps_its_limits(void **state)
 	(void)state;
 	for (size_t i = 0; i < CONF_KEY_COUNT; i++)
 		expect_limits(&conf_keys[i]);
+}
+
+static int
+add_site(struct conf *c, const char *value)
+{
+	FILE *err = listen_to_err();
+	int problems = conf_set(c, "site", value, "--option",
+	    c->sites.count > 0, err);
+
+	assert_int_equal(fclose(err), 0);
+	return problems;
+}
+
+/* Of a site: the count, the names, the directory, the banner. */
+static void
+sites_keep_their_limits(void **state)
+{
+	static struct conf c, before;
+	char text[3000], label[64], name[256];
+
+	(void)state;
+	memset(label, 'l', 63);
+	label[63] = '\0';
+	snprintf(name, sizeof(name), "%s.%s.%s.%.61s", label, label, label,
+	    label);
+	conf_init(&c);
+	for (unsigned i = 0; i < CONF_SITES_MAX; i++) {
+		snprintf(text, sizeof(text), "s%u.example /srv/%u", i, i);
+		assert_int_equal(add_site(&c, text), 0);
+	}
+	before = c;
+	assert_int_equal(add_site(&c, "more.example /srv"), 1);
+	assert_said("one too many");
+	assert_int_equal(add_site(&before, "S3.example /srv"), 1);
+	assert_same(&c, &before);
+
+	conf_init(&c);
+	assert_int_equal(add_site(&c, "a.example,b.example /srv"), 0);
+	before = c;
+	assert_int_equal(add_site(&c, "x.example,B.example /srv"), 1);
+	assert_said("\"B.example\" is given twice");
+	snprintf(text, sizeof(text), "%sl.example /srv", label);
+	assert_int_equal(add_site(&c, text), 1);
+	snprintf(text, sizeof(text), "%sl /srv", name);
+	assert_int_equal(add_site(&c, text), 1);
+	snprintf(text, sizeof(text), "n.example /%0*d", 1023, 0);
+	assert_int_equal(add_site(&c, text), 1);
+	snprintf(text, sizeof(text), "n.example /srv %0*d", 512, 0);
+	assert_int_equal(add_site(&c, text), 1);
+	assert_same(&c, &before);
+
+	snprintf(text, sizeof(text), "%s /srv", name);
+	assert_int_equal(add_site(&c, text), 0);
+	snprintf(text, sizeof(text), "n.example /%0*d %0*d", 1022, 0, 511, 0);
+	assert_int_equal(add_site(&c, text), 0);
+	assert_int_equal(strlen(c.sites.at[2].root), 1023);
+	assert_int_equal(strlen(c.sites.at[2].banner), 511);
 }
 
 /* A row that is not consistent with itself is our own mistake. */
@@ -453,6 +543,8 @@ fill(struct conf *c)
 	assert_int_equal(set(c, "banner", "[x] = 5 ; :-) # \xe2\x80\xa6"), 0);
 	assert_int_equal(set(c, "sandbox", "best"), 0);
 	assert_int_equal(set(c, "gate.user", "4711"), 0);
+	assert_int_equal(set(c, "site", "a.example,b.example /srv/a"), 0);
+	assert_int_equal(add_site(c, "c.example \"/a \"\"b\" Hi, \"x\"."), 0);
 	assert_int_equal(set(c, "idle.timeout", "24h"), 0);
 	assert_int_equal(set(c, "passive.ports", "1024-65535"), 0);
 	for (unsigned l = 0; l < COUNT(lists); l++) {
@@ -903,6 +995,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_type_reads_its_form_and_no_other),
 		cmocka_unit_test(each_key_keeps_its_limits),
+		cmocka_unit_test(sites_keep_their_limits),
 		cmocka_unit_test(the_table_is_sound),
 		cmocka_unit_test(what_is_printed_reads_back_the_same),
 		cmocka_unit_test(a_section_is_a_prefix),

@@ -82,6 +82,26 @@ every_verb_is_found_in_any_case(void **state)
 	}
 }
 
+/* HELP says it: ours, printable, and there where something may follow. */
+static void
+every_verb_has_its_syntax(void **state)
+{
+	(void)state;
+	for (unsigned v = 0; v < V_COUNT; v++) {
+		const char *syntax = command_syntax((enum ftp_verb)v);
+		enum ftp_arg arg = ftp_commands[v].arg;
+
+		for (const char *p = syntax; *p != '\0'; p++)
+			assert_in_range(*p, ' ', '~');
+		if (arg == ARG_NONE || arg == ARG_IGNORED)
+			assert_string_equal(syntax, "");
+		else
+			assert_string_not_equal(syntax, "");
+		if (arg == ARG_MAYBE && v != V_OPTS)
+			assert_int_equal(syntax[0], '[');
+	}
+}
+
 /* B09: no byte but the ASCII letter of either case makes the verb. */
 static void
 b09_other_bytes_make_no_verb(void **state)
@@ -145,6 +165,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_taken_apart),
 		cmocka_unit_test(every_verb_is_found_in_any_case),
+		cmocka_unit_test(every_verb_has_its_syntax),
 		cmocka_unit_test(b09_other_bytes_make_no_verb),
 		cmocka_unit_test(data_addresses_need_a_login),
 		cmocka_unit_test(a12_foreign_lines_are_seen),
