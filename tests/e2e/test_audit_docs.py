@@ -283,7 +283,7 @@ needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"),
 def test_systemd_takes_the_units(unit, tmp_path):
     """With the program where it is built: it need not be installed."""
     service = SERVICE.read_text().replace("/usr/bin/portcullis ",
-                                          f"{BUILD / 'portcullis'} ")
+                                          f'"{BUILD / "portcullis"}" ')
     (tmp_path / SERVICE.name).write_text(service)
     shutil.copy(TIMER, tmp_path)
     done = subprocess.run(
