@@ -12,21 +12,18 @@ const struct ftp_command ftp_commands[V_COUNT] = {
 #undef X
 };
 
-/* Every verb has three or four letters; a shorter one's NUL is the fourth. */
-#define VERB_BYTES 4
-
 enum ftp_verb
 command_find(struct sv name)
 {
-	char verb[VERB_BYTES] = { '\0' };
+	char verb[FTP_VERB_BYTES] = { '\0' };
 
-	if (name.len < 3 || name.len > VERB_BYTES)
+	if (name.len < 3 || name.len >= FTP_VERB_BYTES)
 		return V_UNKNOWN;
 	for (size_t i = 0; i < name.len; i++)
 		if ((verb[i] = sv_upper(name.ptr[i])) == '\0')
 			return V_UNKNOWN;
 	for (unsigned v = 0; v < V_COUNT; v++)
-		if (memcmp(verb, ftp_commands[v].name, VERB_BYTES) == 0)
+		if (memcmp(verb, ftp_commands[v].name, FTP_VERB_BYTES) == 0)
 			return (enum ftp_verb)v;
 	return V_UNKNOWN;
 }

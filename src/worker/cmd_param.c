@@ -67,6 +67,8 @@ cmd_opts(struct sess *s, struct sv arg)
 		reply(s, 200, "Names are bytes; UTF-8 passes unchanged.");
 	else if (sv_eq_nocase(name, SV("MLST")))
 		opts_mlst(s, rest);
+	else if (sv_eq_nocase(name, SV("HASH")))
+		hash_opts(s, rest);
 	else
 		reply(s, 501, "No such option.");
 }
@@ -83,6 +85,7 @@ cmd_feat(struct sess *s, struct sv arg)
 	reply_begin(s, 211, "Features:");
 	reply_line(s, SV("EPRT"));
 	reply_line(s, SV("EPSV"));
+	hash_feat_line(s);
 	reply_line(s, SV("MDTM"));
 	reply_line(s, (struct sv) { mlst, (size_t)n });
 	reply_line(s, SV("PASV"));
@@ -90,6 +93,7 @@ cmd_feat(struct sess *s, struct sv arg)
 	reply_line(s, SV("SIZE"));
 	reply_line(s, SV("TVFS"));
 	reply_line(s, SV("UTF8"));
+	hash_feat_others(s);
 	reply(s, 211, "End.");
 }
 
@@ -102,7 +106,7 @@ cmd_help(struct sess *s, struct sv arg)
 	(void)arg;
 	reply_begin(s, 214, "Commands:");
 	for (size_t i = 0; i < V_COUNT; i++) {
-		n += (size_t)snprintf(line + n, sizeof(line) - n, "%-5s",
+		n += (size_t)snprintf(line + n, sizeof(line) - n, "%-8s",
 		    ftp_commands[i].name);
 		if (n >= 70 || i + 1 == V_COUNT) {
 			reply_line(s, (struct sv) { line, n });
@@ -188,6 +192,8 @@ stat_session(struct sess *s)
 		    (unsigned long long)atomic_load(&s->xfer->sent));
 		reply_line(s, (struct sv) { line, (size_t)n });
 	}
+	if (s->wait == WAIT_HASH)
+		reply_line(s, SV("A digest is computed."));
 	reply(s, 211, "End.");
 }
 
@@ -220,7 +226,7 @@ cmd_stat(struct sess *s, struct sv arg)
 	char room[PATH_MAX];
 	struct sv path;
 
-	if (arg.len == 0 || s->wait == WAIT_TRANSFER)
+	if (arg.len == 0 || s->wait == WAIT_TRANSFER || s->wait == WAIT_HASH)
 		stat_session(s);
 	else if (!s->logged_in)
 		reply(s, 530, "Log in first.");

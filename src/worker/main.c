@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "ipc/inherit.h"
+#include "worker/hash.h"
 #include "worker/sandbox.h"
 #include "worker/worker.h"
 
@@ -91,6 +92,8 @@ prepare(struct worker *w)
 	w->storage = storage_posix_new(INHERIT_ARCHIVE);
 	if (w->pool == NULL || w->storage == NULL)
 		log_fatal(1, "cannot start err=%d", errno);
+	if (!hash_start(w))
+		log_fatal(1, "hash: no libcrypto, or no SHA-256 in it");
 	w->loop.flush = flush;
 	w->loop.flush_arg = w;
 	w->stats_timer.fire = stats_due;
