@@ -42,7 +42,7 @@ struct entry {
 	uint64_t check;		/* over all that follows */
 	uint64_t dev, ino, size, first, last;
 	int64_t mtime, ctime;
-	int64_t written;	/* seconds since 1970 */
+	int64_t written;	/* nanoseconds since 1970 */
 	uint32_t mtime_ns, ctime_ns, algorithm, length;
 	uint8_t digest[HASH_STORE_DIGEST];
 	uint8_t zero[8];
@@ -305,6 +305,15 @@ place_for(const struct entry *set, size_t from, size_t to,
 	return oldest;
 }
 
+static int64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 void
 hash_store_put(const struct hash_store *s, const struct hash_key *key,
     const uint8_t *digest, size_t n)
@@ -321,7 +330,7 @@ hash_store_put(const struct hash_store *s, const struct hash_key *key,
 	    whole ? WAYS_OF_WHOLE : WAYS, &e);
 	memcpy(e.digest, digest, n);
 	e.length = (uint32_t)n;
-	e.written = time(NULL);
+	e.written = now_ns();
 	e.check = check_of(&e);
 	/* Not kept (a full disk) is not known. */
 	(void)!pwrite(s->fd, &e, sizeof(e), set_at(s, &e) +
