@@ -336,6 +336,7 @@ hash_new(struct sess *s, enum hash_algorithm algorithm, struct sv arg)
 	h->job.work = hash_work;
 	h->job.done = turn_done;
 	h->w = s->w;
+	h->storage = s->w->storage;
 	h->s = s;
 	h->algorithm = algorithm;
 	h->fd = -1;

@@ -36,6 +36,7 @@ enum hash_step {
 struct hash {
 	struct pool_job job;
 	struct worker *w;
+	struct storage *storage; /* where path is */
 	struct sess *s;		/* NULL: nobody waits any more */
 	struct hash *next;	/* in the queue */
 	bool queued, running;

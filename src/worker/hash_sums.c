@@ -53,7 +53,7 @@ static bool
 ask_file(const struct hash *h, struct sv path, struct sv name, bool bare,
     uint8_t *digest, uint64_t *read)
 {
-	struct storage *st = h->w->storage;
+	struct storage *st = h->storage;
 	struct storage_stat stat;
 	struct sums sums;
 	bool known = false;
