@@ -350,6 +350,9 @@ def test_a_file_that_changes_meanwhile_has_no_digest(slow):
     data = slow.root / "pub" / "changing.nc"
     data.write_bytes(bytes(2 << 20))
     data.chmod(0o644)
+    with slow.login() as gone:  # what he asked for goes with him
+        gone.send("XMD5 pub/changing.nc\r\nNOOP\r\n")
+        assert gone.read().code == 200
     with slow.login() as c:
         c.send("HASH pub/changing.nc\r\nNOOP\r\n")
         assert c.read().code == 200
@@ -412,3 +415,5 @@ def test_f10_a_flood_of_digests_cannot_hurt(slow):
     seconds = time.monotonic() - slow.began
     assert 0 < stats["hash_bytes"] <= (1 + seconds) * (1 << 20)
     assert stats["hashes_refused"] >= 6
+    # small.nc and changing.nc: nothing was computed for who had left.
+    assert stats["hashes_computed"] <= 2
