@@ -59,6 +59,12 @@ enum conf_sandbox {
 	SANDBOX_BEST,	 /* use what the kernel has, say what is missing */
 };
 
+enum conf_hash {
+	CONF_HASH_OFF,
+	CONF_HASH_KNOWN,	/* what is in the store or in a sum file */
+	CONF_HASH_COMPUTE,	/* and what has to be read */
+};
+
 /*
  * Every key: name in the file, type, field, unit, least, most, default as it
  * would be written, meaning.  Types: number, duration (seconds; "90", "90s",
@@ -139,7 +145,21 @@ enum conf_sandbox {
 	    "10", \
 	    "Failed active connects a minute to a client before it waits.") \
 	X("abuse.refusals", number, abuse_refusals, "commands", 1, 1000, "16", \
-	    "Refused data addresses before the session is ended with 421.")
+	    "Refused data addresses before the session is ended with 421.") \
+	X("hash", choice, hash, "off|known|compute", 0, 2, "off", \
+	    "Whether HASH and its like answer, and may read files for it.") \
+	X("hash.store", path, hash_store, "file", 0, PATH_MAX - 1, "", \
+	    "Where digests are kept over a restart; empty is in memory.") \
+	X("hash.entries", number, hash_entries, "digests", 1024, 16777216, \
+	    "65536", \
+	    "Digests that are kept.") \
+	X("hash.jobs", number, hash_jobs, "files", 1, 64, "2", \
+	    "Files that a worker reads at once for digests.") \
+	X("hash.rate", number, hash_rate_MiBps, "MiB/s", 1, 100000, "100", \
+	    "What a worker reads for digests, at most.") \
+	X("hash.largest", number, hash_largest_MiB, "MiB", 1, 1073741824, \
+	    "65536", \
+	    "Longer files (or parts) are not read for a digest.")
 
 /* The C type that holds each type of key. */
 #define CONF_FIELD_number(f) uint32_t f
@@ -186,8 +206,9 @@ MUST_USE int conf_set(struct conf *c, const char *key, const char *value,
 
 /*
  * What no key can know alone: an archive that is not named, missing, no
- * directory or unreadable, or a site's; two equal listeners; a passive range that holds a
- * listener's port or fewer than 16 ports; a log in an archive.
+ * directory or unreadable, or a site's; two equal listeners; a passive range
+ * that holds a listener's port or fewer than 16 ports; a log, or the store of
+ * digests, in an archive.
  */
 MUST_USE int conf_check(const struct conf *c, FILE *err);
 

@@ -137,7 +137,8 @@ is_in(const char *place, const char *archive)
 	return inside;
 }
 
-/* Both files say who fetched what: they are not for the public. */
+/* The logs say who fetched what, the store what a file once was: none of
+ * them is for the public. */
 static int
 check_log(const struct conf *c, const char *key, const char *path,
     const struct conf_where *w)
@@ -168,6 +169,8 @@ check_logs(const struct conf *c, const struct conf_where *w)
 		problems++;
 	} else if (c->xferlog[0] != '\0')
 		problems += check_log(c, "xferlog", c->xferlog, w);
+	if (c->hash_store[0] != '\0')
+		problems += check_log(c, "hash.store", c->hash_store, w);
 	return problems;
 }
 

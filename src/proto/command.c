@@ -19,6 +19,7 @@ static const char *const syntaxes[V_COUNT] = {
 	[V_CLNT] = "<client's name>",
 	[V_EPRT] = "|<1 or 2>|<your address>|<port>|",
 	[V_EPSV] = "[1 | 2 | ALL]",
+	[V_HASH] = "<path>",
 	[V_HELP] = "[<verb>]",
 	[V_HOST] = "<name> | <IPv4 address> | [<IPv6 address>]",
 	[V_LANG] = "[en]",
@@ -28,7 +29,7 @@ static const char *const syntaxes[V_COUNT] = {
 	[V_MLST] = "[<path>]",
 	[V_MODE] = "S",
 	[V_NLST] = "[-<options>] [<path>]",
-	[V_OPTS] = "UTF8 ON | MLST [<fact>;...]",
+	[V_OPTS] = "UTF8 ON | MLST [<fact>;...] | HASH [<algorithm>]",
 	[V_PASS] = "[<mail address>]",
 	[V_PORT] = "<h1>,<h2>,<h3>,<h4>,<p1>,<p2>",
 	[V_RANG] = "<first byte> <last byte> | 1 0",
@@ -40,6 +41,11 @@ static const char *const syntaxes[V_COUNT] = {
 	[V_STRU] = "F",
 	[V_TYPE] = "A [N] | I | L 8",
 	[V_USER] = "anonymous | ftp",
+	[V_XCRC] = "<path> [<first byte> [<end>]]",
+	[V_XMD5] = "<path> [<first byte> [<end>]]",
+	[V_XSHA1] = "<path> [<first byte> [<end>]]",
+	[V_XSHA256] = "<path> [<first byte> [<end>]]",
+	[V_XSHA512] = "<path> [<first byte> [<end>]]",
 };
 
 const char *
@@ -60,21 +66,18 @@ command_syntax(enum ftp_verb verb)
 	return verb == V_CWD || verb == V_XCWD ? "<path>" : "<text>";
 }
 
-/* Every verb has three or four letters; a shorter one's NUL is the fourth. */
-#define VERB_BYTES 4
-
 enum ftp_verb
 command_find(struct sv name)
 {
-	char verb[VERB_BYTES] = { '\0' };
+	char verb[FTP_VERB_BYTES] = { '\0' };
 
-	if (name.len < 3 || name.len > VERB_BYTES)
+	if (name.len < 3 || name.len >= FTP_VERB_BYTES)
 		return V_UNKNOWN;
 	for (size_t i = 0; i < name.len; i++)
 		if ((verb[i] = sv_upper(name.ptr[i])) == '\0')
 			return V_UNKNOWN;
 	for (unsigned v = 0; v < V_COUNT; v++)
-		if (memcmp(verb, ftp_commands[v].name, VERB_BYTES) == 0)
+		if (memcmp(verb, ftp_commands[v].name, FTP_VERB_BYTES) == 0)
 			return (enum ftp_verb)v;
 	return V_UNKNOWN;
 }

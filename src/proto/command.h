@@ -42,6 +42,7 @@ enum ftp_arg {
 	X(EPRT, eprt, ARG_HOSTPORT, AT_LOGGED_IN,               "RFC 2428 2") \
 	X(EPSV, epsv, ARG_MAYBE,    AT_LOGGED_IN,               "RFC 2428 3") \
 	X(FEAT, feat, ARG_NONE,     AT_GREETED | AT_LOGGED_IN,  "RFC 2389 3") \
+	X(HASH, hash, ARG_TEXT,     AT_LOGGED_IN,               "draft-ietf-ftpext2-hash-03 3") \
 	X(HELP, help, ARG_MAYBE,    AT_GREETED | AT_LOGGED_IN,  "RFC 959 4.1.3") \
 	X(HOST, host, ARG_TEXT,     AT_GREETED,                 "RFC 7151 3") \
 	X(LANG, lang, ARG_MAYBE,    AT_GREETED | AT_LOGGED_IN,  "RFC 2640 4") \
@@ -82,11 +83,16 @@ enum ftp_arg {
 	X(SYST, syst, ARG_NONE,     AT_GREETED | AT_LOGGED_IN,  "RFC 959 4.1.3") \
 	X(TYPE, type, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.2") \
 	X(USER, user, ARG_TEXT,     AT_GREETED | AT_LOGGED_IN,  "RFC 959 4.1.1") \
+	X(XCRC, hash, ARG_TEXT,     AT_LOGGED_IN,               "no RFC; as ProFTPD has it") \
 	X(XCUP, cdup, ARG_NONE,     AT_LOGGED_IN,               "RFC 775") \
 	X(XCWD, cwd,  ARG_TEXT,     AT_LOGGED_IN,               "RFC 775") \
+	X(XMD5, hash, ARG_TEXT,     AT_LOGGED_IN,               "no RFC; as ProFTPD has it") \
 	X(XMKD, write, ARG_TEXT,    AT_LOGGED_IN,               "RFC 775") \
 	X(XPWD, pwd,  ARG_NONE,     AT_LOGGED_IN,               "RFC 775") \
-	X(XRMD, write, ARG_TEXT,    AT_LOGGED_IN,               "RFC 775")
+	X(XRMD, write, ARG_TEXT,    AT_LOGGED_IN,               "RFC 775") \
+	X(XSHA1, hash, ARG_TEXT,    AT_LOGGED_IN,               "no RFC; as ProFTPD has it") \
+	X(XSHA256, hash, ARG_TEXT,  AT_LOGGED_IN,               "no RFC; as ProFTPD has it") \
+	X(XSHA512, hash, ARG_TEXT,  AT_LOGGED_IN,               "no RFC; as ProFTPD has it")
 
 enum ftp_verb {
 #define X(VERB, ...) V_##VERB,
@@ -96,8 +102,11 @@ enum ftp_verb {
 	V_UNKNOWN = V_COUNT,
 };
 
+/* The longest verb (XSHA256) and its NUL; shorter ones are filled with NULs. */
+#define FTP_VERB_BYTES 8
+
 struct ftp_command {
-	const char *name;
+	char name[FTP_VERB_BYTES];
 	const char *source;
 	enum ftp_arg arg;
 	unsigned at;	/* set of enum ftp_at */

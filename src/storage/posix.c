@@ -99,6 +99,9 @@ posix_stat_of(const struct stat *from, struct storage_stat *to)
 		.dev = from->st_dev,
 		.ino = from->st_ino,
 		.links = from->st_nlink,
+		.ctime = from->st_ctim.tv_sec,
+		.mtime_ns = (uint32_t)from->st_mtim.tv_nsec,
+		.ctime_ns = (uint32_t)from->st_ctim.tv_nsec,
 	};
 }
 

@@ -43,6 +43,8 @@ struct storage_stat {
 	uint64_t size;
 	int64_t mtime;		/* seconds since 1970 */
 	uint64_t dev, ino, links;
+	int64_t ctime;		/* of the last change of any kind */
+	uint32_t mtime_ns, ctime_ns;
 };
 
 /* One entry of a directory; views live until the next call. */

@@ -41,7 +41,9 @@ prepare(struct warden *w)
 {
 	return w->read_conf(w, &w->fresh) &&
 	    account_find("worker.user", w->fresh.worker_user,
-	    &w->fresh_account) && open_logs(w, &w->fresh);
+	    &w->fresh_account) && open_logs(w, &w->fresh) &&
+	    run_open_store(&w->fresh, &w->conf, w->store_fd,
+	    &w->fresh_store_fd);
 }
 
 static void
@@ -119,6 +121,8 @@ reload_commit(struct warden *w)
 	w->need_is_stale = true;
 	w->conf = w->fresh;
 	w->worker_account = w->fresh_account;
+	run_drop_store(w->store_fd, w->fresh_store_fd);
+	w->store_fd = w->fresh_store_fd;
 	ipc_send(&w->gate->channel, &m, fd);
 	run_attach(w);
 	log_line("reloaded");
@@ -134,6 +138,7 @@ reload_give_up(struct warden *w)
 		if (c->set == w->set)
 			kill(c->pid, SIGKILL);
 	w->set = w->old_set;
+	run_drop_store(w->fresh_store_fd, w->store_fd);
 	(void)open_logs(w, &w->conf);
 	run_fill_set(w);
 	say_state("READY=1");

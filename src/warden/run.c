@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "ipc/walls.h"
+#include "storage/hash_store.h"
 #include "warden/warden.h"
 
 #define BACKOFF_LEAST_MS 100
@@ -289,6 +290,32 @@ worker_says(struct loop_watch *watch, uint32_t events)
 			worker_ready(c->warden, c, m[i].walls);
 }
 
+bool
+run_open_store(const struct conf *c, const struct conf *of, int old, int *fd)
+{
+	char why[HASH_STORE_WHY];
+
+	*fd = old;
+	if (old >= 0 && c->hash != CONF_HASH_OFF &&
+	    c->hash_entries == of->hash_entries &&
+	    strcmp(c->hash_store, of->hash_store) == 0)
+		return true;
+	*fd = -1;
+	if (c->hash == CONF_HASH_OFF)
+		return true;
+	*fd = hash_store_make(c->hash_store, c->hash_entries, why);
+	if (*fd < 0)
+		log_line("hash.store: \"%s\" %s", c->hash_store, why);
+	return *fd >= 0;
+}
+
+void
+run_drop_store(int unwanted, int kept)
+{
+	if (unwanted != kept)
+		fd_close(unwanted);
+}
+
 /* Status to end with when it is the start that fails; 0: it runs. */
 static int
 worker_start(struct warden *w, const struct conf *conf)
@@ -308,6 +335,8 @@ worker_start(struct warden *w, const struct conf *conf)
 	}
 	spec.fd[INHERIT_XFERLOG] = w->xferlog.write_fd;
 	spec.fd[INHERIT_GATE] = ends[0];
+	spec.fd[INHERIT_STORE] = w->reloading ? w->fresh_store_fd :
+	    w->store_fd;
 	if ((c = child_new(w, &spec, conf, worker_says)) == NULL)
 		goto done;
 	c->gate_end = ends[1];
@@ -461,6 +490,7 @@ gate_start(struct warden *w)
 	spec.fd[INHERIT_XFERLOG] = -1;
 	spec.fd[INHERIT_ARCHIVE] = -1;
 	spec.fd[INHERIT_GATE] = -1;
+	spec.fd[INHERIT_STORE] = -1;
 	for (int i = 0; i < w->listeners; i++)
 		spec.fd[INHERIT_END + i] = w->listener[i];
 	snprintf(spec.arg, sizeof(spec.arg), "%d", w->listeners);
@@ -518,6 +548,8 @@ gate_ended(struct warden *w, struct child *c, int status)
 		stop(w, start_status(status));
 		return;
 	}
+	if (w->reloading)
+		run_drop_store(w->fresh_store_fd, w->store_fd);
 	w->reload_again |= w->reloading;
 	w->reloading = false;
 	w->need_is_stale = false;
@@ -652,7 +684,8 @@ warden_run(struct warden *w)
 	logpipe_init(&w->events, &w->loop, "events");
 	logpipe_init(&w->xferlog, &w->loop, "xferlog");
 	if (!logpipe_open(&w->events, w->conf.events) ||
-	    !logpipe_open(&w->xferlog, w->conf.xferlog))
+	    !logpipe_open(&w->xferlog, w->conf.xferlog) ||
+	    !run_open_store(&w->conf, &w->conf, -1, &w->store_fd))
 		return 2;
 	w->restart.fire = restart_due;
 	w->deadline.fire = deadline_passed;

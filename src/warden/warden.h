@@ -126,6 +126,7 @@ struct warden {
 	struct conf fresh;	/* of the reload under way, as are these */
 	struct account fresh_account;
 	uint32_t old_set;
+	int store_fd, fresh_store_fd; /* known digests; -1: none */
 	bool was_ready, stopping;
 	int status;
 };
@@ -135,6 +136,16 @@ MUST_USE bool warden_find_accounts(struct warden *w);
 
 /* Runs until it is told to stop, or cannot start; the exit status. */
 MUST_USE int warden_run(struct warden *w);
+
+/*
+ * The store of digests that c wants, or -1 where it wants none.  `old` is the
+ * present one, of the configuration `of`, and is returned when it is the
+ * same.  False: it said why.
+ */
+MUST_USE bool run_open_store(const struct conf *c, const struct conf *of,
+    int old, int *fd);
+/* Of two stores, which may be the same, one is not wanted any more. */
+void run_drop_store(int unwanted, int kept);
 
 /* Starts a new set of workers with this configuration. */
 void run_start_set(struct warden *w, const struct conf *conf);

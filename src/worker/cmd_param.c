@@ -67,6 +67,8 @@ cmd_opts(struct sess *s, struct sv arg)
 		reply(s, 200, "Names are bytes; UTF-8 passes unchanged.");
 	else if (sv_eq_nocase(name, SV("MLST")))
 		opts_mlst(s, rest);
+	else if (sv_eq_nocase(name, SV("HASH")))
+		hash_opts(s, rest);
 	else
 		reply(s, 501, "No such option.");
 }
@@ -94,6 +96,7 @@ static const struct {
 	{ "CSID", NULL },
 	{ "EPRT", NULL },
 	{ "EPSV", NULL },
+	{ NULL, hash_feat_line },
 	{ "HOST", NULL },
 	{ "LANG EN*", NULL },
 	{ "MDTM", NULL },
@@ -104,6 +107,7 @@ static const struct {
 	{ "SIZE", NULL },
 	{ "TVFS", NULL },
 	{ "UTF8", NULL },
+	{ NULL, hash_feat_others },
 };
 
 void
@@ -128,7 +132,7 @@ help_all(struct sess *s)
 
 	reply_begin(s, 214, "Commands (HELP and one of them says more):");
 	for (size_t i = 0; i < V_COUNT; i++) {
-		n += (size_t)snprintf(line + n, sizeof(line) - n, "%-5s",
+		n += (size_t)snprintf(line + n, sizeof(line) - n, "%-8s",
 		    ftp_commands[i].name);
 		if (n >= 70 || i + 1 == V_COUNT) {
 			reply_line(s, (struct sv) { line, n });

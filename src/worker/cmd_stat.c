@@ -36,6 +36,8 @@ stat_session(struct sess *s)
 		    (unsigned long long)atomic_load(&s->xfer->sent));
 		reply_line(s, (struct sv) { line, (size_t)n });
 	}
+	if (s->wait == WAIT_HASH)
+		reply_line(s, SV("A digest is computed."));
 	reply(s, 211, "End.");
 }
 
@@ -189,7 +191,7 @@ cmd_stat(struct sess *s, struct sv arg)
 	char room[PATH_MAX];
 	struct sv path;
 
-	if (arg.len == 0 || s->wait == WAIT_TRANSFER)
+	if (arg.len == 0 || s->wait == WAIT_TRANSFER || s->wait == WAIT_HASH)
 		stat_session(s);
 	else if (!s->logged_in)
 		reply(s, 530, "Log in first.");

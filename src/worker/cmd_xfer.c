@@ -7,6 +7,7 @@
 
 #include "proto/glob.h"
 #include "proto/value.h"
+#include "worker/hash.h"
 #include "worker/worker.h"
 
 void
@@ -229,6 +230,10 @@ cmd_abor(struct sess *s, struct sv arg)
 	(void)arg;
 	if (s->xfer != NULL) {
 		xfer_abort(s->xfer);
+		return;
+	}
+	if (s->wait == WAIT_HASH) {
+		hash_abort(s);
 		return;
 	}
 	endpoint_void(s);

@@ -19,12 +19,19 @@
 
 static char line_room[LINE_MAX_BYTES];
 
+/* What AT_TRANSFER's commands do not wait for. */
+static bool
+is_at_work(const struct sess *s)
+{
+	return s->wait == WAIT_TRANSFER || s->wait == WAIT_HASH;
+}
+
 static bool
 may_run(const struct sess *s, enum ftp_verb verb)
 {
 	if (s->wait == WAIT_NOTHING)
 		return true;
-	return s->wait == WAIT_TRANSFER && verb != V_UNKNOWN &&
+	return is_at_work(s) && verb != V_UNKNOWN &&
 	    (ftp_commands[verb].at & AT_TRANSFER) != 0;
 }
 
@@ -298,7 +305,7 @@ control_ready(struct loop_watch *w, uint32_t events)
 	}
 	if ((events & EPOLLIN) != 0 && wants_input(s))
 		read_more(s);
-	else if ((events & EPOLLRDHUP) != 0 && s->wait == WAIT_TRANSFER)
+	else if ((events & EPOLLRDHUP) != 0 && is_at_work(s))
 		sess_close(s);
 	if (!s->dead && !s->dirty)
 		control_flush(s);
@@ -339,7 +346,7 @@ control_flush(struct sess *s)
 	if (wants_input(s))
 		events |= EPOLLIN;
 	/* Beside EPOLLIN it says nothing new, but saves a call a transfer. */
-	if (wants_input(s) || s->wait == WAIT_TRANSFER)
+	if (wants_input(s) || is_at_work(s))
 		events |= EPOLLRDHUP;
 	if (s->out_len > 0)
 		events |= EPOLLOUT;

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "ipc/inherit.h"
+#include "worker/hash.h"
 #include "worker/sandbox.h"
 #include "worker/worker.h"
 
@@ -123,6 +124,8 @@ prepare(struct worker *w)
 	w->storage = open_storage(INHERIT_ARCHIVE);
 	for (uint32_t i = 0; i < w->conf.sites.count; i++)
 		prepare_site(w, i);
+	if (!hash_start(w))
+		log_fatal(1, "hash: no libcrypto, or no SHA-256 in it");
 	w->loop.flush = flush;
 	w->loop.flush_arg = w;
 	w->stats_timer.fire = stats_due;

@@ -97,6 +97,21 @@ reply_format(struct sess *s, int code, const char *format, ...)
 }
 
 void
+reply_named(struct sess *s, int code, struct sv name, const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	reply_head(s, code, ' ');
+	reply_raw(s, sv_of(text));
+	reply_name(s, name);
+	reply_raw(s, SV("\r\n"));
+}
+
+void
 reply_begin(struct sess *s, int code, const char *text)
 {
 	reply_head(s, code, '-');

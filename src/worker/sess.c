@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "worker/hash.h"
 #include "worker/worker.h"
 
 #define FAREWELL_MS 5000	/* for a last reply that is not read */
@@ -48,8 +49,14 @@ clock_fired(struct loop_timer *t)
 		sess_clock_restart(s);
 		return;
 	}
+	if (s->wait == WAIT_HASH && hash_progressed(s->hash)) {
+		sess_clock_restart(s);
+		return;
+	}
 	s->w->counters.timeouts++;
-	if (s->wait == WAIT_TRANSFER)
+	if (s->wait == WAIT_HASH)
+		hash_stalled(s);
+	else if (s->wait == WAIT_TRANSFER)
 		xfer_stalled(s->xfer);
 	else if (s->wait == WAIT_NOTHING)
 		sess_end(s, s->logged_in ? "Idle for too long." :
@@ -133,6 +140,7 @@ sess_end(struct sess *s, const char *text)
 		xfer_abandon(s->xfer);
 		s->xfer = NULL;
 	}
+	hash_abandon(s);
 	reply(s, 421, text);
 	s->closing = true;
 	sess_clock_restart(s);
@@ -193,6 +201,7 @@ sess_close(struct sess *s)
 		xfer_abandon(s->xfer);
 	if (s->lookup != NULL)
 		lookup_abandon(s->lookup);
+	hash_abandon(s);
 	if (s->data_fd >= 0)
 		close(s->data_fd);
 	/*
@@ -231,6 +240,7 @@ sess_reset(struct sess *s)
 	s->logged_in = false;
 	s->ascii = false;
 	restart_forget(s);
+	s->algorithm = HASH_SHA256;
 	s->facts = LISTING_ALL_FACTS;
 	free(s->cwd);
 	free(s->ident);

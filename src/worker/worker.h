@@ -6,7 +6,8 @@
  * main.c start and the turn's flush; link.c messages from and to the gate;
  * control.c bytes of the control connection; sess.c a session's life and its
  * clock; reply.c replies; path.c virtual paths; lookup.c storage calls;
- * xfer.c transfers, pump.c their bytes; cmd_*.c the commands.
+ * xfer.c transfers, pump.c their bytes; hash.c digests, hash_sums.c those
+ * that files beside the data tell; cmd_*.c the commands.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -22,6 +23,7 @@
 #include "guard/event.h"
 #include "ipc/channel.h"
 #include "proto/command.h"
+#include "proto/hash.h"
 #include "proto/listing.h"
 #include "proto/telnet.h"
 #include "storage/storage.h"
@@ -33,12 +35,16 @@
 struct sess;
 struct xfer;
 struct lookup;
+struct hash;
+struct hash_desk;
 
 #define WORKER_COUNTERS(X) \
 	X(sessions_total) X(logins) X(login_failures) X(commands) \
 	X(unknown_commands) X(overlong_lines) X(foreign_protocols) \
 	X(refused_addresses) X(transfers_active) X(transfers_passive) \
-	X(transfers_failed) X(bytes_sent) X(timeouts)
+	X(transfers_failed) X(bytes_sent) X(timeouts) \
+	X(hashes_computed) X(hashes_known) X(hashes_from_sums) \
+	X(hashes_refused) X(hash_bytes) X(hash_jobs_most)
 
 struct worker_counters {
 #define X(name) uint64_t name;
@@ -62,6 +68,7 @@ struct worker {
 	struct sess *dirty;	/* have replies to send at the turn's end */
 	uint32_t sessions;
 	uint32_t xfers;		/* also those whose session is gone */
+	struct hash_desk *hash_desk; /* NULL: HASH is off */
 	bool retired;		/* exit when the last session ends */
 	bool finishing;		/* end sessions as soon as they are idle */
 	struct worker_counters counters;
@@ -84,6 +91,7 @@ enum sess_wait {
 	WAIT_PORT,	/* a passive port from the gate */
 	WAIT_PENALTY,	/* a wrong password is answered late */
 	WAIT_TRANSFER,	/* commands legal AT_TRANSFER go on */
+	WAIT_HASH,	/* a digest is computed: likewise */
 };
 
 struct sess {
@@ -126,6 +134,7 @@ struct sess {
 	int data_fd;		/* arrived, and not yet a transfer's; or -1 */
 	uint64_t rest;
 	uint64_t range_first, range_last; /* both inclusive */
+	enum hash_algorithm algorithm;	/* of HASH */
 	struct telnet telnet;
 	char *line_buf;		/* a partial or waiting line; or NULL */
 	char *held;		/* input behind it; or NULL */
@@ -138,6 +147,7 @@ struct sess {
 	char *ident;		/* what an anonymous user called himself */
 	struct lookup *lookup;
 	struct xfer *xfer;
+	struct hash *hash;	/* what is asked for now */
 	enum ftp_verb verb;	/* of the command that is being carried out */
 };
 
@@ -176,6 +186,9 @@ void reply_begin(struct sess *s, int code, const char *text);
 void reply_line(struct sess *s, struct sv text);
 /* A 257 or the like: code, SP, quoted path, SP, text. */
 void reply_quoted(struct sess *s, int code, struct sv path, const char *text);
+/* Text of ours, formatted, and a name behind it that ends the line. */
+void reply_named(struct sess *s, int code, struct sv name,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
 void reply_raw(struct sess *s, struct sv bytes);
 
 /* path.c */
@@ -314,6 +327,14 @@ void pump_work(struct pool_job *job);
 /* A small file that is in memory, whole, without a thread; false: pump it. */
 bool pump_at_once(struct xfer *x);
 
+/* cmd_hash.c */
+
+/* OPTS HASH [algorithm]; 501 where HASH is off. */
+void hash_opts(struct sess *s, struct sv algorithm);
+/* FEAT's lines about digests: before and behind the others. */
+void hash_feat_line(struct sess *s);
+void hash_feat_others(struct sess *s);
+
 /* link.c */
 
 bool link_start(struct worker *w);
@@ -349,8 +370,8 @@ typedef void sess_handler(struct sess *s, struct sv arg);
 void sess_command(struct sess *s, enum ftp_verb verb, struct sv arg);
 #define SESS_HANDLERS(X) \
 	X(abor) X(absent) X(acct) X(allo) X(cdup) X(clnt) X(csid) X(cwd) \
-	X(eprt) X(epsv) X(feat) X(help) X(host) X(lang) X(list) X(lprt) \
-	X(mdtm) X(mlsd) X(mlst) X(mode) \
+	X(eprt) X(epsv) X(feat) X(hash) X(help) X(host) X(lang) X(list) \
+	X(lprt) X(mdtm) X(mlsd) X(mlst) X(mode) \
 	X(nlst) X(noop) X(opts) X(pass) X(pasv) X(port) X(pwd) X(quit) \
 	X(rang) X(rein) X(rest) X(retr) X(rnto) X(site) X(size) X(stat) X(stru) \
 	X(syst) X(type) X(user) X(write)

@@ -87,6 +87,7 @@ VERBS = {
     "EPRT": ("EPRT |1|127.0.0.1|40000|", 530, 200),
     "EPSV": ("EPSV", 530, 229),
     "FEAT": ("FEAT", 211, 211),
+    "HASH": ("HASH pub/README", 530, 502),
     "HELP": ("HELP", 214, 214),
     "HOST": ("HOST 127.0.0.1", 220, 503),
     "LANG": ("LANG EN", 200, 200),
@@ -127,18 +128,23 @@ VERBS = {
     "SYST": ("SYST", 215, 215),
     "TYPE": ("TYPE I", 530, 200),
     "USER": ("USER anonymous", 331, 331),
+    "XCRC": ("XCRC pub/README", 530, 502),
     "XCUP": ("XCUP", 530, 250),
     "XCWD": ("XCWD pub", 530, 250),
+    "XMD5": ("XMD5 pub/README", 530, 502),
     "XMKD": ("XMKD new", 530, 550),
     "XPWD": ("XPWD", 530, 257),
     "XRMD": ("XRMD pub", 530, 550),
+    "XSHA1": ("XSHA1 pub/README", 530, 502),
+    "XSHA256": ("XSHA256 pub/README", 530, 502),
+    "XSHA512": ("XSHA512 pub/README", 530, 502),
 }
 
 
 def verbs_in_source():
     """Verb to what follows it, as src/proto/command.h has it."""
     text = (ROOT / "src" / "proto" / "command.h").read_text()
-    return dict(re.findall(r"X\((\w{3,4}),\s*\w+,\s*(ARG_\w+),", text))
+    return dict(re.findall(r"X\((\w{3,7}),\s*\w+,\s*(ARG_\w+),", text))
 
 
 def test_every_verb_is_in_the_table():

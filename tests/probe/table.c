@@ -258,6 +258,7 @@
 
 /* Files outside, and changes inside (C07, D08). */
 #define ROWS_FILES \
+	EPERMS("pwrite64", pwrite64, FD(pipe), AT(out), NUM(1), NONE) \
 	EPERMS("openat", openat, FD(root), TEXT(PROBE_FILE), NONE, NONE) \
 	OPEN_OUTSIDE("open_absolute", "/etc/passwd", read) \
 	OPEN_OUTSIDE("open_dotdot", ABOVE "/etc/passwd", read) \
