@@ -26,6 +26,14 @@ call(struct lookup *l, enum storage_when when)
 	case LOOKUP_OPEN_DIR:
 		l->err = st->ops->open_dir(st, l->path, when, &l->dir);
 		return;
+	case LOOKUP_SORT_DIR:
+		l->err = STORAGE_LATER;
+		if (when == STORAGE_NOW)
+			return;
+		l->err = st->ops->open_dir(st, l->path, when, &l->dir);
+		if (l->err == STORAGE_OK)
+			l->err = list_sort(st->ops, l->dir, l->options);
+		return;
 	}
 }
 
@@ -132,6 +140,9 @@ lookup_start(struct sess *s, enum lookup_op op, struct sv path,
 {
 	struct lookup l = { .w = s->w, .s = s, .op = op, .fd = -1,
 		.path = path, .then = then };
+
+	if (op == LOOKUP_SORT_DIR)
+		l.options = s->listing->options;
 
 	call(&l, STORAGE_NOW);
 	if (l.err == STORAGE_LATER) {

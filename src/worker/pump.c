@@ -189,10 +189,27 @@ close_source(struct xfer *x)
 {
 	if (x->fd >= 0)
 		close(x->fd);
+	list_close(x);
 	if (x->dir != NULL)
 		x->w->storage->ops->close_dir(x->dir);
 	x->fd = -1;
 	x->dir = NULL;
+}
+
+/*
+ * Written to while it was sent: what arrived may be of two versions.  A file
+ * that has grown is whole as it was when it was opened, most likely; and
+ * nothing is said of the status (ctime), which a rename over it changes.
+ */
+static bool
+was_rewritten(const struct xfer *x)
+{
+	struct stat now;
+
+	return fstat(x->fd, &now) == 0 &&
+	    (now.st_mtim.tv_sec != x->stat.mtime ||
+	    (uint32_t)now.st_mtim.tv_nsec != x->stat.mtime_ns) &&
+	    (uint64_t)now.st_size <= x->stat.size;
 }
 
 void
@@ -202,6 +219,8 @@ pump_work(struct pool_job *job)
 
 	if (x->kind != XFER_FILE) {
 		x->step = push_filled(x, list_fill);
+		if (x->step == STEP_DONE && x->listing->limit != LIST_WHOLE)
+			x->step = STEP_LIMIT;
 	} else if (x->ascii) {
 		/* Read to its end is not sent: the buffer may hold the rest. */
 		x->end = x->at >= x->size;
@@ -210,6 +229,8 @@ pump_work(struct pool_job *job)
 	} else {
 		x->step = push_image(x);
 	}
+	if (x->step == STEP_DONE && x->kind == XFER_FILE && was_rewritten(x))
+		x->step = STEP_SHORT;
 	/*
 	 * Only the loop may close the socket, but the client shall see the
 	 * end of a whole transfer now, not a thread's way later.

@@ -6,8 +6,8 @@
  * main.c start and the turn's flush; link.c messages from and to the gate;
  * control.c bytes of the control connection; sess.c a session's life and its
  * clock; reply.c replies; path.c virtual paths; lookup.c storage calls;
- * xfer.c transfers, pump.c their bytes, list.c the lines of listings;
- * cmd_*.c the commands.
+ * xfer.c transfers, pump.c their bytes, list.c and descent.c the lines of
+ * listings; cmd_*.c the commands.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -33,6 +33,7 @@
 struct sess;
 struct xfer;
 struct lookup;
+struct descent;
 
 #define WORKER_COUNTERS(X) \
 	X(sessions_total) X(logins) X(login_failures) X(commands) \
@@ -127,7 +128,7 @@ struct sess {
 	size_t out_len, out_cap;
 	char *cwd;		/* virtual path without slashes at its ends;
 				   NULL is the root */
-	char *pattern;		/* of the listing that is being opened */
+	struct listing *listing; /* that is being opened */
 	char *ident;		/* what an anonymous user called himself */
 	struct lookup *lookup;
 	struct xfer *xfer;
@@ -187,6 +188,7 @@ enum lookup_op {
 	LOOKUP_STAT,
 	LOOKUP_OPEN,
 	LOOKUP_OPEN_DIR,
+	LOOKUP_SORT_DIR,	/* opened, and sorted as s->listing wants it */
 };
 
 struct lookup {
@@ -194,11 +196,12 @@ struct lookup {
 	struct worker *w;
 	struct sess *s;		/* NULL: nobody waits any more */
 	enum lookup_op op;
+	unsigned options;	/* LOOKUP_SORT_DIR: of the listing */
 	enum storage_err err;
 	bool at_once;		/* no disk thread was needed */
 	struct storage_stat stat;
 	int fd;			/* LOOKUP_OPEN: `then` takes it */
-	struct storage_dir *dir; /* LOOKUP_OPEN_DIR: likewise */
+	struct storage_dir *dir; /* LOOKUP_*_DIR: likewise */
 	struct sv path;
 	void (*then)(struct sess *s, struct lookup *l);
 };
@@ -234,7 +237,8 @@ enum xfer_step {
 	STEP_DONE,
 	STEP_PEER_GONE,
 	STEP_READ_FAILED,
-	STEP_SHORT,	/* the file has become shorter */
+	STEP_SHORT,	/* the file was changed under our eyes */
+	STEP_LIMIT,	/* of a listing: see its limit */
 	STEP_CANCELLED,
 };
 
@@ -272,7 +276,7 @@ struct xfer {
 	char *buf;		/* XFER_BUF bytes, when one is needed */
 	size_t buf_len, buf_off;
 	struct sv path;		/* behind the struct */
-	char *pattern;		/* only names that fit it are listed; or NULL */
+	struct listing *listing; /* or NULL: a file */
 };
 
 #define XFER_BUF 131072
@@ -302,11 +306,50 @@ void pump_work(struct pool_job *job);
 /* A small file that is in memory, whole, without a thread; false: pump it. */
 bool pump_at_once(struct xfer *x);
 
+/* list.c */
+
+/* Why a listing is not whole. */
+enum list_limit {
+	LIST_WHOLE,
+	LIST_TOO_LONG,		/* -R: list.recursive */
+	LIST_TOO_DEEP,		/* -R: list.depth */
+	LIST_TOO_MANY,		/* -R: directories still to be listed */
+	LIST_UNSORTED,		/* -R with -t: a directory beneath is large */
+};
+
+/* What a listing was asked for, from its command to its last line. */
+struct listing {
+	unsigned options;	/* enum listing_option */
+	bool absolute;		/* the path began with a slash */
+	char *pattern;		/* only names that fit it are listed; or NULL */
+	char *prefix;		/* the directory as the client may write it,
+				   and a slash; empty where it is */
+	struct descent *descent; /* -R; or NULL */
+	struct storage_dir *inner; /* beneath xfer's dir, and listed now */
+	uint32_t entries;	/* that -R has met */
+	enum list_limit limit;
+};
+
+#define LS_ORDERED (LS_BY_TIME | LS_BY_SIZE | LS_REVERSED)
+
+/* NULL without memory.  Whoever frees it has closed inner. */
+struct listing *list_new(const struct conf *c, unsigned options);
+void list_free(struct listing *l);
+
+/* On a disk thread, as the options want it. */
+enum storage_err list_sort(const struct storage_ops *ops,
+    struct storage_dir *dir, unsigned options);
+
 /*
- * list.c: on a disk thread.  The next lines of a listing, as many as fit;
- * fewer, or none, where a pattern leaves out most of what is there.
+ * On a disk thread: the next lines, as many as fit; fewer, or none, where a
+ * pattern leaves out most of what is there.
  */
 enum xfer_step list_fill(struct xfer *x);
+void list_close(struct xfer *x);
+
+/* What a client is told of the limit. */
+#define LIST_TEXT_MAX 128
+const char *list_limit_text(const struct xfer *x, char room[LIST_TEXT_MAX]);
 
 /* link.c */
 
