@@ -56,7 +56,8 @@ prefix_of(const struct xfer *x, char room[2 * PATH_MAX])
 	struct sv beneath;
 	int n;
 
-	if (!x->alone && l->pattern == NULL && l->descent == NULL)
+	if (x->alone ? x->path.len == 0 :
+	    l->pattern == NULL && l->descent == NULL)
 		return SV("");
 	if (l->descent == NULL ||
 	    (beneath = descent_path(l->descent)).len == 0)
