@@ -407,6 +407,19 @@ def test_a_directory_that_vanishes_is_no_226(site, scratch):
         assert refused(c, "LIST scratch/inner").code == 550
 
 
+def test_f04_a_listing_that_nobody_reads_is_426(serve, archive):
+    (archive / "many").mkdir()
+    (archive / "many").chmod(0o755)
+    fill(archive / "many", MANY, LONG)
+    server = serve({"data.timeout": 1})
+    with server.login() as c:
+        with stalled(c, "LIST -a many"):
+            assert c.read().code == 426
+        assert c.cmd("NOOP").code == 200
+    event, = server.events("ftp_data")
+    assert event["ftp_data"]["result"] == "stalled"
+
+
 # ---- clients
 
 def tree_of(root):
