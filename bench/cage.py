@@ -231,6 +231,18 @@ class Account:
                     total += int(line.split()[1])
         return total
 
+    def forget_peak(self) -> None:
+        if self.memory is not None:
+            (self.memory / "memory.max_usage_in_bytes").write_text("0")
+
+    def peak_kib(self) -> Optional[int]:
+        """The most memory of all its processes at once since forget_peak,
+        those that have ended included, and the kernel's for them."""
+        if self.memory is None:
+            return None
+        text = (self.memory / "memory.max_usage_in_bytes").read_text()
+        return int(text) // 1024
+
     def kernel_kib(self) -> Optional[int]:
         if self.memory is None:
             return None

@@ -34,6 +34,10 @@ SMALL_BYTES = 1024
 BLOCK = 1 << 20
 
 
+def _counts(text: str) -> list[int]:
+    return [int(word) for word in text.split(",")]
+
+
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="script/bench", description="Measures FTP servers.")
@@ -47,8 +51,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--idle-sessions", type=int, help="how many (2000)")
     parser.add_argument("--big-mib", type=int, default=2048,
                         help="size of the big file (2048)")
-    parser.add_argument("--entries", type=int, default=100000,
-                        help="files in the listed directory (100000)")
+    parser.add_argument("--entries", type=_counts, metavar="N[,N...]",
+                        help="files in the listed directories "
+                        "(10000,100000,1000000; quick: the first two)")
     parser.add_argument("--build", type=Path, default=REPO / "build",
                         help="where the programs are (build)")
     parser.add_argument("--results", type=Path,
@@ -67,6 +72,8 @@ def options() -> argparse.Namespace:
             parser.error(f"no server {name}; there are: " + " ".join(names))
     opts.scenario = opts.scenario or list(SCENARIOS)
     opts.rounds = opts.rounds or (1 if opts.quick else 3)
+    opts.entries = opts.entries or [10000, 100000] + (
+        [] if opts.quick else [1000000])
     opts.idle_sessions = opts.idle_sessions or (500 if opts.quick else 2000)
     return opts
 
@@ -82,10 +89,14 @@ def _transfers(scenario: str, sessions: int, seconds: float, path: str,
                    sessions, seconds)
 
 
-def _list(title: str, counts: list[str], entries: int) -> Variant:
-    return Variant("list", f"list, {entries} files, {title}", "list",
-                   counts + ["-f", "/many", "-e", str(entries)], "1000",
-                   lasts_s=10, extra={"entries": entries})
+def _list(verb: str, entries: int) -> Variant:
+    """Once unseen and then again; a million names once."""
+    counts = ["-w", "1", "-c", "5"] if entries < 1000000 else ["-c", "1"]
+    return Variant("list", f"{verb} of {entries} files", "list",
+                   counts + ["-f", f"/many-{entries}", "-e", str(entries)]
+                   + (["-m"] if verb == "MLSD" else []), "1000",
+                   lasts_s=10 + entries / 20000, extra={"entries": entries},
+                   needs_mlsd=verb == "MLSD")
 
 
 def variants(opts: argparse.Namespace) -> list[Variant]:
@@ -102,9 +113,9 @@ def variants(opts: argparse.Namespace) -> list[Variant]:
                 "1000", 4, seconds),
         Variant("idle", f"idle, {opts.idle_sessions} sessions", "idle", [],
                 "session", opts.idle_sessions, 10),
-        _list("first", ["-c", "1"], opts.entries),
-        _list("again", ["-w", "1", "-c", "5"], opts.entries),
     ]
+    every += [_list(verb, entries) for entries in opts.entries
+              for verb in ("LIST", "MLSD")]
     return [v for v in every if v.scenario in opts.scenario]
 
 
@@ -118,9 +129,9 @@ def _write_big(path: Path, mib: int) -> None:
 
 def _write_many(place: Place, entries: int) -> None:
     """The directory, and the listing that stands for it in the limit."""
-    many = place.archive / "many"
+    many = place.archive / f"many-{entries}"
     many.mkdir(mode=0o755)
-    with open(place.listing, "w") as listing:
+    with open(place.listing_of(entries), "w") as listing:
         for i in range(entries):
             name = f"observation-{i:06d}.grb2"
             os.close(os.open(many / name, os.O_CREAT | os.O_WRONLY, 0o644))
@@ -138,12 +149,14 @@ def _write_passwd(place: Place) -> None:
 
 def _fill(place: Place, opts: argparse.Namespace) -> None:
     big_mib = opts.big_mib if "big" in opts.scenario else 1
-    entries = opts.entries if "list" in opts.scenario else 1
-    print(f"writing {big_mib} MiB and {entries} files", flush=True)
+    entries = opts.entries if "list" in opts.scenario else []
+    print(f"writing {big_mib} MiB and {sum(entries)} files", flush=True)
     place.archive.mkdir(mode=0o755)
     _write_big(place.big, big_mib)
     place.small.write_bytes(os.urandom(SMALL_BYTES))
-    _write_many(place, entries)
+    place.listing.touch()               # the limit wants one
+    for count in entries:
+        _write_many(place, count)
     _write_passwd(place)
 
 
@@ -154,7 +167,7 @@ def files(opts: argparse.Namespace) -> Iterator[Place]:
     size = opts.big_mib + 1024
     try:
         subprocess.run(["mount", "-t", "tmpfs", "-o",
-                        f"size={size}m,mode=755", "pcbench", str(work)],
+                        f"size={size}m,mode=755,nr_inodes=0", "pcbench", str(work)],
                        check=True)
         try:
             archive = work / "archive"
@@ -196,6 +209,8 @@ def measure_all(opts: argparse.Namespace, chosen: list[Server],
         turn = round_no % len(chosen)
         for variant in wanted:
             for server in chosen[turn:] + chosen[:turn]:
+                if variant.needs_mlsd and not server.mlsd:
+                    continue
                 result = measure.run(server, variant, place)
                 _progress(round_no, variant, server, result)
                 runs = results.setdefault(variant.title, {})

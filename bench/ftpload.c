@@ -29,6 +29,7 @@ static const char usage_text[] =
 "  -t SECONDS   how long (2), or          -c COUNT   how many transfers\n"
 "  -f PATH      file, or directory        -s BYTES   size the file must have\n"
 "  -e ENTRIES   files the listing must have\n"
+"  -m           list with MLSD instead of LIST\n"
 "  -w COUNT     transfers per session before the measurement\n"
 "  -d           wait for a line of input before and after the measurement\n"
 "idle holds its sessions until a line, the end of input or a signal.\n";
@@ -120,6 +121,9 @@ set_option(struct settings *set, int option, const char *arg)
 	case 'a':
 		set->active = true;
 		break;
+	case 'm':
+		set->mlsd = true;
+		break;
 	case 'd':
 		set->driven = true;
 		break;
@@ -133,7 +137,7 @@ read_options(struct settings *set, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "h:p:n:t:c:f:s:e:w:ad")) != -1)
+	while ((option = getopt(argc, argv, "h:p:n:t:c:f:s:e:w:adm")) != -1)
 		set_option(set, option, optarg);
 	if (optind + 1 != argc || set->sessions == 0)
 		usage();

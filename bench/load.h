@@ -18,6 +18,7 @@ enum {
 	REPLY_MAX = 1024,	/* one reply line; longer ones are an error */
 	LOGINS_AT_ONCE = 16,	/* half of the smallest usual accept queue */
 	STALL_MS = 10000,	/* nothing from any session: give up */
+	STALL_LIST_MS = 180000,	/* some read a million names before they send */
 	ERRORS_MAX = 100,	/* a run with more is not worth finishing */
 	SAMPLES_MAX = 1 << 24
 };
@@ -53,6 +54,7 @@ struct session {
 	bool old_verbs;		/* EPSV or EPRT was refused: PASV and PORT */
 	bool data_done, reply_done;
 	bool line_open, line_counts;
+	unsigned fact_at;	/* how much of "type=file;" the line has shown */
 	unsigned warmup;	/* transfers still to do before "ready" */
 	uint64_t bytes, lines;	/* of the running transfer */
 	uint64_t began_ns, asked_ns, first_ns;
@@ -75,7 +77,7 @@ struct settings {
 	uint64_t count;		/* transfers to do; 0: until seconds is over */
 	int64_t size;		/* bytes of the file; -1: do not check */
 	int64_t lines;		/* entries of the directory; -1: any */
-	bool active, driven;
+	bool active, driven, mlsd;
 };
 
 struct load {

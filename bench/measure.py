@@ -10,7 +10,7 @@ import select
 import subprocess
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Iterator
 
@@ -37,6 +37,7 @@ class Variant:
     sessions: int = 1
     lasts_s: float = 2
     extra: dict = field(default_factory=dict)
+    needs_mlsd: bool = False
 
 
 class Lines:
@@ -150,11 +151,13 @@ def _load(process: subprocess.Popen, acct: cage.Account, variant: Variant
     lines = Lines(process.stdout.fileno())
     lines.next(LOGIN_S)
     cpu = acct.settled_cpu_s()
+    acct.forget_peak()
     before = Machine()
     _say(process)
     result = json.loads(lines.next(60 + 10 * variant.lasts_s))
     after = Machine()
     result["server_cpu_s"] = acct.settled_cpu_s() - cpu
+    result["peak_kib"] = acct.peak_kib()
     result["others"] = after.others(
         before, result["server_cpu_s"] + result["client_cpu_s"])
     _say(process)
@@ -210,6 +213,9 @@ def _normalise(result: dict, variant: Variant) -> dict:
 
 
 def run(server: Server, variant: Variant, place: Place) -> dict:
+    if "entries" in variant.extra:
+        place = replace(place, listing=place.listing_of(
+            variant.extra["entries"]))
     try:
         with cage.namespace() as name, cage.account() as acct:
             with _running(server, name, acct, place):

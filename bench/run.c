@@ -54,6 +54,8 @@ static bool
 turn(struct load *l)
 {
 	struct epoll_event ev[EVENTS];
+	uint64_t stall_ms = l->set.scenario == SC_LIST ? STALL_LIST_MS :
+	    STALL_MS;
 	int n = epoll_wait(l->epoll, ev, EVENTS, 50);
 	uint64_t now = clock_ns();
 
@@ -65,7 +67,7 @@ turn(struct load *l)
 		session_event(ev[i].data.ptr);
 	if (n > 0)
 		l->progress_ns = now;
-	else if (now - l->progress_ns > STALL_MS * UINT64_C(1000000))
+	else if (now - l->progress_ns > stall_ms * UINT64_C(1000000))
 		fail_busy(l);
 	return true;
 }

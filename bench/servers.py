@@ -89,6 +89,9 @@ class Place:
     listing: Path
     passwd: Path
 
+    def listing_of(self, entries: int) -> Path:
+        return self.listing.with_name(f"{self.listing.name}-{entries}")
+
     @property
     def peers(self) -> Path:
         return self.build / "bench" / "peers"
@@ -102,6 +105,7 @@ class Server:
     command: Callable[[Place, Path], list[str]]
     says_ready: bool = False
     ftp_user: bool = True               # wants an account named ftp
+    mlsd: bool = True
 
     def argv(self, place: Place) -> list[str]:
         program = self.program(place)
@@ -163,7 +167,7 @@ def _proftpd(place: Place, program: Path) -> list[str]:
 
 def _pure_ftpd(place: Place, program: Path) -> list[str]:
     return [str(program), "-4", "-e", "-H", "-S", "127.0.0.1,21",
-            "-c", "20000", "-f", "none", "-I", "60", "-L", "300000:10",
+            "-c", "20000", "-f", "none", "-I", "60", "-L", "2000000:10",
             "-g", str(place.work / "pure-ftpd.pid")]
 
 
@@ -195,12 +199,13 @@ def all_servers() -> list[Server]:
     return [
         Server("portcullis", "portcullis", _built("portcullisd"),
                _portcullis, says_ready=True, ftp_user=False),
-        Server("vsftpd", "peer", vsftpd, _vsftpd("YES")),
-        Server("vsftpd-2proc", "peer", vsftpd, _vsftpd("NO")),
+        Server("vsftpd", "peer", vsftpd, _vsftpd("YES"), mlsd=False),
+        Server("vsftpd-2proc", "peer", vsftpd, _vsftpd("NO"), mlsd=False),
         Server("proftpd", "peer", _installed("proftpd"), _proftpd),
         Server("pure-ftpd", "peer", _installed("pure-ftpd"), _pure_ftpd),
         Server("pyftpdlib", "peer", _pyftpdlib_found, _pyftpdlib),
-        Server("limit", "limit", limit, _limit(1), ftp_user=False),
+        Server("limit", "limit", limit, _limit(1), ftp_user=False,
+               mlsd=False),
         Server(f"limit-{cpus}t", "limit", limit, _limit(cpus),
-               ftp_user=False),
+               ftp_user=False, mlsd=False),
     ]

@@ -30,7 +30,7 @@ COLUMNS: dict[str, list[Column]] = {
              ("login s", "login_s", 1), ("login CPU ms", "cpu", 1)],
     "list": [("first byte ms", "first_byte_p50_ms", 1),
              ("total ms", "total_p50_ms", 1), ("entries", "lines_least", 1),
-             ("CPU ms", "cpu", 1)],
+             ("peak MiB", "peak_kib", 1 / 1024), ("CPU ms", "cpu", 1)],
 }
 
 # What is compared: the cost (less is better) and the rate (more is better).
@@ -165,6 +165,8 @@ def _variant(variant: Variant, by_server: dict[str, list[dict]],
              + compared.headings() + ["others"])
     lines = []
     for name in kinds:
+        if name not in by_server:       # it has no such command
+            continue
         row = compared.rows[name]
         mark = " (!)" if _spoilt(by_server[name]) else ""
         values = [row.get(key) for _, key, _ in columns]

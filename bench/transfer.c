@@ -58,6 +58,8 @@ void
 transfer_begin(struct session *s)
 {
 	s->data_done = s->reply_done = s->line_open = false;
+	s->line_counts = false;
+	s->fact_at = 0;
 	s->bytes = s->lines = s->first_ns = 0;
 	if (s->load->set.scenario != SC_SESSION)
 		s->began_ns = clock_ns();
@@ -126,7 +128,7 @@ transfer_opened(struct session *s, int code, const char *text)
 	s->phase = PH_TRANSFER;	/* busy before and after */
 	s->asked_ns = clock_ns();
 	if (s->load->set.scenario == SC_LIST)
-		session_send(s, "LIST\r\n");
+		session_send(s, s->load->set.mlsd ? "MLSD\r\n" : "LIST\r\n");
 	else
 		session_send(s, "RETR %s\r\n", s->load->set.path);
 }
@@ -217,6 +219,29 @@ count_lines(struct session *s, const char *p, size_t len)
 	}
 }
 
+/*
+ * The same of MLSD, whose facts come in any order; those of the directory
+ * itself and of the one above do not count.
+ */
+static void
+count_facts(struct session *s, const char *p, size_t len)
+{
+	static const char fact[] = "type=file;";
+
+	for (const char *end = p + len; p < end; p++) {
+		if (*p == '\n') {
+			s->lines += s->line_counts;
+			s->line_counts = false;
+			s->fact_at = 0;
+		} else if (!s->line_counts) {
+			/* No part of it begins as the whole does. */
+			s->fact_at = (*p | 0x20) == (fact[s->fact_at] | 0x20) ?
+			    s->fact_at + 1 : (*p | 0x20) == 't';
+			s->line_counts = fact[s->fact_at] == '\0';
+		}
+	}
+}
+
 static void
 took(struct session *s, size_t len)
 {
@@ -225,7 +250,9 @@ took(struct session *s, size_t len)
 	s->bytes += len;
 	if (s->load->running)
 		s->load->bytes += len;
-	if (s->load->set.scenario == SC_LIST)
+	if (s->load->set.scenario == SC_LIST && s->load->set.mlsd)
+		count_facts(s, sink, len);
+	else if (s->load->set.scenario == SC_LIST)
 		count_lines(s, sink, len);
 }
 

@@ -124,6 +124,11 @@ enum conf_hash {
 	    "How long a session may be silent between commands.") \
 	X("data.timeout", duration, data_timeout_s, "seconds", 1, 3600, "60", \
 	    "How long a transfer may stand still, or wait for its client.") \
+	X("list.recursive", number, list_recursive, "entries", 0, 10000000, \
+	    "100000", \
+	    "Entries that LIST -R gives before it ends with 451; 0 refuses it.") \
+	X("list.depth", number, list_depth, "directories", 1, 64, "32", \
+	    "How many directories deep LIST -R goes.") \
 	X("stop.timeout", duration, stop_timeout_s, "seconds", 0, 86400, \
 	    "60", \
 	    "How long running transfers are waited for at a stop.") \

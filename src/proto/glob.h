@@ -16,6 +16,6 @@ bool glob_is_pattern(struct sv text);
  * "[a-z]" one of them, "[!a-z]" one of the others; a "[" that is not closed
  * stands for itself.  No braces, no tilde, no escapes; bytes, whatever the
  * encoding.  A name that begins with a dot wants a pattern that does, too.
- * Work is at most name.len * pattern.len steps; nothing is recursive.
+ * Work is at most 3 * name.len * pattern.len steps; nothing is recursive.
  */
 bool glob_match(struct sv pattern, struct sv name);

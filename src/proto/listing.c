@@ -17,8 +17,8 @@ static bool
 fits(const struct listing_entry *e, size_t size)
 {
 	return size >= LISTING_SLACK &&
-	    size - LISTING_SLACK >= e->name.len + e->target.len +
-	    e->owner.len + e->group.len + e->perm.len;
+	    size - LISTING_SLACK >= e->name.len + e->prefix.len +
+	    e->target.len + e->owner.len + e->group.len + e->perm.len;
 }
 
 /* For people: what could steer a terminal is not shown. */
@@ -136,15 +136,104 @@ listing_list(const struct listing_entry *e, int64_t now, char *buf,
 	p = put_shown(put_char(p, ' '), e->name);
 	if (S_ISLNK(e->mode) && e->target.len > 0)
 		p = put_shown(put_literal(p, " -> "), e->target);
+	if (e->mark != '\0')
+		p = put_char(p, e->mark);
 	return (size_t)(put_literal(p, "\r\n") - buf);
 }
 
 size_t
 listing_nlst(const struct listing_entry *e, char *buf, size_t size)
 {
+	char *p = buf;
+
 	if (!fits(e, size))
 		return 0;
-	return (size_t)(put_literal(put_exact(buf, e->name), "\r\n") - buf);
+	p = put_exact(put_exact(p, e->prefix), e->name);
+	if (e->mark != '\0')
+		p = put_char(p, e->mark);
+	return (size_t)(put_literal(p, "\r\n") - buf);
+}
+
+size_t
+listing_head(struct sv prefix, struct sv dir, char *buf, size_t size)
+{
+	char *p = buf;
+
+	if (size < LISTING_SLACK ||
+	    size - LISTING_SLACK < prefix.len + dir.len)
+		return 0;
+	p = put_literal(p, "\r\n");
+	p = put_shown(p, prefix.len > 0 ? prefix : SV("./"));
+	return (size_t)(put_literal(put_shown(p, dir), ":\r\n") - buf);
+}
+
+char
+listing_mark(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return '/';
+	case S_IFLNK:
+		return '@';
+	case S_IFIFO:
+		return '|';
+	case S_IFSOCK:
+		return '=';
+	case S_IFREG:
+		return mode & 0111 ? '*' : '\0';
+	default:
+		return '\0';
+	}
+}
+
+static unsigned
+option_of(char letter)
+{
+	switch (letter) {
+#define X(NAME, option) \
+	case option: \
+		return LS_##NAME;
+	LISTING_OPTIONS(X)
+#undef X
+	default:
+		return 0;
+	}
+}
+
+/* Takes one word off the front, and the blanks behind it. */
+static struct sv
+take_word(struct sv *text)
+{
+	struct sv word = { text->ptr, 0 };
+
+	while (word.len < text->len && word.ptr[word.len] != ' ')
+		word.len++;
+	*text = sv_drop(*text, word.len);
+	while (text->len > 0 && text->ptr[0] == ' ')
+		*text = sv_drop(*text, 1);
+	return word;
+}
+
+unsigned
+listing_take_options(struct sv *arg)
+{
+	const unsigned orders = LS_BY_TIME | LS_BY_SIZE;
+	unsigned options = 0;
+
+	while (arg->len > 1 && arg->ptr[0] == '-' && arg->ptr[1] != ' ') {
+		struct sv word = take_word(arg);
+
+		if (sv_eq(word, SV("--")))
+			break;
+		for (size_t i = 1; i < word.len && word.ptr[1] != '-'; i++) {
+			unsigned option = option_of(word.ptr[i]);
+
+			if ((option & orders) != 0)
+				options &= ~orders;
+			options |= option;
+		}
+	}
+	return options;
 }
 
 /* A value holds no ";" and no blank, which end it (RFC 3659 §7.2). */

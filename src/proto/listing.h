@@ -1,6 +1,8 @@
 /*
  * proto/listing.h: one directory entry as a line of LIST, NLST or MLSD.
  *
+ * Also the options that clients put before a path, as if they spoke to ls.
+ *
  * Pure formatting into the caller's buffer: no I/O, no clock, no allocation.
  * LIST has no standard form (RFC 959 leaves it to people); it is written as
  * `ls -l` does, in the columns that every client's parser was made for.  MLSD
@@ -39,6 +41,8 @@ enum listing_place {
 
 struct listing_entry {
 	struct sv name;
+	struct sv prefix; /* of the name in NLST; ends with a slash, or empty */
+	char mark;	  /* behind the name in LIST and NLST; or 0 */
 	struct sv target; /* a symbolic link's; else empty */
 	struct sv owner;  /* empty is shown as "ftp" */
 	struct sv group;  /* likewise */
@@ -58,7 +62,8 @@ struct listing_entry {
 #define LISTING_PERM_DIR  SV("el")
 
 /*
- * Room for all of a line but the entry's name, target, owner, group and perm.
+ * Room for all of a line but the entry's name, prefix, target, owner, group
+ * and perm.
  * The functions below write no NUL and return the length, or 0, and nothing
  * usable written, when size is less than LISTING_SLACK and those together.
  *
@@ -76,7 +81,7 @@ struct listing_entry {
 size_t listing_list(const struct listing_entry *e, int64_t now, char *buf,
     size_t size);
 
-/* "name\r\n". */
+/* "prefix/name\r\n". */
 size_t listing_nlst(const struct listing_entry *e, char *buf, size_t size);
 
 /*
@@ -87,6 +92,43 @@ size_t listing_nlst(const struct listing_entry *e, char *buf, size_t size);
  */
 size_t listing_mlsd(const struct listing_entry *e, unsigned facts, char *buf,
     size_t size);
+
+/* "\r\n./dir:\r\n", the head of a directory in the middle of LIST -R. */
+size_t listing_head(struct sv prefix, struct sv dir, char *buf, size_t size);
+
+/* Of ls -F: '/' a directory, '@' a link, '*' a program, ...; or 0. */
+char listing_mark(mode_t mode);
+
+/* Options of ls; letters that are not here mean nothing to us. */
+#define LISTING_OPTIONS(X) \
+	X(ALL, 'a')	  /* names that begin with a dot, too */ \
+	X(ALMOST_ALL, 'A') /* likewise: "." and ".." are never listed */ \
+	X(LONG, 'l')	  /* NLST as LIST */ \
+	X(BY_TIME, 't')	  /* the latest first */ \
+	X(BY_SIZE, 'S')	  /* the largest first; of the two the last counts */ \
+	X(REVERSED, 'r') \
+	X(RECURSIVE, 'R') \
+	X(MARKED, 'F')	  /* see listing_mark */ \
+	X(ITSELF, 'd')	  /* the directory, and not what is in it */
+
+enum listing_option_bit {
+#define X(NAME, letter) LS_BIT_##NAME,
+	LISTING_OPTIONS(X)
+#undef X
+};
+
+enum listing_option {
+#define X(NAME, letter) LS_##NAME = 1 << LS_BIT_##NAME,
+	LISTING_OPTIONS(X)
+#undef X
+};
+
+/*
+ * Takes "-la -t " off the front of what follows LIST or NLST, and says what
+ * it holds (enum listing_option).  "--" ends it; "-" alone is a name.  A name
+ * that begins with "-" is written as "./-name", or behind "--".
+ */
+unsigned listing_take_options(struct sv *arg);
 
 /*
  * The facts named in the argument of "OPTS MLST type;size;": unknown names

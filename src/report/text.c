@@ -490,6 +490,7 @@ result_text(struct sv result)
 		{ "session_ended", "the session ended before it (426)" },
 		{ "read_error", "the file could not be read (451)" },
 		{ "changed", "the file changed meanwhile (451)" },
+		{ "over_limit", "LIST -R came to its limit (451)" },
 	};
 
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)

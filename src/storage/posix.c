@@ -52,6 +52,8 @@ storage_err_text(enum storage_err err)
 		return "Not a plain file";
 	case STORAGE_TOO_LONG:
 		return "Path too long";
+	case STORAGE_TOO_MANY:
+		return "Too many entries to sort";
 	case STORAGE_BUSY:
 		return "Out of resources, try again later";
 	case STORAGE_IO:
@@ -95,7 +97,7 @@ posix_stat_of(const struct stat *from, struct storage_stat *to)
 	*to = (struct storage_stat) {
 		.mode = from->st_mode,
 		.size = (uint64_t)from->st_size,
-		.mtime = from->st_mtime,
+		.mtime = from->st_mtim.tv_sec,
 		.dev = from->st_dev,
 		.ino = from->st_ino,
 		.links = from->st_nlink,
@@ -129,6 +131,37 @@ openat2_fd(int dir_fd, const char *name, int flags, uint64_t resolve)
 	return (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
 }
 
+/* EAGAIN: a rename anywhere crossed a ".." in a link. */
+static int
+openat2_again(int dir_fd, const char *name, int flags, uint64_t resolve)
+{
+	int fd = -1;
+
+	for (int i = 0; i < RACES && fd < 0; i++) {
+		fd = openat2_fd(dir_fd, name, flags, resolve);
+		if (fd < 0 && errno != EAGAIN)
+			break;
+	}
+	return fd;
+}
+
+enum storage_err
+posix_open_unlinked(int dir_fd, struct sv path, int flags, int *fd)
+{
+	char name[PATH_MAX];
+	enum storage_err err = c_path(path, name);
+	int got;
+
+	if (err != STORAGE_OK)
+		return err;
+	got = openat2_again(dir_fd, name, flags,
+	    BENEATH | RESOLVE_NO_SYMLINKS);
+	if (got < 0)
+		return posix_err_of(errno);
+	*fd = got;
+	return STORAGE_OK;
+}
+
 enum storage_err
 posix_open_beneath(const struct posix *p, struct sv path, int flags,
     enum storage_when when, int *fd)
@@ -147,12 +180,7 @@ posix_open_beneath(const struct posix *p, struct sv path, int flags,
 		if (got < 0 && (errno == EAGAIN || errno == EXDEV))
 			return STORAGE_LATER;
 	} else {
-		/* EAGAIN: a rename anywhere crossed a ".." in a link. */
-		for (int i = 0; i < RACES && got < 0; i++) {
-			got = openat2_fd(p->root_fd, name, flags, BENEATH);
-			if (got < 0 && errno != EAGAIN)
-				break;
-		}
+		got = openat2_again(p->root_fd, name, flags, BENEATH);
 	}
 	if (got < 0)
 		return posix_err_of(errno);
@@ -312,6 +340,8 @@ storage_posix_new(int root_fd)
 		.read_now = posix_read_now,
 		.open_dir = posix_open_dir,
 		.next = posix_dir_next,
+		.sort = posix_dir_sort,
+		.open_dir_in = posix_dir_open_in,
 		.stat_dir = posix_dir_stat,
 		.close_dir = posix_dir_free,
 	};

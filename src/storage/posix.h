@@ -26,6 +26,10 @@ struct posix {
 enum storage_err posix_open_beneath(const struct posix *p, struct sv path,
     int flags, enum storage_when when, int *fd);
 
+/* The same from an open directory, without a link; never in STORAGE_NOW. */
+enum storage_err posix_open_unlinked(int dir_fd, struct sv path, int flags,
+    int *fd);
+
 /* What a system call's errno means for a name; never STORAGE_OK. */
 enum storage_err posix_err_of(int error);
 
@@ -38,5 +42,9 @@ void posix_dir_free(struct storage_dir *d);
 
 enum storage_err posix_dir_next(struct storage_dir *d, bool names_only,
     struct storage_entry *out);
+enum storage_err posix_dir_sort(struct storage_dir *d,
+    enum storage_order order, bool reversed);
+enum storage_err posix_dir_open_in(struct storage_dir *top, struct sv path,
+    struct storage_dir **out);
 enum storage_err posix_dir_stat(struct storage_dir *d,
     struct storage_stat *out);

@@ -201,6 +201,118 @@ read_ahead(struct storage_dir *d)
 	return STORAGE_OK;
 }
 
+/* A name's place in an order by something else. */
+struct rank {
+	int64_t most;
+	uint32_t more;
+	uint32_t at;	/* as in d->order */
+};
+
+/* What is alike stays in the order of names. */
+static int
+by_rank(const void *a, const void *b, void *ahead)
+{
+	const struct rank *x = a, *y = b;
+
+	if (x->most != y->most)
+		return x->most > y->most ? -1 : 1;
+	if (x->more != y->more)
+		return x->more > y->more ? -1 : 1;
+	return by_name(&x->at, &y->at, ahead);
+}
+
+/* One that has disappeared is left out when its turn comes. */
+static enum storage_err
+rank(const struct storage_dir *d, enum storage_order order, struct rank *r)
+{
+	struct stat stat;
+
+	if (fstatat(d->fd, d->ahead + r->at + 1, &stat,
+	    AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
+		enum storage_err err = posix_err_of(errno);
+
+		return err == STORAGE_NOT_FOUND ? STORAGE_OK : err;
+	}
+	if (order == STORAGE_BY_SIZE) {
+		r->most = stat.st_size;
+	} else {
+		r->most = stat.st_mtim.tv_sec;
+		r->more = (uint32_t)stat.st_mtim.tv_nsec;
+	}
+	return STORAGE_OK;
+}
+
+static enum storage_err
+sort_by(struct storage_dir *d, enum storage_order order)
+{
+	struct rank *ranks = calloc(d->names, sizeof(*ranks));
+	enum storage_err err = STORAGE_OK;
+
+	if (ranks == NULL)
+		return STORAGE_BUSY;
+	for (size_t i = 0; i < d->names && err == STORAGE_OK; i++) {
+		ranks[i].at = d->order[i];
+		err = rank(d, order, &ranks[i]);
+	}
+	if (err == STORAGE_OK) {
+		qsort_r(ranks, d->names, sizeof(*ranks), by_rank, d->ahead);
+		for (size_t i = 0; i < d->names; i++)
+			d->order[i] = ranks[i].at;
+	}
+	free(ranks);
+	return err;
+}
+
+enum storage_err
+posix_dir_sort(struct storage_dir *d, enum storage_order order, bool reversed)
+{
+	enum storage_err err = read_ahead(d);
+
+	if (err != STORAGE_OK)
+		return err;
+	d->begun = true;
+	if (!d->ended)
+		return STORAGE_TOO_MANY;
+	if (order != STORAGE_BY_NAME && d->names > 0 &&
+	    (err = sort_by(d, order)) != STORAGE_OK)
+		return err;
+	for (size_t i = 0; reversed && i < d->names / 2; i++) {
+		uint32_t first = d->order[i];
+
+		d->order[i] = d->order[d->names - 1 - i];
+		d->order[d->names - 1 - i] = first;
+	}
+	return STORAGE_OK;
+}
+
+enum storage_err
+posix_dir_open_in(struct storage_dir *top, struct sv path,
+    struct storage_dir **out)
+{
+	char whole[PATH_MAX];
+	size_t len = top->path_len;
+	struct storage_dir *d;
+	enum storage_err err;
+	int fd = -1;
+
+	if (len + 1 + path.len >= sizeof(whole))
+		return STORAGE_TOO_LONG;
+	memcpy(whole, top->path, len);
+	if (len > 0)
+		whole[len++] = '/';
+	memcpy(whole + len, path.ptr, path.len);
+	err = posix_open_unlinked(top->fd, path, O_RDONLY | O_DIRECTORY, &fd);
+	if (err != STORAGE_OK)
+		return err;
+	d = posix_dir_new(top->p, (struct sv) { whole, len + path.len }, fd);
+	if (d == NULL) {
+		close(fd);
+		return STORAGE_BUSY;
+	}
+	*out = d;
+	return STORAGE_OK;
+}
+
 static enum storage_err
 next_name(struct storage_dir *d, struct name *out)
 {
@@ -271,6 +383,7 @@ read_link(struct storage_dir *d, struct storage_entry *entry)
 	case STORAGE_TOO_LONG:
 		return STORAGE_NOT_FOUND;
 	case STORAGE_LATER:
+	case STORAGE_TOO_MANY:
 	case STORAGE_BUSY:
 		return STORAGE_BUSY; /* it may be good: no silent gap */
 	case STORAGE_IO:

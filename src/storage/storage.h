@@ -29,8 +29,15 @@ enum storage_err {
 	STORAGE_NOT_DIR,
 	STORAGE_NOT_FILE,	/* a directory, device, FIFO, socket */
 	STORAGE_TOO_LONG,
+	STORAGE_TOO_MANY,	/* entries, to put them into an order */
 	STORAGE_BUSY,		/* descriptors or memory are short now */
 	STORAGE_IO,		/* the disk failed */
+};
+
+enum storage_order {
+	STORAGE_BY_NAME,
+	STORAGE_BY_TIME,	/* the latest first */
+	STORAGE_BY_SIZE,	/* the largest first */
 };
 
 enum storage_when {
@@ -44,7 +51,7 @@ struct storage_stat {
 	int64_t mtime;		/* seconds since 1970 */
 	uint64_t dev, ino, links;
 	int64_t ctime;		/* of the last change of any kind */
-	uint32_t mtime_ns, ctime_ns;
+	uint32_t mtime_ns, ctime_ns; /* behind those seconds */
 };
 
 /* One entry of a directory; views live until the next call. */
@@ -92,6 +99,23 @@ struct storage_ops {
 	 */
 	enum storage_err (*next)(struct storage_dir *d, bool names_only,
 	    struct storage_entry *out);
+
+	/*
+	 * Puts what `next` will give into an order; on a directory that was
+	 * just opened, and never on the loop.  All entries are looked at.
+	 *
+	 * STORAGE_TOO_MANY  more than `next` would sort: a part of them would
+	 *                   be wrong.  The directory can only be closed
+	 */
+	enum storage_err (*sort)(struct storage_dir *d,
+	    enum storage_order order, bool reversed);
+
+	/*
+	 * Opens a directory beneath an open one, and follows no link on the
+	 * way.  May block.  top may be closed before *out.
+	 */
+	enum storage_err (*open_dir_in)(struct storage_dir *top,
+	    struct sv path, struct storage_dir **out);
 
 	/* What the open directory itself is. */
 	enum storage_err (*stat_dir)(struct storage_dir *d,

@@ -31,6 +31,14 @@ call(struct lookup *l, enum storage_when when)
 		if (when == STORAGE_WAIT)
 			brief_work(l);
 		return;
+	case LOOKUP_SORT_DIR:
+		l->err = STORAGE_LATER;
+		if (when == STORAGE_NOW)
+			return;
+		l->err = st->ops->open_dir(st, l->path, when, &l->dir);
+		if (l->err == STORAGE_OK)
+			l->err = list_sort(st->ops, l->dir, l->options);
+		return;
 	}
 }
 
@@ -138,6 +146,9 @@ lookup_start(struct sess *s, enum lookup_op op, struct sv path,
 {
 	struct lookup l = { .w = s->w, .s = s, .op = op, .fd = -1,
 		.storage = s->storage, .path = path, .then = then };
+
+	if (op == LOOKUP_SORT_DIR)
+		l.options = s->listing->options;
 
 	call(&l, STORAGE_NOW);
 	if (l.err == STORAGE_LATER) {

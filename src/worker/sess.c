@@ -156,7 +156,7 @@ sess_release(struct loop_grave *g)
 	free(s->out);
 	free(s->cwd);
 	free(s->ident);
-	free(s->pattern);
+	list_free(s->listing);
 	free(s);
 }
 

@@ -6,8 +6,9 @@
  * main.c start and the turn's flush; link.c messages from and to the gate;
  * control.c bytes of the control connection; sess.c a session's life and its
  * clock; reply.c replies; path.c virtual paths; lookup.c storage calls;
- * xfer.c transfers, pump.c their bytes; hash.c digests, hash_sums.c those
- * that files beside the data tell; cmd_*.c the commands.
+ * xfer.c transfers, pump.c their bytes, list.c and descent.c the lines of
+ * listings; hash.c digests, hash_sums.c those that files beside the data
+ * tell; cmd_*.c the commands.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -37,6 +38,7 @@ struct xfer;
 struct lookup;
 struct hash;
 struct hash_desk;
+struct descent;
 
 #define WORKER_COUNTERS(X) \
 	X(sessions_total) X(logins) X(login_failures) X(commands) \
@@ -143,7 +145,7 @@ struct sess {
 	size_t out_len, out_cap;
 	char *cwd;		/* virtual path without slashes at its ends;
 				   NULL is the root */
-	char *pattern;		/* of the listing that is being opened */
+	struct listing *listing; /* that is being opened */
 	char *ident;		/* what an anonymous user called himself */
 	struct lookup *lookup;
 	struct xfer *xfer;
@@ -210,6 +212,7 @@ enum lookup_op {
 	LOOKUP_OPEN,
 	LOOKUP_OPEN_DIR,
 	LOOKUP_BRIEF,	/* what STAT shows of a directory; never at once */
+	LOOKUP_SORT_DIR,	/* opened, and sorted as s->listing wants it */
 };
 
 struct lookup {
@@ -217,12 +220,13 @@ struct lookup {
 	struct worker *w;
 	struct sess *s;		/* NULL: nobody waits any more */
 	enum lookup_op op;
+	unsigned options;	/* LOOKUP_SORT_DIR: of the listing */
 	enum storage_err err;
 	bool at_once;		/* no disk thread was needed */
 	struct storage *storage;
 	struct storage_stat stat;
 	int fd;			/* LOOKUP_OPEN: `then` takes it */
-	struct storage_dir *dir; /* LOOKUP_OPEN_DIR: likewise */
+	struct storage_dir *dir; /* LOOKUP_*_DIR: likewise */
 	char *text;		/* LOOKUP_BRIEF: the lines, with their ends */
 	size_t text_len;
 	bool is_long;		/* LOOKUP_BRIEF: too long to be told so */
@@ -264,7 +268,8 @@ enum xfer_step {
 	STEP_DONE,
 	STEP_PEER_GONE,
 	STEP_READ_FAILED,
-	STEP_SHORT,	/* the file has become shorter */
+	STEP_SHORT,	/* the file was changed under our eyes */
+	STEP_LIMIT,	/* of a listing: see its limit */
 	STEP_CANCELLED,
 };
 
@@ -303,7 +308,7 @@ struct xfer {
 	char *buf;		/* XFER_BUF bytes, when one is needed */
 	size_t buf_len, buf_off;
 	struct sv path;		/* behind the struct */
-	char *pattern;		/* only names that fit it are listed; or NULL */
+	struct listing *listing; /* or NULL: a file */
 };
 
 #define XFER_BUF 131072
@@ -322,6 +327,12 @@ uint64_t xfer_progress(const struct xfer *x);
 /* The session ends: without a word. */
 void xfer_abandon(struct xfer *x);
 
+static inline bool
+xfer_is_cancelled(struct xfer *x)
+{
+	return atomic_load_explicit(&x->cancel, memory_order_relaxed);
+}
+
 /* pump.c: on a disk thread */
 void pump_work(struct pool_job *job);
 /* A small file that is in memory, whole, without a thread; false: pump it. */
@@ -334,6 +345,50 @@ void hash_opts(struct sess *s, struct sv algorithm);
 /* FEAT's lines about digests: before and behind the others. */
 void hash_feat_line(struct sess *s);
 void hash_feat_others(struct sess *s);
+/* list.c */
+
+/* Why a listing is not whole. */
+enum list_limit {
+	LIST_WHOLE,
+	LIST_TOO_LONG,		/* -R: list.recursive */
+	LIST_TOO_DEEP,		/* -R: list.depth */
+	LIST_TOO_MANY,		/* -R: directories still to be listed */
+	LIST_UNSORTED,		/* -R with -t: a directory beneath is large */
+};
+
+/* What a listing was asked for, from its command to its last line. */
+struct listing {
+	unsigned options;	/* enum listing_option */
+	bool absolute;		/* the path began with a slash */
+	char *pattern;		/* only names that fit it are listed; or NULL */
+	char *prefix;		/* the directory as the client may write it,
+				   and a slash; empty where it is */
+	struct descent *descent; /* -R; or NULL */
+	struct storage_dir *inner; /* beneath xfer's dir, and listed now */
+	uint32_t entries;	/* that -R has met */
+	enum list_limit limit;
+};
+
+#define LS_ORDERED (LS_BY_TIME | LS_BY_SIZE | LS_REVERSED)
+
+/* NULL without memory.  Whoever frees it has closed inner. */
+struct listing *list_new(const struct conf *c, unsigned options);
+void list_free(struct listing *l);
+
+/* On a disk thread, as the options want it. */
+enum storage_err list_sort(const struct storage_ops *ops,
+    struct storage_dir *dir, unsigned options);
+
+/*
+ * On a disk thread: the next lines, as many as fit; fewer, or none, where a
+ * pattern leaves out most of what is there.
+ */
+enum xfer_step list_fill(struct xfer *x);
+void list_close(struct xfer *x);
+
+/* What a client is told of the limit. */
+#define LIST_TEXT_MAX 128
+const char *list_limit_text(const struct xfer *x, char room[LIST_TEXT_MAX]);
 
 /* link.c */
 
@@ -388,3 +443,5 @@ struct sv sess_cwd(const struct sess *s);
 bool sess_path(struct sess *s, struct sv arg, char out[PATH_MAX],
     struct sv *path);
 void reply_storage_error(struct sess *s, enum storage_err err);
+/* A transfer needs an endpoint; the reply says so when there is none. */
+bool sess_has_endpoint(struct sess *s);

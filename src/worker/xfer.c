@@ -27,7 +27,7 @@ xfer_release(struct loop_grave *g)
 	struct xfer *x = LOOP_OWNER(g, struct xfer, grave);
 
 	free(x->buf);
-	free(x->pattern);
+	list_free(x->listing);
 	free(x);
 }
 
@@ -47,6 +47,8 @@ xfer_free(struct xfer *x)
 	loop_timer_stop(&x->w->loop, &x->patience);
 	close_data(x);
 	lookup_close(x->w, x->at_once, &x->fd, &x->dir);
+	if (x->listing != NULL)
+		lookup_close(x->w, x->at_once, &x->fd, &x->listing->inner);
 	x->w->xfers--;
 	loop_bury(&x->w->loop, &x->grave, xfer_release);
 	worker_exit_if_empty(x->w);
@@ -102,6 +104,8 @@ finish(struct xfer *x, int code, const char *text, const char *result)
 static void
 finish_step(struct xfer *x)
 {
+	char room[LIST_TEXT_MAX];
+
 	switch (x->step) {
 	case STEP_DONE:
 		finish(x, 226, "Transfer complete.", "complete");
@@ -112,6 +116,9 @@ finish_step(struct xfer *x)
 	case STEP_SHORT:
 		finish(x, 451, "The file changed while it was sent.",
 		    "changed");
+		return;
+	case STEP_LIMIT:
+		finish(x, 451, list_limit_text(x, room), "over_limit");
 		return;
 	case STEP_CANCELLED:
 		finish(x, 426, "Transfer aborted.", "aborted");
@@ -307,8 +314,10 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->data_fd = -1;
 	x->at_once = from->at_once;
 	x->patient = !s->transferred || s->restarted;
-	x->pattern = s->pattern;
-	s->pattern = NULL;
+	if (kind != XFER_FILE) {
+		x->listing = s->listing;
+		s->listing = NULL;
+	}
 	x->fd = from->fd;
 	x->dir = from->dir;
 	from->fd = -1;
@@ -330,8 +339,6 @@ xfer_start(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	if (x == NULL || endpoint == ENDPOINT_FAILED) {
 		if (x != NULL)
 			xfer_free(x);
-		free(s->pattern); /* not for the next listing */
-		s->pattern = NULL;
 		endpoint_void(s);
 		reply(s, 425, "No data connection.");
 		return;

@@ -254,11 +254,14 @@ def test_many_wait_for_the_slow_disk_and_the_others_go_on(serve, disk):
 @pytest.mark.parametrize("error", ["EPIPE", "ECONNRESET", "ENOTCONN", "EIO"])
 def test_a_lost_file_server_is_no_close_by_the_client(serve, disk, error):
     disk.go()
-    with serve().login() as c, c.data() as data:
+    server = serve()
+    with server.login() as c, c.data() as data:
         assert c.cmd(f"RETR slow/lost-{error}").code == 150
         body = b"".join(iter(lambda: data.recv(1 << 16), b""))
         assert len(body) < len(BODY)
         assert c.read().code == 451
+    event, = server.events("ftp_data")
+    assert event["ftp_data"]["result"] == "read_error"
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ def test_hosts_reach_each_other(net, serve):
 def test_d16_wildcards_choose_names_in_the_last_component(server):
     with server.login() as c:
         assert c.fetch("NLST pub/*.nc").decode().split("\r\n")[:-1] == [
-            "a name with blanks.nc", "link.nc", "small.nc", "été.nc"]
+            "pub/a name with blanks.nc", "pub/link.nc", "pub/small.nc",
+            "pub/été.nc"]
         lines = c.fetch("LIST -la pub/data/202?").decode()
         assert lines.count("\r\n") == 1 and lines.startswith("d")
         assert c.fetch("NLST pub/*.none") == b""

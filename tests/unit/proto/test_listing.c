@@ -40,6 +40,78 @@ assert_mlsd(const struct listing_entry *e, unsigned facts, const char *wanted)
 }
 
 static void
+options_are_those_of_ls(void **state)
+{
+	static const struct {
+		const char *arg, *rest;
+		unsigned options;
+	} rows[] = {
+		{ "", "", 0 },
+		{ "pub", "pub", 0 },
+		{ "-la", "", LS_LONG | LS_ALL },
+		{ "-la pub", "pub", LS_LONG | LS_ALL },
+		{ "-l -a  pub -t", "pub -t", LS_LONG | LS_ALL },
+		{ "-alR /", "/", LS_LONG | LS_ALL | LS_RECURSIVE },
+		{ "-A -F -d -r x", "x", LS_ALMOST_ALL | LS_MARKED |
+		    LS_ITSELF | LS_REVERSED },
+		{ "-1CxLzz\xff x", "x", 0 },
+		{ "-tS", "", LS_BY_SIZE },
+		{ "-S -t", "", LS_BY_TIME },
+		{ "-- -l", "-l", 0 },
+		{ "-l --", "", LS_LONG },
+		{ "-a -- --", "--", LS_ALL },
+		{ "--recursive -l x", "x", LS_LONG },
+		{ "--all", "", 0 },
+		{ "-", "-", 0 },
+		{ "- x", "- x", 0 },
+		{ "./-l", "./-l", 0 },
+		{ "-l -", "-", LS_LONG },
+		{ " -l", " -l", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sv arg = sv_of(rows[i].arg);
+		unsigned options = listing_take_options(&arg);
+
+		if (options != rows[i].options ||
+		    !sv_eq(arg, sv_of(rows[i].rest)))
+			fail_msg("\"%s\": %x, \"%.*s\"", rows[i].arg,
+			    options, (int)arg.len, arg.ptr);
+	}
+}
+
+static void
+prefixes_marks_and_heads(void **state)
+{
+	struct listing_entry e = file;
+	char buf[1024];
+	size_t n;
+
+	(void)state;
+	e.prefix = SV("a/b/");
+	e.mark = '*';
+	n = listing_nlst(&e, buf, sizeof(buf));
+	assert_true(sv_eq((struct sv) { buf, n }, SV("a/b/name*\r\n")));
+	assert_list(&e, NOW, "-rw-r--r--    1 ftp      ftp          1234 "
+	    "Jan 02  2020 name*\r\n");
+	assert_int_equal(listing_nlst(&e, buf, LISTING_SLACK + 8), 0);
+	n = listing_head(SV(""), SV("x\x1b/y"), buf, sizeof(buf));
+	assert_true(sv_eq((struct sv) { buf, n }, SV("\r\n./x?/y:\r\n")));
+	n = listing_head(SV("/pub/"), SV("y"), buf, sizeof(buf));
+	assert_true(sv_eq((struct sv) { buf, n }, SV("\r\n/pub/y:\r\n")));
+	assert_int_equal(listing_head(SV("/"), SV("y"), buf,
+	    LISTING_SLACK + 1), 0);
+	assert_int_equal(listing_mark(S_IFDIR | 0755), '/');
+	assert_int_equal(listing_mark(S_IFREG | 0645), '*');
+	assert_int_equal(listing_mark(S_IFREG | 0644), 0);
+	assert_int_equal(listing_mark(S_IFLNK | 0777), '@');
+	assert_int_equal(listing_mark(S_IFIFO), '|');
+	assert_int_equal(listing_mark(S_IFSOCK), '=');
+	assert_int_equal(listing_mark(S_IFBLK), 0);
+}
+
+static void
 list_is_as_ls_writes(void **state)
 {
 	struct listing_entry e = file;
@@ -269,6 +341,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(options_are_those_of_ls),
+		cmocka_unit_test(prefixes_marks_and_heads),
 		cmocka_unit_test(list_is_as_ls_writes),
 		cmocka_unit_test(modes_are_written_as_letters),
 		cmocka_unit_test(the_time_of_day_is_shown_for_180_days),

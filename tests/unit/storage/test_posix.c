@@ -724,6 +724,116 @@ what_disappears_is_left_out(void **state)
 	s->st->ops->close_dir(d);
 }
 
+static const char *
+sorted(struct site *s, enum storage_order order, bool reversed)
+{
+	static char text[256];
+	struct storage_entry e;
+	struct storage_dir *d;
+	size_t n = 0;
+
+	assert_int_equal(s->st->ops->open_dir(s->st, SV("pub/in"),
+	    STORAGE_WAIT, &d), STORAGE_OK);
+	assert_int_equal(s->st->ops->sort(d, order, reversed), STORAGE_OK);
+	while (s->st->ops->next(d, true, &e) == STORAGE_OK)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s ",
+		    e.name.ptr);
+	text[n] = '\0';
+	s->st->ops->close_dir(d);
+	return text;
+}
+
+static void
+set_mtime(struct site *s, const char *path, time_t at_s, long ns)
+{
+	struct timespec times[2] = { { 0, 0 }, { at_s, ns } };
+
+	assert_int_equal(utimensat(s->root, path, times, 0), 0);
+}
+
+static void
+entries_come_in_the_order_asked_for(void **state)
+{
+	struct site *s = *state;
+
+	assert_string_equal(sorted(s, STORAGE_BY_TIME, true), "");
+	put(s->root, "pub/in/a", "12345");
+	put(s->root, "pub/in/b", "1");
+	put(s->root, "pub/in/c", "12345");
+	put(s->root, "pub/in/d", "123");
+	set_mtime(s, "pub/in/a", 2000, 5);
+	set_mtime(s, "pub/in/b", 2000, 6);
+	set_mtime(s, "pub/in/c", -5, 0);
+	set_mtime(s, "pub/in/d", 2000, 5);
+	assert_string_equal(sorted(s, STORAGE_BY_NAME, false), "a b c d ");
+	assert_string_equal(sorted(s, STORAGE_BY_NAME, true), "d c b a ");
+	assert_string_equal(sorted(s, STORAGE_BY_TIME, false), "b a d c ");
+	assert_string_equal(sorted(s, STORAGE_BY_TIME, true), "c d a b ");
+	assert_string_equal(sorted(s, STORAGE_BY_SIZE, false), "a c d b ");
+	assert_string_equal(sorted(s, STORAGE_BY_SIZE, true), "b d c a ");
+}
+
+static void
+a_large_directory_is_not_sorted_in_part(void **state)
+{
+	static const size_t sizes[] = { STORAGE_SORT_MAX,
+		STORAGE_SORT_MAX + 1 };
+	struct site *s = *state;
+	struct storage_dir *d;
+	size_t have = 0;
+	int dir;
+
+	assert_int_equal(mkdirat(s->root, "big", 0755), 0);
+	dir = openat(s->root, "big", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		fill(dir, have, sizes[i], 1);
+		have = sizes[i];
+		for (int order = 0; order <= STORAGE_BY_SIZE; order++) {
+			assert_int_equal(s->st->ops->open_dir(s->st,
+			    SV("big"), STORAGE_WAIT, &d), STORAGE_OK);
+			assert_int_equal(s->st->ops->sort(d,
+			    (enum storage_order)order, true), i == 0 ?
+			    STORAGE_OK : STORAGE_TOO_MANY);
+			s->st->ops->close_dir(d);
+		}
+	}
+	close(dir);
+}
+
+static void
+beneath_an_open_directory_no_link_is_followed(void **state)
+{
+	struct site *s = *state;
+	struct storage_dir *top, *d = NULL;
+	struct storage_entry e;
+
+	assert_int_equal(mkdirat(s->root, "pub/in/deep", 0755), 0);
+	assert_int_equal(symlinkat("../../file.txt", s->root,
+	    "pub/in/deep/link"), 0);
+	assert_int_equal(symlinkat("in", s->root, "pub/to-in"), 0);
+	assert_int_equal(s->st->ops->open_dir(s->st, SV("pub"), STORAGE_WAIT,
+	    &top), STORAGE_OK);
+	assert_int_equal(s->st->ops->open_dir_in(top, SV("to-in"), &d),
+	    STORAGE_NOT_FOUND);
+	assert_int_equal(s->st->ops->open_dir_in(top, SV("to-in/deep"), &d),
+	    STORAGE_NOT_FOUND);
+	assert_int_equal(s->st->ops->open_dir_in(top, SV(".."), &d),
+	    STORAGE_NOT_FOUND);
+	assert_int_equal(s->st->ops->open_dir_in(top, SV("file.txt"), &d),
+	    STORAGE_NOT_DIR);
+	assert_int_equal(s->st->ops->open_dir_in(top, SV("in/gone"), &d),
+	    STORAGE_NOT_FOUND);
+	assert_null(d);
+	assert_int_equal(s->st->ops->open_dir_in(top, SV("in/deep"), &d),
+	    STORAGE_OK);
+	s->st->ops->close_dir(top);
+	/* It knows where it is: the link in it is seen to stay inside. */
+	assert_int_equal(s->st->ops->next(d, true, &e), STORAGE_OK);
+	assert_string_equal(e.name.ptr, "link");
+	assert_int_equal(s->st->ops->next(d, true, &e), STORAGE_NOT_FOUND);
+	s->st->ops->close_dir(d);
+}
+
 /* The whole directory removed: that listing was not complete. */
 static void
 an_error_is_not_the_end(void **state)
@@ -1059,6 +1169,9 @@ main(void)
 		TEST_IN_MEMORY(every_entry_comes_exactly_once),
 		TEST_IN_MEMORY(long_names_come_exactly_once),
 		TEST(what_disappears_is_left_out),
+		TEST(entries_come_in_the_order_asked_for),
+		TEST_IN_MEMORY(a_large_directory_is_not_sorted_in_part),
+		TEST(beneath_an_open_directory_no_link_is_followed),
 		TEST(an_error_is_not_the_end),
 		TEST(short_descriptors_are_busy),
 		TEST(the_root_must_be_a_directory),
