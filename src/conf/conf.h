@@ -20,6 +20,7 @@
 #define CONF_USER_MAX 64
 #define CONF_LISTEN_MAX 16
 #define CONF_NETS_MAX 64
+#define CONF_PASSIVE_MAX 16 /* addresses of passive.address */
 
 /* Bumped when struct conf changes: a helper of another build refuses it. */
 #define CONF_VERSION 1

@@ -12,5 +12,6 @@ enum inherit_fd {
 	INHERIT_XFERLOG = 6,	/* likewise; workers only */
 	INHERIT_ARCHIVE = 7,	/* the archive's root directory; workers only */
 	INHERIT_GATE = 8,	/* channel to the gate; workers only */
-	INHERIT_END = 9,	/* the gate: control listeners from here on */
+	INHERIT_BOARD = 9,	/* what changes as we run (ipc/board.h) */
+	INHERIT_END = 10,	/* the gate: control listeners from here on */
 };

@@ -118,6 +118,7 @@ start_process(struct warden *w, struct child_spec *spec,
 
 	spec->fd[INHERIT_CONF] = conf_to_fd(conf);
 	spec->fd[INHERIT_EVENTS] = w->events.write_fd;
+	spec->fd[INHERIT_BOARD] = w->board_fd;
 	if (spec->fd[INHERIT_CONF] >= 0)
 		pid = child_start(spec);
 	if (pid < 0)
@@ -297,7 +298,7 @@ worker_start(struct warden *w, const struct conf *conf)
 		.account = w->reloading ? &w->fresh_account :
 		    &w->worker_account,
 		.may_chroot = true,
-		.fds = INHERIT_GATE + 1 };
+		.fds = INHERIT_BOARD + 1 };
 	struct child *c = NULL;
 	int ends[2] = { -1, -1 }, status = 1;
 
@@ -665,6 +666,8 @@ warden_run(struct warden *w)
 	w->backoff_ms = BACKOFF_LEAST_MS;
 	w->loop.flush = flush;
 	w->loop.flush_arg = w;
+	if (!board_new(&w->board, &w->board_fd))
+		log_fatal(1, "no memory to share: %s", strerror(errno));
 	watch_signals(w);
 	gate_start(w);
 	loop_run(&w->loop);

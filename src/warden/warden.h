@@ -18,6 +18,7 @@
 
 #include "base/loop.h"
 #include "conf/conf.h"
+#include "ipc/board.h"
 #include "ipc/channel.h"
 #include "ipc/inherit.h"
 
@@ -100,6 +101,9 @@ struct warden {
 	struct loop_watch signals;
 	struct loop_timer restart, deadline;
 	struct child *gate, *workers;
+	struct board *board;	/* as the others see it */
+	struct board_content told; /* what stands on it */
+	int board_fd;
 	int listener[CONF_LISTEN_MAX];
 	int listeners;
 	uint32_t next_number;

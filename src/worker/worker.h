@@ -19,6 +19,7 @@
 #include "base/pool.h"
 #include "conf/conf.h"
 #include "guard/event.h"
+#include "ipc/board.h"
 #include "ipc/channel.h"
 #include "proto/command.h"
 #include "proto/listing.h"
@@ -54,6 +55,7 @@ struct worker {
 	struct loop_watch gate_watch, warden_watch;
 	struct loop_timer stop_timer, stats_timer;
 	struct event_sink events, xferlog;
+	struct board_view board;
 	struct sess **slot;	/* conf.worker_sessions of them */
 	struct sess *dirty;	/* have replies to send at the turn's end */
 	uint32_t sessions;
