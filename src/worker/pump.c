@@ -22,11 +22,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "proto/glob.h"
 #include "worker/worker.h"
 
 #define TURN_BYTES (4u << 20)	/* between two looks at the cancel flag */
-#define TURN_ENTRIES 4096	/* of a directory, likewise */
 #define AT_ONCE_MAX 65536	/* a file sent without a thread */
 
 static void
@@ -57,12 +55,6 @@ send_failed(void)
 		return STEP_BLOCKED;
 	return errno == EPIPE || errno == ECONNRESET ? STEP_PEER_GONE :
 	    STEP_CANCELLED;
-}
-
-static bool
-is_cancelled(struct xfer *x)
-{
-	return atomic_load_explicit(&x->cancel, memory_order_relaxed);
 }
 
 /* Closed both ways, or reset: nothing that is sent arrives any more. */
@@ -99,7 +91,7 @@ push_image(struct xfer *x)
 		off_t at = (off_t)x->at;
 		ssize_t n;
 
-		if (is_cancelled(x))
+		if (xfer_is_cancelled(x))
 			return STEP_CANCELLED;
 		sleep_only_if_many(x);
 		n = sendfile(x->data_fd, x->fd, &at,
@@ -128,7 +120,7 @@ push_buffer(struct xfer *x)
 	while (x->buf_off < x->buf_len) {
 		ssize_t n;
 
-		if (is_cancelled(x))
+		if (xfer_is_cancelled(x))
 			return STEP_CANCELLED;
 		sleep_only_if_many(x);
 		n = send(x->data_fd, x->buf + x->buf_off,
@@ -174,85 +166,6 @@ fill_ascii(struct xfer *x)
 	return STEP_DONE;
 }
 
-static size_t
-format_entry(struct xfer *x, const struct storage_entry *entry, char *out,
-    size_t room)
-{
-	struct listing_entry e = { .name = entry->name,
-		.target = entry->target, .mode = entry->stat.mode,
-		.links = entry->stat.links, .size = entry->stat.size,
-		.mtime = entry->stat.mtime, .dev = entry->stat.dev,
-		.ino = entry->stat.ino };
-
-	switch (x->kind) {
-	case XFER_LIST:
-		return listing_list(&e, x->now_s, out, room);
-	case XFER_NLST:
-		return listing_nlst(&e, out, room);
-	case XFER_MLSD:
-		e.perm = S_ISDIR(e.mode) ? LISTING_PERM_DIR :
-		    LISTING_PERM_FILE;
-		return listing_mlsd(&e, x->facts, out, room);
-	case XFER_FILE:
-		break;
-	}
-	return 0;
-}
-
-/* A name that a line cannot hold: it could not be asked for, either. */
-static bool
-is_unspeakable(struct sv name)
-{
-	return memchr(name.ptr, '\n', name.len) != NULL ||
-	    memchr(name.ptr, '\r', name.len) != NULL;
-}
-
-static bool
-is_wanted(const struct xfer *x, struct sv name)
-{
-	if (is_unspeakable(name))
-		return false;
-	return x->pattern == NULL || glob_match(sv_of(x->pattern), name);
-}
-
-/*
- * The next lines of a listing, as many as fit; fewer, or none, where a pattern
- * leaves out most of what is there.
- */
-static enum xfer_step
-fill_listing(struct xfer *x)
-{
-	const struct storage_ops *ops = x->w->storage->ops;
-	struct storage_entry entry;
-	enum storage_err err;
-	const size_t longest = NAME_MAX + PATH_MAX + LISTING_SLACK;
-
-	for (unsigned i = 0; i < TURN_ENTRIES &&
-	     x->buf_len + longest <= XFER_BUF; i++) {
-		/* A pattern that nothing fits would walk on for nobody. */
-		if (is_cancelled(x))
-			return STEP_CANCELLED;
-		if (x->alone) {
-			entry = (struct storage_entry) {
-				.name = path_last(x->path), .stat = x->stat };
-			err = x->end ? STORAGE_NOT_FOUND : STORAGE_OK;
-			x->end = true;
-		} else {
-			err = ops->next(x->dir, x->kind == XFER_NLST, &entry);
-		}
-		if (err == STORAGE_NOT_FOUND) {
-			x->end = true;
-			return STEP_DONE;
-		}
-		if (err != STORAGE_OK)
-			return STEP_READ_FAILED;
-		if (is_wanted(x, entry.name))
-			x->buf_len += format_entry(x, &entry,
-			    x->buf + x->buf_len, XFER_BUF - x->buf_len);
-	}
-	return STEP_DONE;
-}
-
 static enum xfer_step
 push_filled(struct xfer *x, enum xfer_step (*fill)(struct xfer *x))
 {
@@ -288,7 +201,7 @@ pump_work(struct pool_job *job)
 	struct xfer *x = LOOP_OWNER(job, struct xfer, job);
 
 	if (x->kind != XFER_FILE) {
-		x->step = push_filled(x, fill_listing);
+		x->step = push_filled(x, list_fill);
 	} else if (x->ascii) {
 		/* Read to its end is not sent: the buffer may hold the rest. */
 		x->end = x->at >= x->size;

@@ -6,7 +6,8 @@
  * main.c start and the turn's flush; link.c messages from and to the gate;
  * control.c bytes of the control connection; sess.c a session's life and its
  * clock; reply.c replies; path.c virtual paths; lookup.c storage calls;
- * xfer.c transfers, pump.c their bytes; cmd_*.c the commands.
+ * xfer.c transfers, pump.c their bytes, list.c the lines of listings;
+ * cmd_*.c the commands.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -292,10 +293,22 @@ uint64_t xfer_progress(const struct xfer *x);
 /* The session ends: without a word. */
 void xfer_abandon(struct xfer *x);
 
+static inline bool
+xfer_is_cancelled(struct xfer *x)
+{
+	return atomic_load_explicit(&x->cancel, memory_order_relaxed);
+}
+
 /* pump.c: on a disk thread */
 void pump_work(struct pool_job *job);
 /* A small file that is in memory, whole, without a thread; false: pump it. */
 bool pump_at_once(struct xfer *x);
+
+/*
+ * list.c: on a disk thread.  The next lines of a listing, as many as fit;
+ * fewer, or none, where a pattern leaves out most of what is there.
+ */
+enum xfer_step list_fill(struct xfer *x);
 
 /* link.c */
 
@@ -346,3 +359,5 @@ struct sv sess_cwd(const struct sess *s);
 bool sess_path(struct sess *s, struct sv arg, char out[PATH_MAX],
     struct sv *path);
 void reply_storage_error(struct sess *s, enum storage_err err);
+/* A transfer needs an endpoint; the reply says so when there is none. */
+bool sess_has_endpoint(struct sess *s);
