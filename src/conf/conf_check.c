@@ -116,9 +116,12 @@ is_beneath(const char *path, const char *root)
 	    (path[n] == '\0' || path[n] == '/');
 }
 
-/* Both files say who fetched what: they are not for the public. */
+/*
+ * Logs say who fetched what: they are not for the public.  Nor shall it be
+ * able to make the file that closes the server.
+ */
 static int
-check_log(const struct conf *c, const char *key, const char *path,
+check_outside(const struct conf *c, const char *key, const char *path,
     const struct conf_where *w)
 {
 	char *root = realpath(c->archive, NULL), *place = place_of(path);
@@ -128,7 +131,7 @@ check_log(const struct conf *c, const char *key, const char *path,
 	inside = root != NULL && place != NULL && is_beneath(place, root);
 	if (inside)
 		conf_problem(w, key,
-		    "%s is in the archive, where everyone could read it",
+		    "%s is in the archive, which is for everyone",
 		    conf_quote(sv_of(path), quoted));
 	free(root);
 	free(place);
@@ -141,13 +144,13 @@ check_logs(const struct conf *c, const struct conf_where *w)
 	int problems = 0;
 
 	if (c->events[0] != '\0' && strcmp(c->events, "-") != 0)
-		problems += check_log(c, "events", c->events, w);
+		problems += check_outside(c, "events", c->events, w);
 	if (strcmp(c->xferlog, "-") == 0) {
 		conf_problem(w, "xferlog",
 		    "\"-\" is not a file; only events go to standard output");
 		problems++;
 	} else if (c->xferlog[0] != '\0')
-		problems += check_log(c, "xferlog", c->xferlog, w);
+		problems += check_outside(c, "xferlog", c->xferlog, w);
 	return problems;
 }
 
@@ -157,5 +160,7 @@ conf_check(const struct conf *c, FILE *err)
 	struct conf_where w = { .err = err };
 
 	return check_archive(c, &w) + check_listen(c, &w) +
-	    check_passive(c, &w) + check_logs(c, &w);
+	    check_passive(c, &w) + check_logs(c, &w) +
+	    (c->downtime[0] == '\0' ? 0 :
+	    check_outside(c, "downtime", c->downtime, &w));
 }

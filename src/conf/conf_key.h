@@ -62,6 +62,9 @@ extern const struct conf_type conf_type_range;
 extern const struct conf_type conf_type_text;
 extern const struct conf_type conf_type_path;
 extern const struct conf_type conf_type_user;
+extern const struct conf_type conf_type_name;
+extern const struct conf_type conf_type_file;
+extern const struct conf_type conf_type_patterns;
 extern const struct conf_type conf_type_listen;
 extern const struct conf_type conf_type_nets;
 
