@@ -94,7 +94,7 @@ struct gate_listener {
 
 #define GATE_COUNTERS(X) \
 	X(accepted) X(refused_full) X(refused_address) X(refused_no_worker) \
-	X(descriptors_exhausted) X(passive_opened) X(passive_full) \
+	X(refused_downtime) X(descriptors_exhausted) X(passive_opened) X(passive_full) \
 	X(passive_expired) X(strangers) X(active_connected) X(active_failed) \
 	X(active_refused) X(active_rate_limited) X(workers_expelled)
 

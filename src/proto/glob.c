@@ -69,14 +69,11 @@ match_one(struct sv pattern, char c)
 }
 
 bool
-glob_match(struct sv pattern, struct sv name)
+glob_fits(struct sv pattern, struct sv name)
 {
 	struct sv star = { NULL, 0 }, back = name;
 	size_t n;
 
-	if (name.len > 0 && name.ptr[0] == '.' &&
-	    (pattern.len == 0 || pattern.ptr[0] != '.'))
-		return false;
 	while (name.len > 0) {
 		if (pattern.len > 0 && pattern.ptr[0] == '*') {
 			pattern = sv_drop(pattern, 1);
@@ -96,4 +93,13 @@ glob_match(struct sv pattern, struct sv name)
 	while (pattern.len > 0 && pattern.ptr[0] == '*')
 		pattern = sv_drop(pattern, 1);
 	return pattern.len == 0;
+}
+
+bool
+glob_match(struct sv pattern, struct sv name)
+{
+	if (name.len > 0 && name.ptr[0] == '.' &&
+	    (pattern.len == 0 || pattern.ptr[0] != '.'))
+		return false;
+	return glob_fits(pattern, name);
 }

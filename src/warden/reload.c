@@ -119,6 +119,7 @@ reload_commit(struct warden *w)
 	w->need_is_stale = true;
 	w->conf = w->fresh;
 	w->worker_account = w->fresh_account;
+	board_follow(w);
 	ipc_send(&w->gate->channel, &m, fd);
 	run_attach(w);
 	log_line("reloaded");

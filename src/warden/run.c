@@ -666,7 +666,7 @@ warden_run(struct warden *w)
 	w->backoff_ms = BACKOFF_LEAST_MS;
 	w->loop.flush = flush;
 	w->loop.flush_arg = w;
-	if (!board_new(&w->board, &w->board_fd))
+	if (!board_start(w))
 		log_fatal(1, "no memory to share: %s", strerror(errno));
 	watch_signals(w);
 	gate_start(w);

@@ -109,14 +109,14 @@ cmd_help(struct sess *s, struct sv arg)
 			n = 0;
 		}
 	}
-	reply(s, 214, "End.");
+	text_end(s, 214, "End.");
 }
 
 void
 cmd_site(struct sess *s, struct sv arg)
 {
 	if (sv_eq_nocase(arg, SV("HELP")))
-		reply(s, 214, "SITE has HELP alone.");
+		text_end(s, 214, "SITE has HELP alone.");
 	else
 		reply(s, 504, "SITE has HELP alone.");
 }
@@ -196,6 +196,8 @@ stat_file(struct sess *s, struct lookup *l)
 {
 	char line[PATH_MAX + LISTING_SLACK];
 	struct listing_entry e = { .name = path_last(l->path),
+		.owner = sv_of(s->w->conf.list_owner),
+		.group = sv_of(s->w->conf.list_group),
 		.mode = l->stat.mode, .links = l->stat.links,
 		.size = l->stat.size, .mtime = l->stat.mtime };
 	size_t n;

@@ -13,7 +13,8 @@ format_entry(struct xfer *x, const struct storage_entry *entry, char *out,
     size_t room)
 {
 	struct listing_entry e = { .name = entry->name,
-		.target = entry->target, .mode = entry->stat.mode,
+		.owner = sv_of(x->w->conf.list_owner),
+		.group = sv_of(x->w->conf.list_group), .target = entry->target, .mode = entry->stat.mode,
 		.links = entry->stat.links, .size = entry->stat.size,
 		.mtime = entry->stat.mtime, .dev = entry->stat.dev,
 		.ino = entry->stat.ino };
@@ -76,7 +77,8 @@ list_fill(struct xfer *x)
 		}
 		if (err != STORAGE_OK)
 			return STEP_READ_FAILED;
-		if (is_wanted(x, entry.name))
+		if (is_wanted(x, entry.name) &&
+		    path_may_list(x->w, x->path, &entry))
 			x->buf_len += format_entry(x, &entry,
 			    x->buf + x->buf_len, XFER_BUF - x->buf_len);
 	}

@@ -132,7 +132,7 @@ sess_end(struct sess *s, const char *text)
 		xfer_abandon(s->xfer);
 		s->xfer = NULL;
 	}
-	reply(s, 421, text);
+	text_end(s, 421, text);
 	s->closing = true;
 	sess_clock_restart(s);
 }
@@ -146,6 +146,7 @@ sess_release(struct loop_grave *g)
 	free(s->held);
 	free(s->out);
 	free(s->cwd);
+	free(s->told);
 	free(s->ident);
 	free(s->pattern);
 	free(s);
@@ -224,8 +225,10 @@ sess_reset(struct sess *s)
 	s->rest = 0;
 	s->facts = LISTING_ALL_FACTS;
 	free(s->cwd);
+	free(s->told);
 	free(s->ident);
 	s->cwd = NULL;
+	s->told = NULL;
 	s->ident = NULL;
 }
 
