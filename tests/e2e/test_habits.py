@@ -28,7 +28,7 @@ FAKES = (b"227 Entering Passive Mode (192,0,2,21,0,22).",
 # Neither a reply of its own nor anything that steers a terminal.
 INNER = re.compile(rb" (?:[\t -~\xa0-\xfe]|[\xc2-\xf4][\x80-\xbf]+)*\r\n")
 STAMP = 1262304000  # 2010-01-01
-HIDE = ".* *.part private [Tt]mp"
+HIDE = ".[dho]* *.part private [Tt]mp"
 
 
 @contextlib.contextmanager
@@ -476,7 +476,7 @@ def test_d14_no_verb_changes_anything_or_names_the_host():
                  "Feb 03", time.strftime("modify=%Y%m", now),
                  time.strftime("%b %d %H:", now)):
         assert word not in told.replace("~root", ""), word
-    assert " archive  science " in told and "modify=20100101000000" in told
+    assert " archive  science " in told and " ftp " not in told and "modify=20100101000000" in told
 
 
 # ---- a downtime
@@ -625,6 +625,10 @@ def test_the_key_of_a_downtime_can_be_reloaded(serve, place):
     server.wait_for("reloaded")
     wait_until(lambda: greeting(server)[0].startswith(b"220"))
     assert login_text(server) == [b"230 Logged in, read-only.\r\n"]
+    server.write_conf({**server.settings, "downtime": place / "downtime"})
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for("reloaded", 2)
+    assert greeting(server)[1] == b" Closed.\r\n"
 
 
 def test_no_uploader_can_close_the_server(serve, archive):
