@@ -234,6 +234,22 @@ def test_texts_are_none_by_default_and_tell_no_version(server):
         assert version not in text and "portcullis" not in text.lower()
 
 
+def test_the_examples_are_shown_as_they_are(serve, archive):
+    texts = ROOT / "dist" / "texts"
+    shutil.copy(texts / "message", archive / "pub" / ".message")
+    (archive / "pub" / ".message").chmod(0o644)
+    server = serve({"welcome": texts / "welcome",
+                    "goodbye": texts / "goodbye"})
+    with server.control() as c:
+        assert c.read().code == 220
+        assert c.cmd("USER ftp").code == 331
+        for line, name in (("PASS x", "welcome"), ("CWD pub", "message"),
+                           ("QUIT", "goodbye")):
+            shown = [text[1:].decode() for text in raw(c, line)[1:-1]]
+            assert "".join(shown).replace("\r", "") == \
+                (texts / name).read_text()
+
+
 def test_a_text_that_cannot_be_read_keeps_the_old_one(serve, place):
     (place / "welcome").write_bytes(b"One.\n")
     server = serve({"welcome": place / "welcome"})
