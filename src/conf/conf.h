@@ -23,6 +23,11 @@
 #define CONF_SITES_MAX 16
 #define CONF_SITE_NAMES_MAX 512
 #define CONF_SITE_ROOT_MAX 1024
+#define CONF_NAME_MAX 64
+#define CONF_FILE_MAX 4096  /* bytes of a text that is shown */
+#define CONF_FILE_LINES 64
+#define CONF_HIDE_MAX 64
+#define CONF_PASSIVE_MAX 16 /* addresses of passive.address */
 
 /* Bumped when struct conf changes: a helper of another build refuses it. */
 #define CONF_VERSION 2
@@ -54,6 +59,18 @@ struct conf_sites {
 	struct conf_site at[CONF_SITES_MAX];
 };
 
+/* A file's path, and what conf_load found in it. */
+struct conf_file {
+	char path[PATH_MAX];
+	uint32_t len;
+	char bytes[CONF_FILE_MAX];
+};
+
+struct conf_patterns {
+	uint32_t count;
+	char at[CONF_HIDE_MAX][CONF_NAME_MAX];
+};
+
 enum conf_sandbox {
 	SANDBOX_REQUIRE, /* refuse to start when a wall is missing */
 	SANDBOX_BEST,	 /* use what the kernel has, say what is missing */
@@ -68,14 +85,16 @@ enum conf_hash {
 /*
  * Every key: name in the file, type, field, unit, least, most, default as it
  * would be written, meaning.  Types: number, duration (seconds; "90", "90s",
- * "5m", "1h"), range ("LOW-HIGH"), text, path, user, listen and nets
- * (a list separated by blanks; the key may be given again), site (one item
- * of a list; the key may be given again), choice (one of the words in its
- * unit, kept as the word's place from 0).
+ * "5m", "1h"), range ("LOW-HIGH"), text, path, user, name (of a file,
+ * or of who owns one: no blank, no slash), file (the path of a text that is
+ * read as well), listen, nets and patterns (a list separated by blanks; the
+ * key may be given again), site (one item of a list; the key may be given
+ * again), choice (one of the words in its unit, kept as the word's place from
+ * 0).
  *
  * Least and most are limits of the value for numbers, times and both ends of
- * a range; of the count for lists; of the length in bytes for text, path and
- * user; of the word's place for a choice.
+ * a range; of the count for lists; of the length in bytes for text, path, user,
+ * name and file's path; of the word's place for a choice.
  */
 #define CONF_KEYS(X) \
 	X("listen", listen, listen, "address:port", 1, CONF_LISTEN_MAX, \
@@ -93,6 +112,23 @@ enum conf_hash {
 	X("site", site, sites, "NAME[,NAME...] DIRECTORY [BANNER]", 0, \
 	    CONF_SITES_MAX, "", \
 	    "A site that HOST chooses by name; archive is the first one.") \
+	X("welcome", file, welcome, "text file", 0, PATH_MAX - 1, "", \
+	    "A text that is shown at login; empty is none.") \
+	X("goodbye", file, goodbye, "text file", 0, PATH_MAX - 1, "", \
+	    "A text that is shown at QUIT; empty is none.") \
+	X("contact", text, contact, "text", 0, 127, "", \
+	    "Whom to ask: shown at login, by HELP and where we refuse.") \
+	X("message", name, message, "file", 0, CONF_NAME_MAX - 1, \
+	    ".message", \
+	    "A directory's file that is shown at CWD, once; empty is none.") \
+	X("hide", patterns, hide, "patterns", 0, CONF_HIDE_MAX, "", \
+	    "Names that fit one of these are not there, for any command.") \
+	X("list.owner", name, list_owner, "owner", 1, 32, "ftp", \
+	    "Whom listings show as the owner of everything.") \
+	X("list.group", name, list_group, "group", 1, 32, "ftp", \
+	    "Which group listings show for everything.") \
+	X("downtime", path, downtime, "file", 0, PATH_MAX - 1, "", \
+	    "While this file exists, its text refuses new logins.") \
 	X("sandbox", choice, sandbox, "require|best", 0, 1, "require", \
 	    "Whether to refuse to start where the kernel lacks a wall.") \
 	X("gate.user", user, gate_user, "user", 1, CONF_USER_MAX - 1, \
@@ -174,6 +210,9 @@ enum conf_hash {
 #define CONF_FIELD_text(f) char f[CONF_TEXT_MAX]
 #define CONF_FIELD_path(f) char f[PATH_MAX]
 #define CONF_FIELD_user(f) char f[CONF_USER_MAX]
+#define CONF_FIELD_name(f) char f[CONF_NAME_MAX]
+#define CONF_FIELD_file(f) struct conf_file f
+#define CONF_FIELD_patterns(f) struct conf_patterns f
 #define CONF_FIELD_listen(f) struct conf_listen f
 #define CONF_FIELD_nets(f) struct conf_nets f
 #define CONF_FIELD_site(f) struct conf_sites f
@@ -210,10 +249,17 @@ MUST_USE int conf_set(struct conf *c, const char *key, const char *value,
     const char *option, bool again, FILE *err);
 
 /*
+ * Reads the files of all keys of type file into c: regular ones, at most
+ * CONF_FILE_MAX bytes in CONF_FILE_LINES lines.  A longer one is a problem
+ * and not cut: its end may be what matters.
+ */
+MUST_USE int conf_load(struct conf *c, FILE *err);
+
+/*
  * What no key can know alone: an archive that is not named, missing, no
  * directory or unreadable, or a site's; two equal listeners; a passive range
- * that holds a listener's port or fewer than 16 ports; a log, or the store of
- * digests, in an archive.
+ * that holds a listener's port or fewer than 16 ports; a log or the store of
+ * digests in an archive, or a downtime file, which an uploader could make.
  */
 MUST_USE int conf_check(const struct conf *c, FILE *err);
 

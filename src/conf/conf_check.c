@@ -137,10 +137,13 @@ is_in(const char *place, const char *archive)
 	return inside;
 }
 
-/* The logs say who fetched what, the store what a file once was: none of
- * them is for the public. */
+/*
+ * The logs say who fetched what, the store what a file once was: none of
+ * them is for the public.  Nor shall it be able to make the file that closes
+ * the server.
+ */
 static int
-check_log(const struct conf *c, const char *key, const char *path,
+check_outside(const struct conf *c, const char *key, const char *path,
     const struct conf_where *w)
 {
 	char *place = place_of(path), quoted[CONF_QUOTE_MAX];
@@ -150,7 +153,7 @@ check_log(const struct conf *c, const char *key, const char *path,
 		inside = inside || is_in(place, c->sites.at[i].root);
 	if (inside)
 		conf_problem(w, key,
-		    "%s is in the archive, where everyone could read it",
+		    "%s is in the archive, which is for everyone",
 		    conf_quote(sv_of(path), quoted));
 	free(place);
 	return inside ? 1 : 0;
@@ -162,15 +165,15 @@ check_logs(const struct conf *c, const struct conf_where *w)
 	int problems = 0;
 
 	if (c->events[0] != '\0' && strcmp(c->events, "-") != 0)
-		problems += check_log(c, "events", c->events, w);
+		problems += check_outside(c, "events", c->events, w);
 	if (strcmp(c->xferlog, "-") == 0) {
 		conf_problem(w, "xferlog",
 		    "\"-\" is not a file; only events go to standard output");
 		problems++;
 	} else if (c->xferlog[0] != '\0')
-		problems += check_log(c, "xferlog", c->xferlog, w);
+		problems += check_outside(c, "xferlog", c->xferlog, w);
 	if (c->hash_store[0] != '\0')
-		problems += check_log(c, "hash.store", c->hash_store, w);
+		problems += check_outside(c, "hash.store", c->hash_store, w);
 	return problems;
 }
 
@@ -180,5 +183,7 @@ conf_check(const struct conf *c, FILE *err)
 	struct conf_where w = { .err = err };
 
 	return check_archives(c, &w) + check_listen(c, &w) +
-	    check_passive(c, &w) + check_logs(c, &w);
+	    check_passive(c, &w) + check_logs(c, &w) +
+	    (c->downtime[0] == '\0' ? 0 :
+	    check_outside(c, "downtime", c->downtime, &w));
 }

@@ -311,6 +311,63 @@ user_allowed(const struct conf_key *k, FILE *out)
 	    k->unit, k->most);
 }
 
+/* A name of one file, or of who owns it: a word in a listing. */
+
+static bool
+is_name(struct sv text)
+{
+	return conf_is_printable(text) && memchr(text.ptr, ' ', text.len) == NULL &&
+	    memchr(text.ptr, '/', text.len) == NULL &&
+	    !sv_eq(text, SV(".")) && !sv_eq(text, SV(".."));
+}
+
+static bool
+name_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	(void)add;
+	if (text.len < k->least || text.len > k->most)
+		return conf_refuse(k, text, "is too short or too long", w);
+	if (!is_name(text))
+		return conf_refuse(k, text, "is not a name", w);
+	store(field, k, text);
+	return true;
+}
+
+static void
+name_allowed(const struct conf_key *k, FILE *out)
+{
+	fprintf(out, "a name of %u to %u bytes (%s) without blank and slash",
+	    k->least, k->most, k->unit);
+}
+
+/* A file that conf_load reads later: until then there is no text. */
+
+static bool
+file_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	struct conf_file *f = field;
+
+	if (!text_read(k, text, add, f->path, w))
+		return false;
+	f->len = 0;
+	memset(f->bytes, 0, sizeof(f->bytes));
+	return true;
+}
+
+static void
+file_allowed(const struct conf_key *k, FILE *out)
+{
+	path_allowed(k, out);
+}
+
+static void
+file_write(const void *field, const struct conf_key *k, FILE *out)
+{
+	text_write(((const struct conf_file *)field)->path, k, out);
+}
+
 /* Lists: items between blanks. */
 
 static bool
@@ -462,6 +519,47 @@ nets_allowed(const struct conf_key *k, FILE *out)
 	    k->least, k->most, k->unit);
 }
 
+/* Patterns of names; what a "/" in one would mean nobody could say. */
+
+static bool
+patterns_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	struct conf_patterns list = { .count = 0 };
+	struct sv rest = text, item;
+
+	if (add)
+		memcpy(&list, field, sizeof(list));
+	for (item = take_item(&rest); item.len > 0; item = take_item(&rest)) {
+		if (item.len >= CONF_NAME_MAX)
+			return conf_refuse(k, item, "is too long", w);
+		if (!is_name(item))
+			return conf_refuse(k, item, "is no pattern of a name", w);
+		if (list.count == k->most)
+			return conf_refuse(k, item, "is one too many", w);
+		memcpy(list.at[list.count++], item.ptr, item.len);
+	}
+	memcpy(field, &list, sizeof(list));
+	return true;
+}
+
+static void
+patterns_write(const void *field, const struct conf_key *k, FILE *out)
+{
+	const struct conf_patterns *list = field;
+
+	(void)k;
+	for (uint32_t i = 0; i < list->count; i++)
+		fprintf(out, " %s", list->at[i]);
+}
+
+static void
+patterns_allowed(const struct conf_key *k, FILE *out)
+{
+	fprintf(out, "%u to %u %s of names, each at most %d bytes, as *.tmp",
+	    k->least, k->most, k->unit, CONF_NAME_MAX - 1);
+}
+
 #define TYPE(name, reader, writer, list) \
 	const struct conf_type conf_type_##name = { \
 		.read = reader##_read, \
@@ -477,5 +575,8 @@ TYPE(range, range, range, false);
 TYPE(text, text, text, false);
 TYPE(path, text, text, false);
 TYPE(user, user, text, false);
+TYPE(name, name, text, false);
+TYPE(file, file, file, false);
+TYPE(patterns, patterns, patterns, true);
 TYPE(listen, listen, listen, true);
 TYPE(nets, nets, nets, true);

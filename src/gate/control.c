@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -46,12 +47,23 @@ set_control_options(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
+/* Into an empty buffer: sent whole, or not at all. */
 static void
-refuse(int fd, const char *line)
+send_and_close(int fd, const char *text, size_t len)
 {
-	/* One segment into an empty buffer: sent whole, or not at all. */
-	(void)!send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)!send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
+}
+
+static void
+refuse(const struct gate *g, int fd, const char *text)
+{
+	bool ask = g->conf.contact[0] != '\0';
+	char line[CONF_TEXT_MAX + 128];
+
+	snprintf(line, sizeof(line), "421 %s%s%s\r\n", text,
+	    ask ? " Contact: " : "", g->conf.contact);
+	send_and_close(fd, line, strlen(line));
 }
 
 static void
@@ -80,7 +92,7 @@ session_new(struct gate *g, struct gate_worker *w, int fd,
 		if (copy >= 0)
 			close(copy);
 		gate_peer_leave(g, count);
-		refuse(fd, "421 Out of resources, try again later.\r\n");
+		refuse(g, fd, "Out of resources, try again later.");
 		return;
 	}
 	s->worker = w;
@@ -132,19 +144,23 @@ gate_session_free(struct gate_session *s)
 static void
 admit(struct gate *g, int fd, const struct sockaddr_storage *peer)
 {
+	const struct board_content *b = board_look(&g->board);
 	struct addr from = addr_of_sockaddr(peer);
 	struct gate_worker *w;
 	struct gate_peer *count;
 
-	if (g->sessions >= g->conf.sessions_max) {
+	if (b->downtime == BOARD_DOWN) {
+		g->counters.refused_downtime++;
+		send_and_close(fd, b->text, b->text_len);
+	} else if (g->sessions >= g->conf.sessions_max) {
 		g->counters.refused_full++;
-		refuse(fd, "421 Too many sessions, try again later.\r\n");
+		refuse(g, fd, "Too many sessions, try again later.");
 	} else if ((w = gate_worker_choose(g)) == NULL) {
 		g->counters.refused_no_worker++;
-		refuse(fd, "421 No session is free, try again shortly.\r\n");
+		refuse(g, fd, "No session is free, try again shortly.");
 	} else if ((count = gate_peer_enter(g, &from)) == NULL) {
 		g->counters.refused_address++;
-		refuse(fd, "421 Too many sessions from your address.\r\n");
+		refuse(g, fd, "Too many sessions from your address.");
 	} else {
 		session_new(g, w, fd, peer, count);
 	}
@@ -167,7 +183,7 @@ shed_one(struct gate *g, int listener)
 	close(g->spare_fd);
 	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0)
-		refuse(fd, "421 Out of descriptors, try again later.\r\n");
+		refuse(g, fd, "Out of descriptors, try again later.");
 	g->spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 }
 

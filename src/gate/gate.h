@@ -19,6 +19,7 @@
 #include "base/loop.h"
 #include "conf/conf.h"
 #include "guard/event.h"
+#include "ipc/board.h"
 #include "ipc/channel.h"
 
 #define GATE_LINGER_US 100000	/* a blocking send on a data connection waits */
@@ -93,7 +94,7 @@ struct gate_listener {
 
 #define GATE_COUNTERS(X) \
 	X(accepted) X(refused_full) X(refused_address) X(refused_no_worker) \
-	X(descriptors_exhausted) X(passive_opened) X(passive_full) \
+	X(refused_downtime) X(descriptors_exhausted) X(passive_opened) X(passive_full) \
 	X(passive_expired) X(strangers) X(active_connected) X(active_failed) \
 	X(active_refused) X(active_rate_limited) X(workers_expelled)
 
@@ -110,6 +111,7 @@ struct gate {
 	struct loop_watch warden_watch;
 	struct loop_timer stats_timer;
 	struct event_sink events;
+	struct board_view board;
 	struct gate_listener *listener[CONF_LISTEN_MAX];
 	size_t listeners;
 	bool paused;		/* no worker has room: the backlog waits */

@@ -262,6 +262,9 @@ main(int argc, char **argv)
 	if (!conf_from_fd(&g.conf, INHERIT_CONF))
 		log_fatal(2, "is started by portcullisd alone");
 	close(INHERIT_CONF);
+	if (!board_view_init(&g.board, INHERIT_BOARD))
+		log_fatal(1, "cannot see the board err=%d", errno);
+	close(INHERIT_BOARD);
 	g.standing = standing_workers(&g.conf);
 	confine();
 	event_sink_init(&g.events, INHERIT_EVENTS);

@@ -12,8 +12,9 @@ enum inherit_fd {
 	INHERIT_XFERLOG = 6,	/* likewise; workers only */
 	INHERIT_ARCHIVE = 7,	/* the archive's root directory; workers only */
 	INHERIT_GATE = 8,	/* channel to the gate; workers only */
-	INHERIT_STORE = 9,	/* known digests (hash_store.h); workers only */
-	INHERIT_END = 10,	/* the gate: control listeners from here on */
+	INHERIT_BOARD = 9,	/* what changes as we run (ipc/board.h) */
+	INHERIT_STORE = 10,	/* known digests (hash_store.h); workers only */
+	INHERIT_END = 11,	/* the gate: control listeners from here on */
 	/* Workers have these there instead. */
 	INHERIT_TOP = INHERIT_END, /* the directory that holds all archives */
 	INHERIT_SITES,		/* root directories of the sites, in order */

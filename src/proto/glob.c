@@ -84,16 +84,13 @@ match_one(struct sv pattern, const char *last, char c)
 }
 
 bool
-glob_match(struct sv pattern, struct sv name)
+glob_fits(struct sv pattern, struct sv name)
 {
 	const char *last = pattern.len == 0 ? NULL :
 	    memrchr(pattern.ptr, ']', pattern.len);
 	struct sv star = { NULL, 0 }, back = name;
 	size_t n;
 
-	if (name.len > 0 && name.ptr[0] == '.' &&
-	    (pattern.len == 0 || pattern.ptr[0] != '.'))
-		return false;
 	while (name.len > 0) {
 		if (pattern.len > 0 && pattern.ptr[0] == '*') {
 			pattern = sv_drop(pattern, 1);
@@ -113,4 +110,13 @@ glob_match(struct sv pattern, struct sv name)
 	while (pattern.len > 0 && pattern.ptr[0] == '*')
 		pattern = sv_drop(pattern, 1);
 	return pattern.len == 0;
+}
+
+bool
+glob_match(struct sv pattern, struct sv name)
+{
+	if (name.len > 0 && name.ptr[0] == '.' &&
+	    (pattern.len == 0 || pattern.ptr[0] != '.'))
+		return false;
+	return glob_fits(pattern, name);
 }

@@ -19,3 +19,6 @@ bool glob_is_pattern(struct sv text);
  * Work is at most 3 * name.len * pattern.len steps; nothing is recursive.
  */
 bool glob_match(struct sv pattern, struct sv name);
+
+/* The same, but a dot that the name begins with is a byte as any other. */
+bool glob_fits(struct sv pattern, struct sv name);

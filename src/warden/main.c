@@ -158,7 +158,7 @@ read_again(struct warden *w, struct conf *out)
 
 	read_wishes(w->argc, w->argv, &wishes);
 	return read_conf(out, w->argc, w->argv, &wishes) == 0 &&
-	    conf_check(out, stderr) == 0;
+	    conf_load(out, stderr) == 0 && conf_check(out, stderr) == 0;
 }
 
 static void
@@ -188,6 +188,7 @@ main(int argc, char **argv)
 		conf_print(&w.conf, stdout);
 		return problems == 0 ? 0 : 2;
 	}
+	problems += conf_load(&w.conf, stderr);
 	problems += conf_check(&w.conf, stderr);
 	problems += !warden_find_accounts(&w);
 	if (problems > 0)

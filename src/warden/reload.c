@@ -123,6 +123,7 @@ reload_commit(struct warden *w)
 	w->worker_account = w->fresh_account;
 	run_drop_store(w->store_fd, w->fresh_store_fd);
 	w->store_fd = w->fresh_store_fd;
+	board_follow(w);
 	ipc_send(&w->gate->channel, &m, fd);
 	run_attach(w);
 	log_line("reloaded");

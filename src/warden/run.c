@@ -119,6 +119,7 @@ start_process(struct warden *w, struct child_spec *spec,
 
 	spec->fd[INHERIT_CONF] = conf_to_fd(conf);
 	spec->fd[INHERIT_EVENTS] = w->events.write_fd;
+	spec->fd[INHERIT_BOARD] = w->board_fd;
 	if (spec->fd[INHERIT_CONF] >= 0)
 		pid = child_start(spec);
 	if (pid < 0)
@@ -692,6 +693,8 @@ warden_run(struct warden *w)
 	w->backoff_ms = BACKOFF_LEAST_MS;
 	w->loop.flush = flush;
 	w->loop.flush_arg = w;
+	if (!board_start(w))
+		log_fatal(1, "no memory to share: %s", strerror(errno));
 	watch_signals(w);
 	gate_start(w);
 	loop_run(&w->loop);

@@ -6,8 +6,9 @@
  * control listeners (and never accepts on them), so that a new gate goes on
  * where the old one ended.
  *
- * main.c options; run.c supervision; reload.c a new configuration; child.c
- * fork, users, exec; archives.c directories to serve; logpipe.c events and xferlog to their files; say.c what
+ * main.c options; run.c supervision; reload.c a new configuration; board.c
+ * what all processes are told; child.c fork, users, exec; archives.c
+ * directories to serve; logpipe.c events and xferlog to their files; say.c what
  * it tells people and systemd.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -19,6 +20,7 @@
 
 #include "base/loop.h"
 #include "conf/conf.h"
+#include "ipc/board.h"
 #include "ipc/channel.h"
 #include "ipc/inherit.h"
 
@@ -110,8 +112,11 @@ struct warden {
 	struct account gate_account, worker_account;
 	struct logpipe events, xferlog;
 	struct loop_watch signals;
-	struct loop_timer restart, deadline;
+	struct loop_timer restart, deadline, look;
 	struct child *gate, *workers;
+	struct board *board;	/* as the others see it */
+	struct board_content told; /* what stands on it */
+	int board_fd;
 	int listener[CONF_LISTEN_MAX];
 	int listeners;
 	uint32_t next_number;
@@ -156,6 +161,13 @@ void run_fill_set(struct warden *w);
 
 /* Where it really listens: port 0 has become another. */
 struct addr run_listener_address(int fd);
+
+/* board.c */
+
+/* Makes the board, with what is to be told now; false with errno set. */
+MUST_USE bool board_start(struct warden *w);
+/* Looks for what is to be told, as the configuration says, from now on. */
+void board_follow(struct warden *w);
 
 /* reload.c */
 

@@ -74,6 +74,8 @@ void
 cmd_user(struct sess *s, struct sv arg)
 {
 	sess_reset(s);
+	if (text_refuses(s))
+		return;
 	if (!is_anonymous(arg)) {
 		login_refused(s);
 		return;
@@ -89,6 +91,8 @@ cmd_pass(struct sess *s, struct sv arg)
 		reply(s, 503, "USER comes first.");
 		return;
 	}
+	if (text_refuses(s))
+		return;
 	if (arg.len > IDENT_MAX)
 		arg.len = IDENT_MAX;
 	free(s->ident);
@@ -97,7 +101,7 @@ cmd_pass(struct sess *s, struct sv arg)
 	s->named = false;
 	s->w->counters.logins++;
 	login_event(s, "login", "PASS", 230);
-	reply(s, 230, "Logged in, read-only.");
+	text_welcome(s);
 }
 
 void
@@ -121,7 +125,7 @@ void
 cmd_quit(struct sess *s, struct sv arg)
 {
 	(void)arg;
-	reply(s, 221, "Goodbye.");
+	text_goodbye(s);
 	s->closing = true;
 	sess_clock_restart(s);
 }

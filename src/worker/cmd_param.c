@@ -139,7 +139,7 @@ help_all(struct sess *s)
 			n = 0;
 		}
 	}
-	reply(s, 214, "End.");
+	text_end(s, 214, "End.");
 }
 
 void
@@ -180,7 +180,7 @@ site_help(struct sess *s, struct sv arg)
 	reply_begin(s, 214, "SITE has:");
 	for (size_t i = 0; i < SITE_VERBS; i++)
 		reply_line(s, sv_of(site_verbs[i].name));
-	reply(s, 214, "End.");
+	text_end(s, 214, "End.");
 }
 
 void

@@ -57,6 +57,9 @@ cwd_found(struct sess *s, struct lookup *l)
 	}
 	free(s->cwd);
 	s->cwd = copy;
+	if (l->text != NULL)
+		text_message(s, l->path,
+		    (struct sv) { l->text, l->text_len });
 	reply(s, 250, "Directory changed.");
 }
 
@@ -67,7 +70,8 @@ cmd_cwd(struct sess *s, struct sv arg)
 	struct sv path;
 
 	if (sess_path(s, arg, room, &path))
-		lookup_start(s, LOOKUP_STAT, path, cwd_found);
+		lookup_start(s, text_is_due(s, path) ? LOOKUP_ENTER :
+		    LOOKUP_STAT, path, cwd_found);
 }
 
 void

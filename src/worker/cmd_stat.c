@@ -42,9 +42,11 @@ stat_session(struct sess *s)
 }
 
 static struct listing_entry
-entry_of(struct sv name, struct sv target, const struct storage_stat *stat)
+entry_of(const struct conf *c, struct sv name, struct sv target,
+    const struct storage_stat *stat)
 {
 	return (struct listing_entry) { .name = name, .target = target,
+		.owner = sv_of(c->list_owner), .group = sv_of(c->list_group),
 		.mode = stat->mode, .links = stat->links, .size = stat->size,
 		.mtime = stat->mtime };
 }
@@ -75,8 +77,8 @@ brief_add(struct lookup *l, const struct storage_entry *entry, int64_t now_s,
     size_t *wire)
 {
 	char line[NAME_MAX + PATH_MAX + LISTING_SLACK];
-	struct listing_entry e = entry_of(entry->name, entry->target,
-	    &entry->stat);
+	struct listing_entry e = entry_of(&l->w->conf, entry->name,
+	    entry->target, &entry->stat);
 	size_t n = listing_list(&e, now_s, line, sizeof(line));
 
 	*wire += wire_length((struct sv) { line, n });
@@ -98,7 +100,8 @@ brief_read(struct lookup *l, struct storage_dir *dir)
 	enum storage_err err;
 
 	while ((err = ops->next(dir, false, &entry)) == STORAGE_OK) {
-		if (!is_shown(entry.name))
+		if (!is_shown(entry.name) || !path_may_list(&l->w->conf,
+		    l->storage, l->path, &entry))
 			continue;
 		if (++shown > BRIEF_ENTRIES ||
 		    !brief_add(l, &entry, now_s, &wire)) {
@@ -154,8 +157,8 @@ static void
 stat_found(struct sess *s, struct lookup *l)
 {
 	char line[PATH_MAX + LISTING_SLACK];
-	struct listing_entry e = entry_of(path_last(l->path), SV(""),
-	    &l->stat);
+	struct listing_entry e = entry_of(&l->w->conf, path_last(l->path),
+	    SV(""), &l->stat);
 	size_t n;
 
 	if (l->err != STORAGE_OK) {

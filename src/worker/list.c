@@ -72,6 +72,8 @@ format_entry(struct xfer *x, const struct storage_entry *entry, char *out,
 {
 	char prefix[2 * PATH_MAX];
 	struct listing_entry e = { .name = entry->name,
+		.owner = sv_of(x->w->conf.list_owner),
+		.group = sv_of(x->w->conf.list_group),
 		.target = entry->target, .mode = entry->stat.mode,
 		.links = entry->stat.links, .size = entry->stat.size,
 		.mtime = entry->stat.mtime, .dev = entry->stat.dev,
@@ -103,15 +105,32 @@ is_unspeakable(struct sv name)
 	    memchr(name.ptr, '\r', name.len) != NULL;
 }
 
+/* The directory that is listed now, seen from the archive's root. */
+static struct sv
+place_of(const struct xfer *x, char room[PATH_MAX])
+{
+	const struct listing *l = x->listing;
+	size_t len;
+
+	if (l->descent == NULL ||
+	    !path_resolve(x->path, descent_path(l->descent), room, &len))
+		return x->path;
+	return (struct sv) { room, len };
+}
+
 /* The one place where an entry of a directory is left out. */
 static bool
-is_wanted(const struct xfer *x, struct sv name)
+is_wanted(const struct xfer *x, struct storage_entry *e)
 {
-	if (is_unspeakable(name))
+	char room[PATH_MAX];
+
+	if (is_unspeakable(e->name))
 		return false;
-	if (x->listing->pattern != NULL)
-		return glob_match(sv_of(x->listing->pattern), name);
-	return name.ptr[0] != '.' || has(x, LS_ALL | LS_ALMOST_ALL);
+	if (x->listing->pattern != NULL ?
+	    !glob_match(sv_of(x->listing->pattern), e->name) :
+	    e->name.ptr[0] == '.' && !has(x, LS_ALL | LS_ALMOST_ALL))
+		return false;
+	return path_may_list(&x->w->conf, x->storage, place_of(x, room), e);
 }
 
 /* What stands in the buffer is sent; then the transfer ends with 451. */
@@ -248,7 +267,7 @@ list_fill(struct xfer *x)
 			step = STEP_READ_FAILED;
 		else if (is_over_budget(x))
 			step = stop(x, LIST_TOO_LONG);
-		else if (x->alone || is_wanted(x, entry.name))
+		else if (x->alone || is_wanted(x, &entry))
 			step = put_entry(x, &entry);
 	}
 	return step;

@@ -11,6 +11,72 @@
 
 #include "worker/worker.h"
 
+/*
+ * What an open message file holds; false: not all of it is in memory.  Where
+ * it cannot be read there is none: it was never asked for.
+ */
+static bool
+read_message(struct lookup *l, enum storage_when when, int fd,
+    const struct storage_stat *stat)
+{
+	struct storage *st = l->storage;
+	size_t n = stat->size > TEXT_MAX ? TEXT_MAX + 1 : (size_t)stat->size;
+	char *text;
+	ssize_t got;
+
+	if (n == 0 || (text = malloc(n)) == NULL)
+		return true;
+	if (when == STORAGE_NOW)
+		got = st->ops->read_now(st, fd, stat, text, n, 0);
+	else
+		got = pread(fd, text, n, 0);
+	if (got <= 0) {
+		free(text);
+		return when != STORAGE_NOW;
+	}
+	l->text = text;
+	l->text_len = (size_t)got;
+	return true;
+}
+
+/* A directory's message, beneath the root as all else; never an error. */
+static bool
+find_message(struct lookup *l, enum storage_when when)
+{
+	struct storage *st = l->storage;
+	struct storage_stat stat;
+	char path[PATH_MAX];
+	size_t len;
+	int fd = -1;
+	bool done;
+
+	if (!path_resolve(l->path, sv_of(l->w->conf.message), path, &len))
+		return true;
+	switch ((int)st->ops->open(st, (struct sv) { path, len }, when, &fd,
+	    &stat)) {
+	case STORAGE_OK:
+		break;
+	case STORAGE_LATER:
+		return false;
+	default:
+		return true;
+	}
+	done = read_message(l, when, fd, &stat);
+	close(fd);
+	return done;
+}
+
+static void
+enter(struct lookup *l, enum storage_when when)
+{
+	struct storage *st = l->storage;
+
+	l->err = st->ops->stat(st, l->path, when, &l->stat);
+	if (l->err == STORAGE_OK && S_ISDIR(l->stat.mode) &&
+	    !find_message(l, when))
+		l->err = STORAGE_LATER;
+}
+
 static void
 call(struct lookup *l, enum storage_when when)
 {
@@ -19,6 +85,9 @@ call(struct lookup *l, enum storage_when when)
 	switch (l->op) {
 	case LOOKUP_STAT:
 		l->err = st->ops->stat(st, l->path, when, &l->stat);
+		return;
+	case LOOKUP_ENTER:
+		enter(l, when);
 		return;
 	case LOOKUP_OPEN:
 		l->err = st->ops->open(st, l->path, when, &l->fd, &l->stat);
@@ -150,7 +219,10 @@ lookup_start(struct sess *s, enum lookup_op op, struct sv path,
 	if (op == LOOKUP_SORT_DIR)
 		l.options = s->listing->options;
 
-	call(&l, STORAGE_NOW);
+	if (path_is_hidden(&s->w->conf, path))
+		l.err = STORAGE_NOT_FOUND;
+	else
+		call(&l, STORAGE_NOW);
 	if (l.err == STORAGE_LATER) {
 		lookup_later(s, &l);
 		return;
@@ -158,6 +230,7 @@ lookup_start(struct sess *s, enum lookup_op op, struct sv path,
 	l.at_once = true;
 	then(s, &l);
 	lookup_close(l.w, true, &l.fd, &l.dir); /* not taken */
+	free(l.text);
 }
 
 void

@@ -171,6 +171,9 @@ main(void)
 	if (!conf_from_fd(&w.conf, INHERIT_CONF))
 		log_fatal(2, "is started by portcullisd alone");
 	close(INHERIT_CONF);
+	if (!board_view_init(&w.board, INHERIT_BOARD))
+		log_fatal(1, "cannot see the board err=%d", errno);
+	close(INHERIT_BOARD);
 	check_archives(&w);
 	prepare(&w);
 	say_ready(&w, enter_sandbox(&w));

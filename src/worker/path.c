@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "proto/glob.h"
 #include "worker/worker.h"
 
 static bool
@@ -65,4 +66,56 @@ path_last(struct sv path)
 
 	return slash == NULL ? path :
 	    sv_drop(path, (size_t)(slash - path.ptr) + 1);
+}
+
+static bool
+name_is_hidden(const struct conf *c, struct sv name)
+{
+	for (uint32_t i = 0; i < c->hide.count; i++)
+		if (glob_fits(sv_of(c->hide.at[i]), name))
+			return true;
+	return false;
+}
+
+bool
+path_is_hidden(const struct conf *c, struct sv path)
+{
+	while (c->hide.count > 0 && path.len > 0) {
+		const char *slash = memchr(path.ptr, '/', path.len);
+		size_t n = slash == NULL ? path.len :
+		    (size_t)(slash - path.ptr);
+
+		if (n > 0 && name_is_hidden(c, (struct sv) { path.ptr, n }))
+			return true;
+		path = sv_drop(path, n + 1);
+	}
+	return false;
+}
+
+/*
+ * Links to what is hidden are not left out, since RETR follows them: only the
+ * kernel knows where several of them lead, and it need not ask us.  What a
+ * link leads to is stat()ed by its own path, as every command does.
+ */
+static void
+conceal(struct storage *st, struct sv dir, struct storage_entry *e)
+{
+	char path[PATH_MAX];
+	size_t len;
+
+	e->target = SV("");
+	if (S_ISLNK(e->stat.mode) && path_resolve(dir, e->name, path, &len))
+		(void)st->ops->stat(st, (struct sv) { path, len },
+		    STORAGE_WAIT, &e->stat);
+}
+
+bool
+path_may_list(const struct conf *c, struct storage *st, struct sv dir,
+    struct storage_entry *e)
+{
+	if (path_is_hidden(c, e->name))
+		return false;
+	if (path_is_hidden(c, e->target))
+		conceal(st, dir, e);
+	return true;
 }

@@ -141,7 +141,7 @@ sess_end(struct sess *s, const char *text)
 		s->xfer = NULL;
 	}
 	hash_abandon(s);
-	reply(s, 421, text);
+	text_end(s, 421, text);
 	s->closing = true;
 	sess_clock_restart(s);
 }
@@ -155,6 +155,7 @@ sess_release(struct loop_grave *g)
 	free(s->held);
 	free(s->out);
 	free(s->cwd);
+	free(s->told);
 	free(s->ident);
 	list_free(s->listing);
 	free(s);
@@ -243,8 +244,10 @@ sess_reset(struct sess *s)
 	s->algorithm = HASH_SHA256;
 	s->facts = LISTING_ALL_FACTS;
 	free(s->cwd);
+	free(s->told);
 	free(s->ident);
 	s->cwd = NULL;
+	s->told = NULL;
 	s->ident = NULL;
 }
 

@@ -5,10 +5,10 @@
  *
  * main.c start and the turn's flush; link.c messages from and to the gate;
  * control.c bytes of the control connection; sess.c a session's life and its
- * clock; reply.c replies; path.c virtual paths; lookup.c storage calls;
- * xfer.c transfers, pump.c their bytes, list.c and descent.c the lines of
- * listings; hash.c digests, hash_sums.c those that files beside the data
- * tell; cmd_*.c the commands.
+ * clock; reply.c replies; path.c virtual paths; text.c an archive's texts;
+ * lookup.c storage calls; xfer.c transfers, pump.c their bytes, list.c and
+ * descent.c the lines of listings; hash.c digests, hash_sums.c those that
+ * files beside the data tell; cmd_*.c the commands.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -22,6 +22,7 @@
 #include "base/pool.h"
 #include "conf/conf.h"
 #include "guard/event.h"
+#include "ipc/board.h"
 #include "ipc/channel.h"
 #include "proto/command.h"
 #include "proto/hash.h"
@@ -33,7 +34,11 @@
 #define READ_MAX 4096		/* read from a control connection at once */
 #define REPLY_MAX 65536		/* unsent replies of one session */
 
+#define TEXT_MAX CONF_FILE_MAX	/* of a text that is shown, and its lines */
+#define TEXT_LINES CONF_FILE_LINES
+
 struct sess;
+struct told;
 struct xfer;
 struct lookup;
 struct hash;
@@ -66,6 +71,7 @@ struct worker {
 	struct loop_watch gate_watch, warden_watch;
 	struct loop_timer stop_timer, stats_timer;
 	struct event_sink events, xferlog;
+	struct board_view board;
 	struct sess **slot;	/* conf.worker_sessions of them */
 	struct sess *dirty;	/* have replies to send at the turn's end */
 	uint32_t sessions;
@@ -146,6 +152,7 @@ struct sess {
 	char *cwd;		/* virtual path without slashes at its ends;
 				   NULL is the root */
 	struct listing *listing; /* that is being opened */
+	struct told *told;	/* directories whose message was shown; NULL */
 	char *ident;		/* what an anonymous user called himself */
 	struct lookup *lookup;
 	struct xfer *xfer;
@@ -205,10 +212,35 @@ MUST_USE bool path_resolve(struct sv cwd, struct sv arg, char *out,
 /* The last component; empty for the root. */
 struct sv path_last(struct sv path);
 
-/* lookup.c */
+/* A component of it is hidden: nothing is there, for anybody. */
+MUST_USE bool path_is_hidden(const struct conf *c, struct sv path);
+/*
+ * Whether an entry of dir, a virtual path, may be listed.  One that is a link
+ * to what is hidden becomes what it leads to, as its text must not tell.  On
+ * a disk thread.
+ */
+MUST_USE bool path_may_list(const struct conf *c, struct storage *st,
+    struct sv dir, struct storage_entry *e);
+
+/* text.c */
+
+/* The whole reply to a login, and to QUIT. */
+void text_welcome(struct sess *s);
+void text_goodbye(struct sess *s);
+/* A reply's last line, and whom to ask. */
+void text_end(struct sess *s, int code, const char *text);
+/* There is a downtime: the session is told so and ends. */
+MUST_USE bool text_refuses(struct sess *s);
+/* The directory's message has not been shown yet, or long ago. */
+bool text_is_due(const struct sess *s, struct sv dir);
+/* It is now: all of a 250 but its last line. */
+void text_message(struct sess *s, struct sv dir, struct sv text);
+
+/* lookup.c: what is hidden is not found here, whatever asks. */
 
 enum lookup_op {
 	LOOKUP_STAT,
+	LOOKUP_ENTER,		/* LOOKUP_STAT, and a directory's message */
 	LOOKUP_OPEN,
 	LOOKUP_OPEN_DIR,
 	LOOKUP_BRIEF,	/* what STAT shows of a directory; never at once */
@@ -227,8 +259,9 @@ struct lookup {
 	struct storage_stat stat;
 	int fd;			/* LOOKUP_OPEN: `then` takes it */
 	struct storage_dir *dir; /* LOOKUP_*_DIR: likewise */
-	char *text;		/* LOOKUP_BRIEF: the lines, with their ends */
-	size_t text_len;
+	char *text;		/* LOOKUP_BRIEF: the lines, with their ends;
+				   LOOKUP_ENTER: the message, or NULL */
+	size_t text_len;	/* ENTER: a byte beyond TEXT_MAX if longer */
 	bool is_long;		/* LOOKUP_BRIEF: too long to be told so */
 	struct sv path;
 	void (*then)(struct sess *s, struct lookup *l);

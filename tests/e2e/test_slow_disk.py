@@ -168,6 +168,17 @@ def test_others_go_on_while_one_asks(serve, disk, call, line, code):
 
 
 @needs_root
+@pytest.mark.parametrize("call", ["open", "read", "flush"])
+def test_others_go_on_while_one_waits_for_a_message(serve, disk, call):
+    server = serve({"message": f"slow-{call}"})
+    with server.login() as c:
+        c.send("CWD slow/x.d\r\n")
+        assert gone_on(server, disk, c, call) == b""
+        assert "(The rest of this text is left out.)" in c.read()
+        assert c.cmd("PWD").startswith('257 "/slow/x.d" ')
+
+
+@needs_root
 @pytest.mark.parametrize("call,line,part", [
     ("getattr", "RETR slow/slow-getattr", BODY),
     ("open", "RETR slow/slow-open", BODY),

@@ -46,7 +46,7 @@ def limits(row):
     if row["type"] == "choice":
         return ["\nor\n".join(f".Cm {w}" for w in row["unit"].split("|")) +
                 " ."]
-    if row["type"] in ("text", "path", "user"):
+    if row["type"] in ("text", "path", "user", "name", "file"):
         return [f"at most {row['most']} bytes"]
     return [f"{row['least']} to {row['most']}"]
 

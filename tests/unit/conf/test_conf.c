@@ -239,6 +239,26 @@ static const struct row rows[] = {
 	{ "archive", "relative/dir", "relative/dir" },
 	{ "archive", "/srv/\nftp", NULL, "unprintable" },
 
+	{ "message", "", "" },
+	{ "message", "00README", "00README" },
+	{ "message", "..", NULL, "is not a name" },
+	{ "message", ".", NULL, "is not a name" },
+	{ "message", "pub/.message", NULL, "is not a name" },
+	{ "message", "two words", NULL, "is not a name" },
+	{ "list.owner", "", NULL, "is too short or too long" },
+	{ "list.owner", "a\tb", NULL, "is not a name" },
+	{ "list.group", "caf\xc3\xa9", "caf\xc3\xa9" },
+
+	{ "hide", "", "" },
+	{ "hide", " \t *.tmp  .[a-z]* ", "*.tmp .[a-z]*" },
+	{ "hide", "#x \xe9", "#x \xe9" },
+	{ "hide", "pub/*.tmp", NULL, "is no pattern of a name" },
+	{ "hide", "a ..", NULL, "is no pattern of a name" },
+	{ "hide", "a\x01", NULL, "is no pattern of a name" },
+
+	{ "welcome", "/etc/a b", "/etc/a b" },
+	{ "welcome", "/etc/\x1b", NULL, "unprintable" },
+
 	{ "gate.user", "ftp-gate_1.x", "ftp-gate_1.x" },
 	{ "gate.user", "1000", "1000" },
 	{ "gate.user", "4294967294", "4294967294" },
@@ -416,6 +436,8 @@ expect_limits(const struct conf_key *k)
 		expect_item(k, "192.0.2.1:21 ");
 	else if (k->type == &conf_type_nets)
 		expect_item(k, "192.0.2.0/24 ");
+	else if (k->type == &conf_type_patterns)
+		expect_item(k, "*.tmp ");
 	else if (k->type != &conf_type_choice &&
 	    k->type != &conf_type_site)
 		expect_item(k, "x");
@@ -542,6 +564,11 @@ fill(struct conf *c)
 	assert_int_equal(set(c, "xferlog", "/a b/[c]=d ; e # f\\"), 0);
 	assert_int_equal(set(c, "banner", "[x] = 5 ; :-) # \xe2\x80\xa6"), 0);
 	assert_int_equal(set(c, "sandbox", "best"), 0);
+	assert_int_equal(set(c, "welcome", path), 0);
+	assert_int_equal(set(c, "downtime", path), 0);
+	assert_int_equal(set(c, "message", "#=;[x]"), 0);
+	assert_int_equal(set(c, "list.owner", "nobody-in-particular"), 0);
+	assert_int_equal(set(c, "hide", ";a [#b]* = =c"), 0);
 	assert_int_equal(set(c, "gate.user", "4711"), 0);
 	assert_int_equal(set(c, "site", "a.example,b.example /srv/a"), 0);
 	assert_int_equal(add_site(c, "c.example \"/a \"\"b\" Hi, \"x\"."), 0);
@@ -875,6 +902,8 @@ static const struct check_row checks[] = {
 	{ "events", "/nonexistent/dir/events", 0, "" },
 	{ "events", "/tmp/portcullis-events.json", 0, "" },
 	{ "xferlog", "-", 1, "xferlog: \"-\" is not a file" },
+	{ "downtime", "/tmp/portcullis-downtime", 0, "" },
+	{ "downtime", "/nonexistent/downtime", 0, "" },
 };
 
 static void
@@ -901,8 +930,10 @@ expect_inside(struct conf *c, const char *path)
 {
 	assert_int_equal(set(c, "events", path), 0);
 	assert_int_equal(set(c, "xferlog", path), 0);
-	if (check(c) != 2)
+	assert_int_equal(set(c, "downtime", path), 0);
+	if (check(c) != 3)
 		fail_msg("not seen: %s", path);
+	assert_said("downtime: ");
 	assert_said("events: ");
 	assert_said("xferlog: ");
 	assert_said("is in the archive");
@@ -929,7 +960,89 @@ logs_stay_out_of_the_archive(void **state)
 	snprintf(path, sizeof(path), "%s-2/events", archive);
 	assert_int_equal(set(&c, "events", path), 0);
 	assert_int_equal(set(&c, "xferlog", ""), 0);
+	assert_int_equal(set(&c, "downtime", ""), 0);
 	assert_int_equal(check(&c), 0);
+}
+
+/* Texts that are read into it. */
+
+static int
+load(struct conf *c)
+{
+	FILE *err = listen_to_err();
+	int problems = conf_load(c, err);
+
+	assert_int_equal(fclose(err), 0);
+	return problems;
+}
+
+/* As `welcome`, a file of so many lines of so many bytes. */
+static int
+load_lines(struct conf *c, size_t lines, size_t bytes)
+{
+	char path[64];
+	FILE *f = tmpfile();
+	int problems;
+
+	assert_non_null(f);
+	for (size_t i = 0; i < lines * bytes; i++)
+		fputc(i % bytes == bytes - 1 ? '\n' : 'x', f);
+	assert_int_equal(fflush(f), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(f));
+	conf_init(c);
+	assert_int_equal(set(c, "welcome", path), 0);
+	problems = load(c);
+	fclose(f);
+	return problems;
+}
+
+static void
+a_text_is_read_whole_or_not_at_all(void **state)
+{
+	static struct conf c, empty;
+
+	(void)state;
+	assert_int_equal(load_lines(&c, 2, 3), 0);
+	assert_int_equal(c.welcome.len, 6);
+	assert_memory_equal(c.welcome.bytes, "xx\nxx\n", 7);
+	assert_int_equal(load_lines(&c, CONF_FILE_LINES, 64), 0);
+	assert_int_equal(c.welcome.len, CONF_FILE_MAX);
+	assert_int_equal(load_lines(&c, 0, 1), 0);
+	assert_int_equal(c.welcome.len, 0);
+	assert_int_equal(load_lines(&c, CONF_FILE_LINES + 1, 1), 1);
+	assert_said("welcome: \"/proc/self/fd/");
+	assert_said("is too long; 4096 bytes and 64 lines are shown");
+	assert_int_equal(load_lines(&c, 1, CONF_FILE_MAX + 1), 1);
+	assert_int_equal(c.welcome.len, 0);
+	/* Another file: nothing is left of the one before. */
+	assert_int_equal(load_lines(&c, 2, 3), 0);
+	assert_int_equal(set(&c, "welcome", ""), 0);
+	conf_init(&empty);
+	assert_same(&c, &empty);
+	assert_int_equal(load(&c), 0);
+	assert_same(&c, &empty);
+}
+
+static void
+a_text_that_is_none(void **state)
+{
+	static struct conf c;
+	char fifo[64];
+
+	(void)state;
+	conf_init(&c);
+	assert_int_equal(set(&c, "welcome", "/nonexistent"), 0);
+	assert_int_equal(set(&c, "goodbye", "/"), 0);
+	assert_int_equal(load(&c), 2);
+	assert_said("welcome: cannot read \"/nonexistent\": No such file");
+	assert_said("goodbye: cannot read \"/\": Is a directory");
+	/* Nor does it wait for somebody to write. */
+	conf_init(&c);
+	snprintf(fifo, sizeof(fifo), "%s/fifo", archive);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(set(&c, "welcome", fifo), 0);
+	assert_int_equal(load(&c), 1);
+	assert_int_equal(unlink(fifo), 0);
 }
 
 /* Handing it on. */
@@ -1010,6 +1123,8 @@ main(void)
 		cmocka_unit_test(the_defaults_need_only_an_archive),
 		cmocka_unit_test(keys_are_checked_together),
 		cmocka_unit_test(logs_stay_out_of_the_archive),
+		cmocka_unit_test(a_text_is_read_whole_or_not_at_all),
+		cmocka_unit_test(a_text_that_is_none),
 		cmocka_unit_test(a_descriptor_carries_it_sealed),
 		cmocka_unit_test(another_builds_bytes_are_refused),
 	};

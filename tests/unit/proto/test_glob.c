@@ -50,6 +50,19 @@ test_rows(void **state)
 			    rows[i].name);
 }
 
+/* What hides names does not stop at a dot. */
+static void
+test_fits_at_a_dot(void **state)
+{
+	(void)state;
+	assert_true(glob_fits(SV("*.tmp"), SV(".x.tmp")));
+	assert_false(glob_match(SV("*.tmp"), SV(".x.tmp")));
+	assert_true(glob_fits(SV("?x"), SV(".x")));
+	assert_true(glob_fits(SV("[!a]x"), SV(".x")));
+	assert_true(glob_fits(SV(".*"), SV(".x")));
+	assert_false(glob_fits(SV(".*"), SV("x")));
+}
+
 static void
 test_is_pattern(void **state)
 {
@@ -103,6 +116,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_fits_at_a_dot),
 		cmocka_unit_test(test_is_pattern),
 		cmocka_unit_test(test_d16_an_adversary_costs_no_time),
 	};
