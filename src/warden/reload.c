@@ -121,6 +121,7 @@ reload_commit(struct warden *w)
 	w->worker_account = w->fresh_account;
 	ipc_send(&w->gate->channel, &m, fd);
 	run_attach(w);
+	resolve_begin(w);
 	log_line("reloaded");
 	say_state("READY=1");
 }

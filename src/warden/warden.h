@@ -6,9 +6,9 @@
  * control listeners (and never accepts on them), so that a new gate goes on
  * where the old one ended.
  *
- * main.c options; run.c supervision; reload.c a new configuration; child.c
- * fork, users, exec; logpipe.c events and xferlog to their files; say.c what
- * it tells people and systemd.
+ * main.c options; run.c supervision; reload.c a new configuration; resolve.c
+ * addresses of names; child.c fork, users, exec; logpipe.c events and xferlog
+ * to their files; say.c what it tells people and systemd.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -101,6 +101,10 @@ struct warden {
 	struct loop_watch signals;
 	struct loop_timer restart, deadline;
 	struct child *gate, *workers;
+	struct child *resolver;		/* while one runs */
+	struct loop_timer resolve;	/* when the next is to */
+	uint64_t resolve_pause_ms;
+	uint32_t unresolved;	/* set of places; said so already */
 	struct board *board;	/* as the others see it */
 	struct board_content told; /* what stands on it */
 	int board_fd;
@@ -137,6 +141,21 @@ void run_fill_set(struct warden *w);
 
 /* Where it really listens: port 0 has become another. */
 struct addr run_listener_address(int fd);
+
+/* Starts a process and watches the channel to it; NULL after a line. */
+struct child *run_child_new(struct warden *w, struct child_spec *spec,
+    const struct conf *conf,
+    void (*says)(struct loop_watch *watch, uint32_t events));
+/* Forgets a process that has ended. */
+void run_child_free(struct child *c);
+
+/* resolve.c */
+
+/* The names of passive.address are these from now on. */
+void resolve_begin(struct warden *w);
+/* Ends the process that resolves them, if one runs. */
+void resolve_stop(struct warden *w);
+void resolve_ended(struct warden *w, int status);
 
 /* reload.c */
 
