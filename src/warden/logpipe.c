@@ -42,6 +42,29 @@ write_all(int fd, const char *bytes, size_t len)
 	return done;
 }
 
+static uint64_t
+count_lines(const char *bytes, size_t len)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += bytes[i] == '\n';
+	return n;
+}
+
+static void
+say_state_of(struct logpipe *p, bool failing)
+{
+	if (failing && !p->failing)
+		log_line("%s: lines are lost: %s", p->key, strerror(errno));
+	if (!failing && p->failing) {
+		log_line("%s: lines are written again; lost: %llu", p->key,
+		    (unsigned long long)p->lost);
+		p->lost = 0;
+	}
+	p->failing = failing;
+}
+
 static void
 put(struct logpipe *p, const char *bytes, size_t len)
 {
@@ -56,9 +79,8 @@ put(struct logpipe *p, const char *bytes, size_t len)
 	if (done > 0)
 		p->torn = bytes[done - 1] != '\n';
 	p->skip = done < len;
-	if (p->skip && !p->failing)
-		log_line("%s: lines are lost: %s", p->key, strerror(errno));
-	p->failing = p->skip;
+	say_state_of(p, p->skip);
+	p->lost += count_lines(bytes + done, len - done);
 }
 
 /* One piece; after a failure only from the next line on. */
@@ -70,6 +92,7 @@ copy(struct logpipe *p, const char *bytes, size_t len)
 	if (p->skip && p->in_line) {
 		from = memchr(bytes, '\n', len);
 		from = from == NULL ? end : from + 1;
+		p->lost += count_lines(bytes, (size_t)(from - bytes));
 	}
 	p->in_line = end[-1] != '\n';
 	put(p, from, (size_t)(end - from));
@@ -139,8 +162,9 @@ open_file(const char *path)
 {
 	if (strcmp(path, "-") == 0)
 		return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-	    0640);
+	/* A FIFO that nobody reads would hold us up for ever: it fails so. */
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
+	    O_NOCTTY | O_NONBLOCK, 0640);
 }
 
 static bool

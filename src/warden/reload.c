@@ -64,12 +64,18 @@ begin(struct warden *w)
 }
 
 void
+reload_logs(struct warden *w)
+{
+	(void)open_logs(w, w->reloading ? &w->fresh : &w->conf);
+}
+
+void
 reload_ask(struct warden *w)
 {
 	w->reload_again = w->reloading || w->gate == NULL || !w->gate->ready ||
 	    !w->was_ready;
 	if (w->reload_again)
-		(void)open_logs(w, w->reloading ? &w->fresh : &w->conf);
+		reload_logs(w);
 	else
 		begin(w);
 }

@@ -592,6 +592,9 @@ signal_came(struct loop_watch *watch, uint32_t events)
 			if (!w->stopping)
 				reload_ask(w);
 			break;
+		case SIGUSR1:
+			reload_logs(w);
+			break;
 		case SIGTERM:
 		case SIGINT:
 			if (w->stopping)
@@ -613,6 +616,7 @@ watch_signals(struct warden *w)
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);

@@ -33,6 +33,7 @@ struct logpipe {
 	int file_fd;			/* -1: not wanted any more */
 	bool can_block;			/* no file but "-", a FIFO, a device */
 	bool failing;			/* said so already */
+	uint64_t lost;			/* lines since then */
 	bool skip;			/* lose the rest of a line that failed */
 	bool in_line;			/* the last byte read ended no line */
 	bool torn;			/* the last byte written ended no line */
@@ -74,6 +75,13 @@ struct child_spec {
 
 /* The process's number, or -1 with errno set. */
 MUST_USE pid_t child_start(const struct child_spec *spec);
+
+/* zone.c */
+
+#define ZONE_RULE_MAX 64
+
+/* The time zone's rule, as TZ has it; "UTC0" where none is known. */
+void zone_rule(char out[ZONE_RULE_MAX]);
 
 /* run.c */
 
@@ -159,6 +167,8 @@ void resolve_ended(struct warden *w, int status);
 
 /* reload.c */
 
+/* SIGUSR1: the log files are opened again, and nothing else happens. */
+void reload_logs(struct warden *w);
 /* SIGHUP: log files, then the configuration, as soon as it can be. */
 void reload_ask(struct warden *w);
 /* Every worker of the new set is ready: the gate gets them. */

@@ -4,7 +4,7 @@
  * on one loop, with threads for what may wait for a disk.
  *
  * main.c start and the turn's flush; link.c messages from and to the gate;
- * control.c bytes of the control connection; sess.c a session's life and its
+ * control.c bytes of the control connection; note.c commands as events; sess.c a session's life and its
  * clock; reply.c replies; path.c virtual paths; lookup.c storage calls;
  * xfer.c transfers, pump.c their bytes; cmd_*.c the commands.
  *
@@ -31,6 +31,7 @@
 #define REPLY_MAX 65536		/* unsent replies of one session */
 
 struct sess;
+struct note;
 struct xfer;
 struct lookup;
 
@@ -130,6 +131,8 @@ struct sess {
 				   NULL is the root */
 	char *pattern;		/* of the listing that is being opened */
 	char *ident;		/* what an anonymous user called himself */
+	struct note *noted;	/* the command, for its event; or NULL */
+	struct note *noted_aside; /* one beside a transfer */
 	struct lookup *lookup;
 	struct xfer *xfer;
 	enum ftp_verb verb;	/* of the command that is being carried out */
@@ -169,6 +172,15 @@ void reply_line(struct sess *s, struct sv text);
 /* A 257 or the like: code, SP, quoted path, SP, text. */
 void reply_quoted(struct sess *s, int code, struct sv path, const char *text);
 void reply_raw(struct sess *s, struct sv bytes);
+
+/* note.c: what events.commands wants to be told */
+
+/* Keeps a command until it is answered, if its class is wanted. */
+void note_asked(struct sess *s, enum ftp_verb verb, struct sv arg);
+/* Tells it; 1xx replies are not the last ones. */
+void note_answered(struct sess *s, int code, struct sv text);
+/* The session ends: what is not answered will not be. */
+void note_unanswered(struct sess *s);
 
 /* path.c */
 
@@ -272,7 +284,8 @@ struct xfer {
 	struct storage_stat stat; /* of the single file */
 	char *buf;		/* XFER_BUF bytes, when one is needed */
 	size_t buf_len, buf_off;
-	struct sv path;		/* behind the struct */
+	struct sv path;		/* behind the struct, as is */
+	struct sv user;		/* what its user called himself */
 	char *pattern;		/* only names that fit it are listed; or NULL */
 };
 
