@@ -21,6 +21,7 @@
 #define PIPE_BYTES (1 << 20)
 #define PIECES 16	/* in one turn, so that a busy log is not all we do */
 #define AGAIN_MS 50
+#define FINISH_TRIES 20	/* a reader that sleeps has a second at the end */
 
 static char room[65536];
 
@@ -65,6 +66,14 @@ say_state_of(struct logpipe *p, bool failing)
 	p->failing = failing;
 }
 
+/* Half a line stands at the end, unless somebody has emptied the file. */
+static bool
+is_torn(const struct logpipe *p)
+{
+	return p->torn && (p->can_block ||
+	    lseek(p->file_fd, 0, SEEK_END) != 0);
+}
+
 static void
 put(struct logpipe *p, const char *bytes, size_t len)
 {
@@ -73,7 +82,7 @@ put(struct logpipe *p, const char *bytes, size_t len)
 	if (p->file_fd < 0 || len == 0)
 		return;
 	/* Half a line, from a failure before, ends here. */
-	if (p->skip && p->torn && write_all(p->file_fd, "\n", 1) == 1)
+	if (p->skip && is_torn(p) && write_all(p->file_fd, "\n", 1) == 1)
 		p->torn = false;
 	done = write_all(p->file_fd, bytes, len);
 	if (done > 0)
@@ -222,4 +231,17 @@ logpipe_drain(struct logpipe *p)
 		return;
 	while (copy_some(p))
 		;
+}
+
+void
+logpipe_finish(struct logpipe *p)
+{
+	for (int i = 0; i < FINISH_TRIES; i++) {
+		struct pollfd out = { .fd = p->file_fd, .events = POLLOUT };
+
+		logpipe_drain(p);
+		if (may_write(p))
+			return;
+		(void)poll(&out, 1, AGAIN_MS);
+	}
 }

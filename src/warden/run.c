@@ -680,7 +680,7 @@ warden_run(struct warden *w)
 	gate_start(w);
 	resolve_begin(w);
 	loop_run(&w->loop);
-	logpipe_drain(&w->events);
-	logpipe_drain(&w->xferlog);
+	logpipe_finish(&w->events);
+	logpipe_finish(&w->xferlog);
 	return w->status;
 }

@@ -47,8 +47,10 @@ void logpipe_init(struct logpipe *p, struct loop *l, const char *key);
  */
 MUST_USE bool logpipe_open(struct logpipe *p, const char *path);
 
-/* Everything that the children still wrote; they have ended. */
+/* What the children have written, as far as the file takes it now. */
 void logpipe_drain(struct logpipe *p);
+/* The same when they have ended, with some patience for who reads. */
+void logpipe_finish(struct logpipe *p);
 
 /* child.c */
 

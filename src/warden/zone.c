@@ -23,6 +23,7 @@ static bool
 is_rule(struct sv text)
 {
 	static const char others[] = "<>+-,./:";
+	bool offset = false;
 
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.ptr[i], upper = sv_upper(c);
@@ -30,8 +31,9 @@ is_rule(struct sv text)
 		if (!sv_digit(c) && (upper < 'A' || upper > 'Z') &&
 		    memchr(others, c, sizeof(others) - 1) == NULL)
 			return false;
+		offset |= sv_digit(c);
 	}
-	return text.len >= 4 && text.len < ZONE_RULE_MAX;
+	return offset && text.len >= 4 && text.len < ZONE_RULE_MAX;
 }
 
 /* The file's last line, between two LFs. */
