@@ -21,7 +21,7 @@
 #define PIPE_BYTES (1 << 20)
 #define PIECES 16	/* in one turn, so that a busy log is not all we do */
 #define AGAIN_MS 50
-#define FINISH_TRIES 20	/* a reader that sleeps has a second at the end */
+#define FINISH_WAITS 20	/* a reader that sleeps has a second at the end */
 
 static char room[65536];
 
@@ -236,12 +236,14 @@ logpipe_drain(struct logpipe *p)
 void
 logpipe_finish(struct logpipe *p)
 {
-	for (int i = 0; i < FINISH_TRIES; i++) {
-		struct pollfd out = { .fd = p->file_fd, .events = POLLOUT };
+	struct pollfd out = { .fd = p->file_fd, .events = POLLOUT };
+	int waits = 0;
 
+	while (waits < FINISH_WAITS) {
 		logpipe_drain(p);
 		if (may_write(p))
 			return;
-		(void)poll(&out, 1, AGAIN_MS);
+		if (poll(&out, 1, AGAIN_MS) != 1)
+			waits++;
 	}
 }

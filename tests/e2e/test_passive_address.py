@@ -287,6 +287,8 @@ def test_a_name_is_resolved_again(site):
 # ---- ports of a listener
 
 FEW = 16
+# Below the ports that the kernel gives away, which other tests have.
+FIRST = 11000 + os.getpid() % 500 * FEW
 
 
 @pytest.fixture
@@ -294,7 +296,8 @@ def two_listeners(serve):
     """One with ports of its own, few of them."""
     second = free_port()
     server = serve({"listen": f"127.0.0.1:{free_port()} 127.0.0.1:{second}",
-                    "passive.ports_at": f"127.0.0.1:{second}=33000-33015"},
+                    "passive.ports_at": f"127.0.0.1:{second}={FIRST}-"
+                                        f"{FIRST + FEW - 1}"},
                    wait=False)
     server.wait_for("ready:")
     first = int(re.search(r"127\.0\.0\.1:(\d+)/", server.stderr)[1])
@@ -309,7 +312,7 @@ def test_a_listener_has_its_own_ports_and_its_own_full(two_listeners):
         many = [stack.enter_context(Control(server.second)).login()
                 for _ in range(FEW + 1)]
         ports = [c.epsv() for c in many[:FEW]]
-        assert sorted(ports) == list(range(33000, 33000 + FEW))
+        assert sorted(ports) == list(range(FIRST, FIRST + FEW))
         full = many[FEW].cmd("EPSV")
         assert full.code == 425 and "in use" in full, full
         # The other listener does not notice.
