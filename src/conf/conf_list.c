@@ -181,7 +181,8 @@ read_ports(const struct conf_key *k, struct sv item, struct passive_ports *p,
 	struct conf_range range;
 	const char *wrong;
 
-	if (!split(item, &at, &ports) || !addr_parse_ip_port(at, &p->at))
+	if (!split(item, &at, &ports) || !addr_parse_ip_port(at, &p->at) ||
+	    p->at.port == 0)
 		return conf_refuse(k, item, "is not a listener with its ports",
 		    w);
 	wrong = conf_read_range(ports, PORT_LEAST, PORT_MOST, &range);

@@ -212,12 +212,13 @@ def parse(server, want):
     return parsed
 
 
-def test_xferlog_is_exact_on_hostile_names(serve, archive):
+def test_f13_xferlog_is_exact_on_hostile_names(serve, archive):
     """Each field by its meaning; the clock is where people look at it."""
     zone = "America/St_Johns"
     for name in NAMES:
         (archive / os.fsdecode(name)).write_bytes(b"x" * len(name))
-    server = serve(prefix=("env", f"TZ={zone}"))
+    server = serve({"events.commands": "all"},
+                   prefix=("env", f"TZ={zone}"))
     begun = time.time()
     with server.control() as c:
         c.read()
@@ -254,6 +255,17 @@ def test_xferlog_is_exact_on_hostile_names(serve, archive):
             t["time"].decode(), "%a %b %d %H:%M:%S %Y").replace(
                 tzinfo=zoneinfo.ZoneInfo(zone)).timestamp()
         assert int(begun) <= at <= time.time()
+    # F13: an event is one line, and printable.
+    raw = server.events_file.read_bytes()
+    told = rows(commands(server, 0))
+    assert raw.endswith(b"\n") and len(told) > 2 * len(NAMES)
+    for line in raw.split(b"\n")[:-1]:
+        text = line.decode()
+        assert not re.search("[\x00-\x1f\x7f-\x9f]", text), text
+    for name in NAMES:
+        with contextlib.suppress(UnicodeDecodeError):
+            if b"\xc2\x85" not in name:
+                assert ("RETR", name.decode(), "226") in told
     # Events stay in UTC.
     assert server.events("ftp_data")[0]["timestamp"].endswith("+0000")
     stamp = datetime.datetime.strptime(

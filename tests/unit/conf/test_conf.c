@@ -295,6 +295,7 @@ static const struct row rows[] = {
 	{ "passive.ports_at", "[::]:2121", NULL, "is not a listener" },
 	{ "passive.ports_at", "[::]=51000-51999", NULL,
 	    "is not a listener with its ports; write 0 to 16" },
+	{ "passive.ports_at", "[::]:0=51000-51999", NULL, "not a listener" },
 	{ "passive.ports_at", "[::]:2121=", NULL, "is not a range" },
 	{ "passive.ports_at", "[::]:2121=80-51999", NULL, "is out of range" },
 	{ "passive.ports_at", "[::]:2121=2-1", NULL, "is out of range" },
