@@ -133,7 +133,8 @@ start_process(struct warden *w, struct child_spec *spec,
 /* Starts a process and watches the channel to it; NULL after a line. */
 struct child *
 run_child_new(struct warden *w, struct child_spec *spec,
-    const struct conf *conf, void (*says)(struct loop_watch *watch, uint32_t events))
+    const struct conf *conf,
+    void (*says)(struct loop_watch *watch, uint32_t events))
 {
 	struct child *c = calloc(1, sizeof(*c));
 	int ends[2] = { -1, -1 };
