@@ -10,7 +10,7 @@
 
 #include <errno.h>
 #include <linux/landlock.h>
-#include <stdint.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,6 +26,8 @@ struct ruleset {
 #define FILE_TRUNCATE (1ull << 14)	/* version 3 */
 #define FILE_IOCTL_DEV (1ull << 15)	/* version 5 */
 #define TCP_BOTH 3ull			/* bind, connect; version 4 */
+#define TCP_CONNECT 2ull
+#define RULE_NET_PORT 2
 #define SCOPE_BOTH 3ull			/* abstract sockets, signals; 6 */
 
 int
@@ -124,6 +126,58 @@ landlock_read_only(const int *root_fds, size_t n)
 		return -1;
 	}
 	return enforce(fd) ? walls : -1;
+}
+
+/* A file takes no right that is a directory's. */
+static bool
+allow_this(int ruleset_fd, int fd)
+{
+	struct stat st;
+	struct landlock_path_beneath_attr beneath = {
+		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
+		.parent_fd = fd,
+	};
+
+	if (fd < 0)
+		return true;
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+		beneath.allowed_access |= LANDLOCK_ACCESS_FS_READ_DIR;
+	return syscall(SYS_landlock_add_rule, ruleset_fd,
+	    LANDLOCK_RULE_PATH_BENEATH, &beneath, 0U) == 0;
+}
+
+static bool
+allow_port(int ruleset_fd, uint16_t port)
+{
+	/* struct landlock_net_port_attr, of version 4 */
+	struct {
+		uint64_t allowed_access;
+		uint64_t port;
+	} rule = { TCP_CONNECT, port };
+
+	return syscall(SYS_landlock_add_rule, ruleset_fd, RULE_NET_PORT,
+	    &rule, 0U) == 0;
+}
+
+bool
+landlock_read_these(const int *fds, size_t n, uint16_t tcp_port)
+{
+	int abi = landlock_abi(), ruleset;
+	struct ruleset r = { .files = files_of(abi),
+		.tcp = abi >= 4 ? TCP_BOTH : 0,
+		.scoped = abi >= 6 ? SCOPE_BOTH : 0 };
+	bool good = true;
+
+	if (abi == 0 || (ruleset = ruleset_new(&r, abi)) < 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		good = good && allow_this(ruleset, fds[i]);
+	if (abi >= 4)
+		good = good && allow_port(ruleset, tcp_port);
+	if (good)
+		return enforce(ruleset);
+	close(ruleset);
+	return false;
 }
 
 static bool

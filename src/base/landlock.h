@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The kernel's Landlock version; 0 when it has none or has it switched off. */
 int landlock_abi(void);
@@ -29,6 +30,13 @@ enum landlock_wall {
  * the kernel has Landlock and yet refused.
  */
 int landlock_read_only(const int *root_fds, size_t n);
+
+/*
+ * From now on these files and directories (descriptors; a negative one is
+ * passed over) can be read and no others, no TCP socket be bound, and none
+ * connected but to this port; the rest as landlock_forbid_files.
+ */
+bool landlock_read_these(const int *fds, size_t n, uint16_t tcp_port);
 
 /*
  * No file at all, no process outside signalled, no abstract socket outside

@@ -15,6 +15,7 @@
 
 #include "base/addr.h"
 #include "base/sv.h"
+#include "policy/passive.h"
 
 #define CONF_TEXT_MAX 512
 #define CONF_USER_MAX 64
@@ -71,6 +72,26 @@ struct conf_patterns {
 	char at[CONF_HIDE_MAX][CONF_NAME_MAX];
 };
 
+struct conf_passive {
+	uint32_t count;
+	struct passive_entry at[CONF_PASSIVE_MAX];
+};
+
+struct conf_ports_at {
+	uint32_t count;
+	struct passive_ports at[CONF_LISTEN_MAX];
+};
+
+/* Classes of commands, as events.commands names them. */
+enum conf_commands {
+	COMMANDS_LOGIN = 1 << 0,
+	COMMANDS_TRANSFER = 1 << 1,
+	COMMANDS_LIST = 1 << 2,
+	COMMANDS_CHANGE = 1 << 3,
+	COMMANDS_DATA = 1 << 4,
+	COMMANDS_INFO = 1 << 5,
+};
+
 enum conf_sandbox {
 	SANDBOX_REQUIRE, /* refuse to start when a wall is missing */
 	SANDBOX_BEST,	 /* use what the kernel has, say what is missing */
@@ -87,14 +108,15 @@ enum conf_hash {
  * would be written, meaning.  Types: number, duration (seconds; "90", "90s",
  * "5m", "1h"), range ("LOW-HIGH"), text, path, user, name (of a file,
  * or of who owns one: no blank, no slash), file (the path of a text that is
- * read as well), listen, nets and patterns (a list separated by blanks; the
- * key may be given again), site (one item of a list; the key may be given
- * again), choice (one of the words in its unit, kept as the word's place from
- * 0).
+ * read as well), listen, nets, patterns, passive and ports_at (lists separated
+ * by blanks; the key may be given again), site (one item of a list; the key
+ * may be given again), choice (one of the words in its unit, kept as the
+ * word's place from 0), set (a list of such words, kept as bits; the first
+ * word is none of them and the last is all).
  *
  * Least and most are limits of the value for numbers, times and both ends of
  * a range; of the count for lists; of the length in bytes for text, path, user,
- * name and file's path; of the word's place for a choice.
+ * name and file's path; of the word's place for a choice or a set.
  */
 #define CONF_KEYS(X) \
 	X("listen", listen, listen, "address:port", 1, CONF_LISTEN_MAX, \
@@ -104,6 +126,9 @@ enum conf_hash {
 	    "The directory that is served; nothing above it can be reached.") \
 	X("events", path, events, "file", 0, PATH_MAX - 1, "", \
 	    "Events as JSON lines; - is standard output, empty is none.") \
+	X("events.commands", set, events_commands, \
+	    "none|login|transfer|list|change|data|info|all", 0, 7, "none", \
+	    "Classes of commands that become events when they are answered.") \
 	X("xferlog", path, xferlog, "file", 0, PATH_MAX - 1, "", \
 	    "One line per transfer for statistics tools; empty is none.") \
 	X("banner", text, banner, "text", 0, CONF_TEXT_MAX - 1, \
@@ -171,6 +196,16 @@ enum conf_hash {
 	X("passive.ports", range, passive_ports, "LOW-HIGH", 1024, 65535, \
 	    "50000-59999", \
 	    "Ports for passive data connections, both ends included.") \
+	X("passive.ports_at", ports_at, passive_ports_at, \
+	    "address:port=LOW-HIGH", 0, CONF_LISTEN_MAX, "", \
+	    "Other ports for the clients of one listener.") \
+	X("passive.address", passive, passive_address, \
+	    "addresses, names or local, each alone or as NETWORK=", 0, \
+	    CONF_PASSIVE_MAX, "", \
+	    "The address that PASV tells, where it is not this host's own.") \
+	X("passive.resolve", duration, passive_resolve_s, "seconds", 10, \
+	    86400, "60", \
+	    "How often the names in passive.address are resolved.") \
 	X("passive.timeout", duration, passive_timeout_s, "seconds", 1, 60, \
 	    "60", \
 	    "How long a passive port waits for its client.") \
@@ -216,6 +251,9 @@ enum conf_hash {
 #define CONF_FIELD_listen(f) struct conf_listen f
 #define CONF_FIELD_nets(f) struct conf_nets f
 #define CONF_FIELD_site(f) struct conf_sites f
+#define CONF_FIELD_passive(f) struct conf_passive f
+#define CONF_FIELD_ports_at(f) struct conf_ports_at f
+#define CONF_FIELD_set(f) uint32_t f
 
 struct conf {
 	uint32_t version;
@@ -258,8 +296,9 @@ MUST_USE int conf_load(struct conf *c, FILE *err);
 /*
  * What no key can know alone: an archive that is not named, missing, no
  * directory or unreadable, or a site's; two equal listeners; a passive range
- * that holds a listener's port or fewer than 16 ports; a log or the store of
- * digests in an archive, or a downtime file, which an uploader could make.
+ * that holds a listener's port or fewer than 16 ports, or is one of no
+ * listener; a log or the store of digests in an archive, or a downtime file,
+ * which an uploader could make.
  */
 MUST_USE int conf_check(const struct conf *c, FILE *err);
 

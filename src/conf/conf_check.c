@@ -70,29 +70,80 @@ check_listen(const struct conf *c, const struct conf_where *w)
 	return problems;
 }
 
+/* Ports for passive data connections, whichever key has them. */
 static int
-check_passive(const struct conf *c, const struct conf_where *w)
+check_ports(const struct conf *c, const char *key, uint32_t low,
+    uint32_t high, const struct conf_where *w)
 {
-	const struct conf_range *p = &c->passive_ports;
 	char buf[ADDR_TEXT_MAX];
 	int problems = 0;
 
-	if (p->high - p->low + 1 < PASSIVE_PORTS_LEAST) {
-		conf_problem(w, "passive.ports",
-		    "%u-%u are too few; give %d ports or more", p->low,
-		    p->high, PASSIVE_PORTS_LEAST);
+	if (high - low + 1 < PASSIVE_PORTS_LEAST) {
+		conf_problem(w, key,
+		    "%u-%u are too few; give %d ports or more", low, high,
+		    PASSIVE_PORTS_LEAST);
 		problems++;
 	}
 	for (uint32_t i = 0; i < c->listen.count; i++) {
 		const struct addr *a = &c->listen.at[i];
 
-		if (a->port < p->low || a->port > p->high)
+		if (a->port < low || a->port > high)
 			continue;
-		conf_problem(w, "passive.ports",
-		    "%u-%u holds the port of the listener %s", p->low,
-		    p->high, addr_format(a, buf));
+		conf_problem(w, key,
+		    "%u-%u holds the port of the listener %s", low, high,
+		    addr_format(a, buf));
 		problems++;
 	}
+	return problems;
+}
+
+static bool
+same_place(const struct addr *a, const struct addr *b)
+{
+	return a->port == b->port && addr_same_ip(a, b);
+}
+
+static bool
+is_listener(const struct conf *c, const struct addr *a)
+{
+	for (uint32_t i = 0; i < c->listen.count; i++)
+		if (same_place(&c->listen.at[i], a))
+			return true;
+	return false;
+}
+
+static int
+check_ports_at(const struct conf *c, uint32_t i, const struct conf_where *w)
+{
+	const struct conf_ports_at *l = &c->passive_ports_at;
+	const struct passive_ports *p = &l->at[i];
+	char buf[ADDR_TEXT_MAX];
+	int problems = check_ports(c, "passive.ports_at", p->low, p->high, w);
+
+	if (!is_listener(c, &p->at)) {
+		conf_problem(w, "passive.ports_at",
+		    "%s is not in listen", addr_format(&p->at, buf));
+		problems++;
+	}
+	for (uint32_t j = 0; j < i; j++) {
+		if (!same_place(&l->at[j].at, &p->at))
+			continue;
+		conf_problem(w, "passive.ports_at", "%s is given twice",
+		    addr_format(&p->at, buf));
+		problems++;
+		break;
+	}
+	return problems;
+}
+
+static int
+check_passive(const struct conf *c, const struct conf_where *w)
+{
+	const struct conf_range *p = &c->passive_ports;
+	int problems = check_ports(c, "passive.ports", p->low, p->high, w);
+
+	for (uint32_t i = 0; i < c->passive_ports_at.count; i++)
+		problems += check_ports_at(c, i, w);
 	return problems;
 }
 

@@ -68,6 +68,22 @@ extern const struct conf_type conf_type_patterns;
 extern const struct conf_type conf_type_listen;
 extern const struct conf_type conf_type_nets;
 extern const struct conf_type conf_type_site;
+extern const struct conf_type conf_type_passive;
+extern const struct conf_type conf_type_ports_at;
+extern const struct conf_type conf_type_set;
+
+/* Parts of types that others are made of (conf_value.c). */
+
+/* The next item of a list, between blanks; empty when there is none. */
+struct sv conf_take_item(struct sv *list);
+/* The next word of a unit "a|b|c", which it takes off. */
+struct sv conf_take_word(struct sv *words);
+/* A network without bits behind its length; false: it said why. */
+MUST_USE bool conf_read_net(const struct conf_key *k, struct sv item,
+    struct addr_net *out, const struct conf_where *w);
+/* "LOW-HIGH"; NULL, or what is wrong with it. */
+MUST_USE const char *conf_read_range(struct sv text, uint32_t least,
+    uint32_t most, struct conf_range *out);
 
 /* NULL when there is no such key. */
 const struct conf_key *conf_key_find(struct sv name);

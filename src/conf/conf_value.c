@@ -101,28 +101,34 @@ duration_allowed(const struct conf_key *k, FILE *out)
 
 /* Both ends of a range are held to the same limits. */
 
-static bool
-range_read(const struct conf_key *k, struct sv text, bool add, void *field,
-    const struct conf_where *w)
+const char *
+conf_read_range(struct sv text, uint32_t least, uint32_t most,
+    struct conf_range *out)
 {
 	struct sv low = { text.ptr, sv_digits(text) };
 	struct sv high = sv_drop(text, low.len);
 	uint64_t a, b;
 
-	(void)add;
 	if (low.len == 0 || !sv_take(&high, '-') || high.len == 0 ||
 	    sv_digits(high) != high.len)
-		return conf_refuse(k, text, "is not a range of ports", w);
-	if (!sv_number(low, k->most, &a) || a < k->least ||
-	    !sv_number(high, k->most, &b) || b < k->least)
-		return conf_refuse(k, text, "is out of range", w);
+		return "is not a range of ports";
+	if (!sv_number(low, most, &a) || a < least ||
+	    !sv_number(high, most, &b) || b < least)
+		return "is out of range";
 	if (a > b)
-		return conf_refuse(k, text, "runs backwards", w);
-	*(struct conf_range *)field = (struct conf_range) {
-		.low = (uint32_t)a,
-		.high = (uint32_t)b,
-	};
-	return true;
+		return "runs backwards";
+	*out = (struct conf_range) { .low = (uint32_t)a, .high = (uint32_t)b };
+	return NULL;
+}
+
+static bool
+range_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	const char *wrong = conf_read_range(text, k->least, k->most, field);
+
+	(void)add;
+	return wrong == NULL || conf_refuse(k, text, wrong, w);
 }
 
 static void
@@ -152,6 +158,12 @@ take_word(struct sv *words)
 		word.len = (size_t)(bar - words->ptr);
 	*words = sv_drop(*words, word.len + 1);
 	return word;
+}
+
+struct sv
+conf_take_word(struct sv *words)
+{
+	return take_word(words);
 }
 
 static bool
@@ -391,6 +403,12 @@ take_item(struct sv *list)
 	return item;
 }
 
+struct sv
+conf_take_item(struct sv *list)
+{
+	return take_item(list);
+}
+
 static bool
 listen_read(const struct conf_key *k, struct sv text, bool add, void *field,
     const struct conf_where *w)
@@ -473,6 +491,13 @@ net_parse(const struct conf_key *k, struct sv item, struct addr_net *out,
 	}
 	*out = net;
 	return true;
+}
+
+bool
+conf_read_net(const struct conf_key *k, struct sv item, struct addr_net *out,
+    const struct conf_where *w)
+{
+	return net_parse(k, item, out, w);
 }
 
 static bool

@@ -16,6 +16,8 @@
  */
 #pragma once
 
+#include <sys/queue.h>
+
 #include "base/loop.h"
 #include "conf/conf.h"
 #include "guard/event.h"
@@ -60,6 +62,9 @@ struct gate_port {
 	struct loop_grave grave;
 	struct gate_session *owner;
 	struct addr at;
+	bool ahead;		/* not asked for: the session's next port */
+	uint64_t since_ms;
+	TAILQ_ENTRY(gate_port) in_ahead;
 };
 
 /* An active data connection that is being made. */
@@ -94,8 +99,9 @@ struct gate_listener {
 
 #define GATE_COUNTERS(X) \
 	X(accepted) X(refused_full) X(refused_address) X(refused_no_worker) \
-	X(refused_downtime) X(descriptors_exhausted) X(passive_opened) X(passive_full) \
-	X(passive_expired) X(strangers) X(active_connected) X(active_failed) \
+	X(refused_downtime) X(descriptors_exhausted) X(passive_opened) \
+	X(passive_full) X(passive_expired) X(passive_unclaimed) X(strangers) \
+	X(active_connected) X(active_failed) \
 	X(active_refused) X(active_rate_limited) X(workers_expelled)
 
 struct gate_counters {
@@ -122,8 +128,8 @@ struct gate {
 	uint32_t sessions;
 	uint32_t standing;	/* workers that are kept whatever the load */
 	uint64_t next_flow;
-	uint8_t port_taken[65536 / 8];
-	uint32_t ports;		/* passive ones that are open */
+	uint64_t port_taken[65536 / 64];
+	TAILQ_HEAD(, gate_port) ahead;	/* the oldest first */
 	struct gate_peer **peer_bucket;
 	size_t peer_buckets, peer_count;
 	uint64_t peer_seed;

@@ -231,6 +231,7 @@ start(struct gate *g, int inherited)
 	g->next_flow = gate_random() >> 14; /* below 2^51, as EVE's are */
 	g->spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 	gate_peers_init(g);
+	TAILQ_INIT(&g->ahead);
 	g->paused = true; /* until there is a worker */
 	for (int i = 0; i < inherited; i++)
 		gate_listener_adopt(g, INHERIT_END + i);

@@ -11,7 +11,8 @@
  * A session that fetches one file after another gets its next port along
  * with the present data connection, so that its next 229 waits for no one.
  * That port is its own from the start: what connects to it early is either
- * its client, whom the worker then turns away, or a stranger.
+ * its client, whom the worker then turns away, or a stranger.  When the range
+ * is full, one that has been idle for a while yields to who asks for a port.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -21,28 +22,61 @@
 
 #include "gate/gate.h"
 #include "policy/bounce.h"
+#include "policy/passive.h"
 
 #define BACKLOG 16
 #define DRAWS 64	/* random draws before the range is walked */
 #define ACCEPTS 64	/* strangers closed in one turn */
 #define STRANGERS_TOLD 5 /* alerts a session; all are counted */
+#define YIELD_MS 2000	/* who wants his next port has told it by then */
+
+/* The ports of the listener that the session came by. */
+static struct conf_range
+range_of(const struct gate_session *s)
+{
+	const struct conf *c = &s->worker->gate->conf;
+	const struct passive_ports *p = passive_ports_of(
+	    c->passive_ports_at.at, c->passive_ports_at.count,
+	    &s->who.server);
+
+	if (p == NULL)
+		return c->passive_ports;
+	return (struct conf_range) { .low = p->low, .high = p->high };
+}
 
 static bool
 port_is_taken(const struct gate *g, uint32_t port)
 {
-	return (g->port_taken[port / 8] >> (port % 8) & 1) != 0;
+	return (g->port_taken[port / 64] >> (port % 64) & 1) != 0;
 }
 
 static void
 port_mark(struct gate *g, uint32_t port, bool taken)
 {
-	if (taken) {
-		g->port_taken[port / 8] |= (uint8_t)(1u << (port % 8));
-		g->ports++;
-	} else {
-		g->port_taken[port / 8] &= (uint8_t) ~(1u << (port % 8));
-		g->ports--;
+	uint64_t bit = (uint64_t)1 << (port % 64);
+
+	if (taken)
+		g->port_taken[port / 64] |= bit;
+	else
+		g->port_taken[port / 64] &= ~bit;
+}
+
+/* How many ports of a range are open, whoever has them. */
+static uint32_t
+count_taken(const struct gate *g, struct conf_range r)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = r.low / 64; i <= r.high / 64; i++) {
+		uint64_t word = g->port_taken[i];
+
+		if (i == r.low / 64)
+			word &= UINT64_MAX << (r.low % 64);
+		if (i == r.high / 64)
+			word &= UINT64_MAX >> (63 - r.high % 64);
+		n += (uint32_t)__builtin_popcountll(word);
 	}
+	return n;
 }
 
 void
@@ -82,9 +116,10 @@ listener_at(const struct addr *at, uint32_t scope)
  * found if there is one.  -1 with errno EADDRINUSE when there is none.
  */
 static int
-listener_somewhere(struct gate *g, struct addr *at, uint32_t scope)
+listener_somewhere(const struct gate_session *s, struct addr *at)
 {
-	struct conf_range r = g->conf.passive_ports;
+	const struct gate *g = s->worker->gate;
+	struct conf_range r = range_of(s);
 	uint32_t span = r.high - r.low + 1, start = 0;
 	int fd;
 
@@ -98,7 +133,7 @@ listener_somewhere(struct gate *g, struct addr *at, uint32_t scope)
 		if (port_is_taken(g, port))
 			continue;
 		at->port = (uint16_t)port;
-		if ((fd = listener_at(at, scope)) >= 0)
+		if ((fd = listener_at(at, s->scope)) >= 0)
 			return fd;
 		if (errno != EADDRINUSE)
 			return -1;
@@ -122,6 +157,8 @@ gate_port_free(struct gate_port *p)
 	loop_timer_stop(&g->loop, &p->expiry);
 	loop_close(&p->watch);
 	port_mark(g, p->at.port, false);
+	if (p->ahead)
+		TAILQ_REMOVE(&g->ahead, p, in_ahead);
 	loop_bury(&g->loop, &p->grave, port_release);
 }
 
@@ -139,8 +176,9 @@ port_new(struct gate_session *s, uint64_t lasts_ms)
 		gate_port_free(s->port);
 	if (p == NULL)
 		return NULL;
-	*p = (struct gate_port) { .owner = s, .at = s->who.server };
-	p->watch.fd = listener_somewhere(g, &p->at, s->scope);
+	*p = (struct gate_port) { .owner = s, .at = s->who.server,
+		.since_ms = g->loop.now_ms };
+	p->watch.fd = listener_somewhere(s, &p->at);
 	p->watch.ready = port_ready;
 	p->expiry.fire = port_expired;
 	if (p->watch.fd < 0) {
@@ -173,13 +211,17 @@ static uint16_t
 next_port(struct gate_session *s)
 {
 	struct gate *g = s->worker->gate;
-	struct conf_range r = g->conf.passive_ports;
+	struct conf_range r = range_of(s);
 	struct gate_port *p;
 
-	if (!s->repeats || g->ports > (r.high - r.low + 1) / 2)
+	if (!s->repeats || count_taken(g, r) >= (r.high - r.low + 1) / 2)
 		return 0;
 	p = port_new(s, IPC_NEXT_MS + timeout_ms(g));
-	return p == NULL ? 0 : p->at.port;
+	if (p == NULL)
+		return 0;
+	p->ahead = true;
+	TAILQ_INSERT_TAIL(&g->ahead, p, in_ahead);
+	return p->at.port;
 }
 
 static void
@@ -250,9 +292,35 @@ static void
 port_expired(struct loop_timer *t)
 {
 	struct gate_port *p = LOOP_OWNER(t, struct gate_port, expiry);
+	struct gate_counters *c = &p->owner->worker->gate->counters;
 
-	p->owner->worker->gate->counters.passive_expired++;
+	if (p->ahead)
+		c->passive_unclaimed++;
+	else
+		c->passive_expired++;
 	port_lost(p, IPC_TIMEOUT);
+}
+
+/*
+ * Takes back the port of this range that was given ahead and has been idle
+ * longest; false when there is none.  Whether its client has been told it
+ * only the worker knows; if so, that one gets the 425 that the other is spared.
+ */
+static bool
+take_back(struct gate *g, struct conf_range r)
+{
+	struct gate_port *p;
+
+	TAILQ_FOREACH(p, &g->ahead, in_ahead) {
+		if (g->loop.now_ms - p->since_ms < YIELD_MS)
+			return false;
+		if (p->at.port < r.low || p->at.port > r.high)
+			continue;
+		g->counters.passive_unclaimed++;
+		port_lost(p, IPC_FULL);
+		return true;
+	}
+	return false;
 }
 
 void
@@ -263,9 +331,12 @@ gate_passive_listen(struct gate_session *s)
 	struct ipc_port answer = { 0 };
 
 	s->epoch++;
+	if (p == NULL && errno == EADDRINUSE && take_back(g, range_of(s)))
+		p = port_new(s, timeout_ms(g));
 	if (p == NULL) {
 		answer.reason = errno == EADDRINUSE ? IPC_FULL : IPC_BROKEN;
-		g->counters.passive_full++;
+		if (answer.reason == IPC_FULL)
+			g->counters.passive_full++;
 		gate_worker_tell(s, IPC_LISTEN_FAILED, answer, -1);
 		return;
 	}

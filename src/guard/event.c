@@ -407,12 +407,14 @@ event_xferlog(struct event_sink *s, const struct event_session *who,
 	struct tm tm;
 	size_t n;
 
+	uint64_t seconds = (t->duration_ms + 500) / 1000;
+
 	if (!event_wanted(s))
 		return;
-	gmtime_r(&now, &tm);
+	localtime_r(&now, &tm);
 	n = strftime(line, sizeof(line), "%a %b %e %H:%M:%S %Y", &tm);
 	n += (size_t)snprintf(line + n, sizeof(line) - n, " %llu %s %llu ",
-	    (unsigned long long)(t->duration_ms + 500) / 1000,
+	    (unsigned long long)(seconds > 0 ? seconds : 1),
 	    addr_format_ip(&who->client, ip), (unsigned long long)t->bytes);
 	/* As in a URL: no virtual path begins with two slashes. */
 	if (who->site != NULL)

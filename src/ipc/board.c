@@ -141,3 +141,25 @@ board_look(struct board_view *v)
 		whole = read_whole(v->board, &v->sequence, &v->last);
 	return &v->last;
 }
+
+/* FNV-1a: the names are the operator's, so nobody chooses them to collide. */
+uint64_t
+board_name(const char *name)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (; *name != '\0'; name++)
+		hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
+	return hash == 0 ? 1 : hash;
+}
+
+struct addr
+board_address(const struct board_content *c, const char *name)
+{
+	uint64_t wanted = board_name(name);
+
+	for (size_t i = 0; i < CONF_PASSIVE_MAX; i++)
+		if (c->passive[i].name == wanted)
+			return c->passive[i].at;
+	return (struct addr) { .family = ADDR_NONE };
+}

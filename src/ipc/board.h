@@ -31,6 +31,13 @@ enum board_downtime {
 	BOARD_DOWN,	 /* no new logins: text is the whole 421 reply */
 };
 
+/* By its name, not its place: old workers keep an old configuration. */
+struct board_passive {
+	uint64_t name;		/* board_name; 0: this row is free */
+	struct addr at;		/* ADDR_NONE: not known yet */
+	uint32_t reserved;
+};
+
 /*
  * The texts are ready to be sent, so that the gate has nothing to do but
  * that: no line is longer than the kernel takes at once, control bytes are
@@ -40,8 +47,7 @@ struct board_content {
 	uint32_t downtime;	/* enum board_downtime */
 	uint32_t text_len;
 	char text[BOARD_TEXT_MAX];
-	/* By the place in passive.address; ADDR_NONE: not known. */
-	struct addr passive[CONF_PASSIVE_MAX];
+	struct board_passive passive[CONF_PASSIVE_MAX];
 };
 
 #define BOARD_WORDS (sizeof(struct board_content) / sizeof(uint64_t))
@@ -56,6 +62,12 @@ struct board {
 static_assert(sizeof(struct board_content) % sizeof(uint64_t) == 0,
     "copied in words");
 static_assert(sizeof(struct board) <= 4096, "one page");
+
+/* What stands for a name on the board; never 0. */
+uint64_t board_name(const char *name);
+
+/* The address of a name of passive.address; ADDR_NONE when none is known. */
+struct addr board_address(const struct board_content *c, const char *name);
 
 /*
  * The warden's: an empty board, mapped for writing, and the descriptor that

@@ -46,6 +46,7 @@
 	X(ATTACH,    "warden: a worker; the channel to it comes along") \
 	X(RELOAD,    "warden: a configuration; it comes along") \
 	X(STOP,      "warden: finish and exit") \
+	X(RESOLVED,  "resolver: the address of a name, or why there is none") \
 	X(READY,     "child: ready; which walls stand")
 
 enum ipc_type {
@@ -90,6 +91,13 @@ struct ipc_port {
 				   session came before */
 };
 
+struct ipc_resolved {
+	struct addr at;
+	uint32_t place;		/* in passive.address */
+	uint32_t reason;	/* OK; REFUSED: the name has none; TIMEOUT: no
+				   answer; FORBIDDEN: one of no use; BROKEN */
+};
+
 struct ipc_msg {
 	uint8_t version;
 	uint8_t type;		/* enum ipc_type */
@@ -100,6 +108,7 @@ struct ipc_msg {
 	union {
 		struct ipc_open open;
 		struct ipc_port port;
+		struct ipc_resolved resolved;
 		uint32_t walls;	/* READY: set of enum wall (walls.h) */
 		uint32_t worker;/* ATTACH, EXPEL: the warden's number for it */
 		uint8_t room[48];

@@ -201,18 +201,20 @@ program_path(const char *name, char out[PATH_MAX])
 }
 
 /*
- * The clock of events is UTC, and reads no file for it; the sanitizers of a
- * test build keep their options.  Nothing else is inherited.
+ * The system's time zone as a rule that needs no file (for xferlog; events
+ * are in UTC); the sanitizers of a test build keep their options.  Nothing
+ * else is inherited.
  */
 static void
 fill_environment(char *env[5])
 {
 	static const char *const kept[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS",
 		"LSAN_OPTIONS" };
-	static char utc[] = "TZ=UTC0", text[3][256];
+	static char zone[3 + ZONE_RULE_MAX] = "TZ=", text[3][256];
 	size_t n = 0;
 
-	env[n++] = utc;
+	zone_rule(zone + 3);
+	env[n++] = zone;
 	for (size_t i = 0; i < 3; i++) {
 		const char *value = getenv(kept[i]);
 

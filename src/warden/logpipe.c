@@ -21,6 +21,7 @@
 #define PIPE_BYTES (1 << 20)
 #define PIECES 16	/* in one turn, so that a busy log is not all we do */
 #define AGAIN_MS 50
+#define FINISH_WAITS 20	/* a reader that sleeps has a second at the end */
 
 static char room[65536];
 
@@ -42,6 +43,37 @@ write_all(int fd, const char *bytes, size_t len)
 	return done;
 }
 
+static uint64_t
+count_lines(const char *bytes, size_t len)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += bytes[i] == '\n';
+	return n;
+}
+
+static void
+say_state_of(struct logpipe *p, bool failing)
+{
+	if (failing && !p->failing)
+		log_line("%s: lines are lost: %s", p->key, strerror(errno));
+	if (!failing && p->failing) {
+		log_line("%s: lines are written again; lost: %llu", p->key,
+		    (unsigned long long)p->lost);
+		p->lost = 0;
+	}
+	p->failing = failing;
+}
+
+/* Half a line stands at the end, unless somebody has emptied the file. */
+static bool
+is_torn(const struct logpipe *p)
+{
+	return p->torn && (p->can_block ||
+	    lseek(p->file_fd, 0, SEEK_END) != 0);
+}
+
 static void
 put(struct logpipe *p, const char *bytes, size_t len)
 {
@@ -50,15 +82,14 @@ put(struct logpipe *p, const char *bytes, size_t len)
 	if (p->file_fd < 0 || len == 0)
 		return;
 	/* Half a line, from a failure before, ends here. */
-	if (p->skip && p->torn && write_all(p->file_fd, "\n", 1) == 1)
+	if (p->skip && is_torn(p) && write_all(p->file_fd, "\n", 1) == 1)
 		p->torn = false;
 	done = write_all(p->file_fd, bytes, len);
 	if (done > 0)
 		p->torn = bytes[done - 1] != '\n';
 	p->skip = done < len;
-	if (p->skip && !p->failing)
-		log_line("%s: lines are lost: %s", p->key, strerror(errno));
-	p->failing = p->skip;
+	say_state_of(p, p->skip);
+	p->lost += count_lines(bytes + done, len - done);
 }
 
 /* One piece; after a failure only from the next line on. */
@@ -70,6 +101,7 @@ copy(struct logpipe *p, const char *bytes, size_t len)
 	if (p->skip && p->in_line) {
 		from = memchr(bytes, '\n', len);
 		from = from == NULL ? end : from + 1;
+		p->lost += count_lines(bytes, (size_t)(from - bytes));
 	}
 	p->in_line = end[-1] != '\n';
 	put(p, from, (size_t)(end - from));
@@ -139,8 +171,9 @@ open_file(const char *path)
 {
 	if (strcmp(path, "-") == 0)
 		return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-	    0640);
+	/* A FIFO that nobody reads would hold us up for ever: it fails so. */
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
+	    O_NOCTTY | O_NONBLOCK, 0640);
 }
 
 static bool
@@ -198,4 +231,19 @@ logpipe_drain(struct logpipe *p)
 		return;
 	while (copy_some(p))
 		;
+}
+
+void
+logpipe_finish(struct logpipe *p)
+{
+	struct pollfd out = { .fd = p->file_fd, .events = POLLOUT };
+	int waits = 0;
+
+	while (waits < FINISH_WAITS) {
+		logpipe_drain(p);
+		if (may_write(p))
+			return;
+		if (poll(&out, 1, AGAIN_MS) != 1)
+			waits++;
+	}
 }

@@ -66,12 +66,18 @@ begin(struct warden *w)
 }
 
 void
+reload_logs(struct warden *w)
+{
+	(void)open_logs(w, w->reloading ? &w->fresh : &w->conf);
+}
+
+void
 reload_ask(struct warden *w)
 {
 	w->reload_again = w->reloading || w->gate == NULL || !w->gate->ready ||
 	    !w->was_ready;
 	if (w->reload_again)
-		(void)open_logs(w, w->reloading ? &w->fresh : &w->conf);
+		reload_logs(w);
 	else
 		begin(w);
 }
@@ -126,6 +132,7 @@ reload_commit(struct warden *w)
 	board_follow(w);
 	ipc_send(&w->gate->channel, &m, fd);
 	run_attach(w);
+	resolve_begin(w);
 	log_line("reloaded");
 	say_state("READY=1");
 }

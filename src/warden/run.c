@@ -38,7 +38,8 @@ drop_listeners(struct warden *w)
 static void
 end_if_alone(struct warden *w)
 {
-	if (w->stopping && w->gate == NULL && w->workers == NULL)
+	if (w->stopping && w->gate == NULL && w->workers == NULL &&
+	    w->resolver == NULL)
 		w->loop.stop = true;
 }
 
@@ -57,6 +58,7 @@ stop(struct warden *w, int status)
 		ipc_send(&w->gate->channel, &m, -1);
 	for (struct child *c = w->workers; c != NULL; c = c->next)
 		ipc_send(&c->channel, &m, -1);
+	resolve_stop(w);
 	loop_timer_stop(&w->loop, &w->restart);
 	loop_timer_set(&w->loop, &w->deadline,
 	    (uint64_t)w->conf.stop_timeout_s * 1000 + KILL_AFTER_MS);
@@ -84,8 +86,8 @@ child_release(struct loop_grave *g)
 	free(LOOP_OWNER(g, struct child, grave));
 }
 
-static void
-child_free(struct child *c)
+void
+run_child_free(struct child *c)
 {
 	struct warden *w = c->warden;
 
@@ -130,8 +132,9 @@ start_process(struct warden *w, struct child_spec *spec,
 }
 
 /* Starts a process and watches the channel to it; NULL after a line. */
-static struct child *
-child_new(struct warden *w, struct child_spec *spec, const struct conf *conf,
+struct child *
+run_child_new(struct warden *w, struct child_spec *spec,
+    const struct conf *conf,
     void (*says)(struct loop_watch *watch, uint32_t events))
 {
 	struct child *c = calloc(1, sizeof(*c));
@@ -338,7 +341,7 @@ worker_start(struct warden *w, const struct conf *conf)
 	spec.fd[INHERIT_GATE] = ends[0];
 	spec.fd[INHERIT_STORE] = w->reloading ? w->fresh_store_fd :
 	    w->store_fd;
-	if ((c = child_new(w, &spec, conf, worker_says)) == NULL)
+	if ((c = run_child_new(w, &spec, conf, worker_says)) == NULL)
 		goto done;
 	c->gate_end = ends[1];
 	ends[1] = -1;
@@ -496,7 +499,7 @@ gate_start(struct warden *w)
 		spec.fd[INHERIT_END + i] = w->listener[i];
 	snprintf(spec.arg, sizeof(spec.arg), "%d", w->listeners);
 	w->last_start_ms = w->loop.now_ms;
-	w->gate = child_new(w, &spec, &w->conf, gate_says);
+	w->gate = run_child_new(w, &spec, &w->conf, gate_says);
 	if (w->gate == NULL && !w->was_ready)
 		stop(w, 1);
 	else if (w->gate == NULL)
@@ -542,7 +545,7 @@ gate_ended(struct warden *w, struct child *c, int status)
 {
 	say_how_it_ended("gate", c->pid, status);
 	w->gate = NULL;
-	child_free(c);
+	run_child_free(c);
 	if (w->stopping)
 		return;
 	if (!w->was_ready) {
@@ -570,7 +573,7 @@ worker_ended(struct warden *w, struct child *c, int status)
 		link = &(*link)->next;
 	*link = c->next;
 	say_how_it_ended("worker", c->pid, status);
-	child_free(c);
+	run_child_free(c);
 	if (w->stopping || !current)
 		return;
 	if (!finished || !was_ready)
@@ -592,6 +595,8 @@ reap(struct warden *w)
 			c = c->next;
 		if (w->gate != NULL && w->gate->pid == pid)
 			gate_ended(w, w->gate, status);
+		else if (w->resolver != NULL && w->resolver->pid == pid)
+			resolve_ended(w, status);
 		else if (c != NULL)
 			worker_ended(w, c, status);
 	}
@@ -614,6 +619,9 @@ signal_came(struct loop_watch *watch, uint32_t events)
 			if (!w->stopping)
 				reload_ask(w);
 			break;
+		case SIGUSR1:
+			reload_logs(w);
+			break;
 		case SIGTERM:
 		case SIGINT:
 			if (w->stopping)
@@ -635,6 +643,7 @@ watch_signals(struct warden *w)
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
@@ -697,8 +706,9 @@ warden_run(struct warden *w)
 		log_fatal(1, "no memory to share: %s", strerror(errno));
 	watch_signals(w);
 	gate_start(w);
+	resolve_begin(w);
 	loop_run(&w->loop);
-	logpipe_drain(&w->events);
-	logpipe_drain(&w->xferlog);
+	logpipe_finish(&w->events);
+	logpipe_finish(&w->xferlog);
 	return w->status;
 }

@@ -7,9 +7,9 @@
  * where the old one ended.
  *
  * main.c options; run.c supervision; reload.c a new configuration; board.c
- * what all processes are told; child.c fork, users, exec; archives.c
- * directories to serve; logpipe.c events and xferlog to their files; say.c what
- * it tells people and systemd.
+ * what all processes are told; resolve.c addresses of names; child.c fork,
+ * users, exec; archives.c directories to serve; zone.c the time zone; logpipe.c
+ * events and xferlog to their files; say.c what it tells people and systemd.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -35,6 +35,7 @@ struct logpipe {
 	int file_fd;			/* -1: not wanted any more */
 	bool can_block;			/* no file but "-", a FIFO, a device */
 	bool failing;			/* said so already */
+	uint64_t lost;			/* lines since then */
 	bool skip;			/* lose the rest of a line that failed */
 	bool in_line;			/* the last byte read ended no line */
 	bool torn;			/* the last byte written ended no line */
@@ -48,8 +49,10 @@ void logpipe_init(struct logpipe *p, struct loop *l, const char *key);
  */
 MUST_USE bool logpipe_open(struct logpipe *p, const char *path);
 
-/* Everything that the children still wrote; they have ended. */
+/* What the children have written, as far as the file takes it now. */
 void logpipe_drain(struct logpipe *p);
+/* The same when they have ended, with some patience for who reads. */
+void logpipe_finish(struct logpipe *p);
 
 /* child.c */
 
@@ -87,6 +90,12 @@ MUST_USE pid_t child_start(const struct child_spec *spec);
  */
 MUST_USE bool archives_open(const struct conf *c, struct child_spec *spec);
 void archives_close(struct child_spec *spec);
+/* zone.c */
+
+#define ZONE_RULE_MAX 64
+
+/* The time zone's rule, as TZ has it; "UTC0" where none is known. */
+void zone_rule(char out[ZONE_RULE_MAX]);
 
 /* run.c */
 
@@ -114,6 +123,10 @@ struct warden {
 	struct loop_watch signals;
 	struct loop_timer restart, deadline, look;
 	struct child *gate, *workers;
+	struct child *resolver;		/* while one runs */
+	struct loop_timer resolve;	/* when the next is to */
+	uint64_t resolve_pause_ms;
+	uint32_t unresolved;	/* set of places; said so already */
 	struct board *board;	/* as the others see it */
 	struct board_content told; /* what stands on it */
 	int board_fd;
@@ -168,9 +181,25 @@ struct addr run_listener_address(int fd);
 MUST_USE bool board_start(struct warden *w);
 /* Looks for what is to be told, as the configuration says, from now on. */
 void board_follow(struct warden *w);
+/* Starts a process and watches the channel to it; NULL after a line. */
+struct child *run_child_new(struct warden *w, struct child_spec *spec,
+    const struct conf *conf,
+    void (*says)(struct loop_watch *watch, uint32_t events));
+/* Forgets a process that has ended. */
+void run_child_free(struct child *c);
+
+/* resolve.c */
+
+/* The names of passive.address are these from now on. */
+void resolve_begin(struct warden *w);
+/* Ends the process that resolves them, if one runs. */
+void resolve_stop(struct warden *w);
+void resolve_ended(struct warden *w, int status);
 
 /* reload.c */
 
+/* SIGUSR1: the log files are opened again, and nothing else happens. */
+void reload_logs(struct warden *w);
 /* SIGHUP: log files, then the configuration, as soon as it can be. */
 void reload_ask(struct warden *w);
 /* Every worker of the new set is ready: the gate gets them. */

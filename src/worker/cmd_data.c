@@ -11,9 +11,13 @@
 #include <unistd.h>
 
 #include "policy/named.h"
+#include "policy/passive.h"
 #include "worker/worker.h"
 
 #define UNUSED_MOST 100	/* endpoints in a row without a transfer */
+
+/* A name that has not been resolved yet. */
+#define NO_ADDRESS "No address to tell is known now, use EPSV."
 
 void
 endpoint_void(struct sess *s)
@@ -213,17 +217,39 @@ cmd_lprt(struct sess *s, struct sv arg)
 	endpoint_count_refusal(s);
 }
 
+/* What a 227 tells this client; false when nothing is known now. */
+static bool
+told_address(const struct sess *s, struct addr *out)
+{
+	const struct conf_passive *list = &s->w->conf.passive_address;
+	const struct passive_entry *e = passive_choose(list->at, list->count,
+	    &s->who.client);
+
+	if (e == NULL || e->means == PASSIVE_LOCAL)
+		*out = addr_unmap(s->who.server);
+	else if (e->means == PASSIVE_FIXED)
+		*out = e->at;
+	else
+		*out = board_address(board_look(&s->w->board), e->name);
+	return out->family == ADDR_V4;
+}
+
 static void
 tell_port(struct sess *s, uint16_t port)
 {
-	struct addr at = addr_unmap(s->who.server);
 	char text[HOSTPORT_TEXT_MAX];
+	struct addr at;
 
 	s->endpoint = ENDPOINT_PASSIVE;
 	s->data_port = port;
 	if (s->epsv) {
 		reply_format(s, 229, "Entering Extended Passive Mode (|||%u|)",
 		    port);
+		return;
+	}
+	if (!told_address(s, &at)) {
+		endpoint_void(s);
+		reply(s, 425, NO_ADDRESS);
 		return;
 	}
 	at.port = port;
@@ -278,11 +304,17 @@ endpoint_listen_failed(struct sess *s, enum ipc_reason reason)
 void
 cmd_pasv(struct sess *s, struct sv arg)
 {
+	struct addr at;
+
 	endpoint_void(s);
 	if (refused_after_epsv_all(s, &(struct addr) { 0 }, arg))
 		return;
 	if (addr_unmap(s->who.server).family != ADDR_V4) {
 		reply(s, 425, "PASV has no room for IPv6, use EPSV.");
+		return;
+	}
+	if (!told_address(s, &at)) {
+		reply(s, 425, NO_ADDRESS);
 		return;
 	}
 	ask_for_port(s, false);

@@ -36,6 +36,13 @@ may_run(const struct sess *s, enum ftp_verb verb)
 }
 
 static void
+note(struct sess *s, enum ftp_verb verb, struct sv arg)
+{
+	if (s->w->conf.events_commands != 0)
+		note_asked(s, verb, arg);
+}
+
+static void
 foreign(struct sess *s, struct sv line)
 {
 	s->w->counters.foreign_protocols++;
@@ -102,6 +109,7 @@ run_line(struct sess *s, struct sv line)
 	if (!may_run(s, verb))
 		return false;
 	s->w->counters.commands++;
+	note(s, verb, arg);
 	if (!s->spoken && command_is_foreign(line)) {
 		foreign(s, line);
 		return true;
@@ -145,6 +153,7 @@ static void
 overlong(struct sess *s)
 {
 	s->w->counters.overlong_lines++;
+	note(s, V_UNKNOWN, SV(""));
 	strike(s, 500, "Line too long.");
 }
 

@@ -68,6 +68,13 @@ reply_name(struct sess *s, struct sv name)
 }
 
 static void
+tell(struct sess *s, int code, const char *text)
+{
+	if (s->noted != NULL || s->noted_aside != NULL)
+		note_answered(s, code, sv_of(text));
+}
+
+static void
 reply_head(struct sess *s, int code, char mark)
 {
 	char head[4] = { (char)('0' + code / 100 % 10),
@@ -82,6 +89,7 @@ reply(struct sess *s, int code, const char *text)
 	reply_head(s, code, ' ');
 	reply_raw(s, sv_of(text));
 	reply_raw(s, SV("\r\n"));
+	tell(s, code, text);
 }
 
 void
@@ -138,4 +146,5 @@ reply_quoted(struct sess *s, int code, struct sv path, const char *text)
 	reply_raw(s, SV(" "));
 	reply_raw(s, sv_of(text));
 	reply_raw(s, SV("\r\n"));
+	tell(s, code, text);
 }

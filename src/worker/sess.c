@@ -195,6 +195,7 @@ sess_close(struct sess *s)
 	if (s->dead)
 		return;
 	s->dead = true;
+	note_unanswered(s);
 	session_event(s, "session_end");
 	loop_timer_stop(&w->loop, &s->clock);
 	unlink_dirty(s);

@@ -4,11 +4,12 @@
  * on one loop, with threads for what may wait for a disk.
  *
  * main.c start and the turn's flush; link.c messages from and to the gate;
- * control.c bytes of the control connection; sess.c a session's life and its
- * clock; reply.c replies; path.c virtual paths; text.c an archive's texts;
- * lookup.c storage calls; xfer.c transfers, pump.c their bytes, list.c and
- * descent.c the lines of listings; hash.c digests, hash_sums.c those that
- * files beside the data tell; cmd_*.c the commands.
+ * control.c bytes of the control connection; note.c commands as events;
+ * sess.c a session's life and its clock; reply.c replies; path.c virtual
+ * paths; text.c an archive's texts; lookup.c storage calls; xfer.c transfers,
+ * pump.c their bytes, list.c and descent.c the lines of listings; hash.c
+ * digests, hash_sums.c those that files beside the data tell; cmd_*.c the
+ * commands.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -39,6 +40,7 @@
 
 struct sess;
 struct told;
+struct note;
 struct xfer;
 struct lookup;
 struct hash;
@@ -154,6 +156,8 @@ struct sess {
 	struct listing *listing; /* that is being opened */
 	struct told *told;	/* directories whose message was shown; NULL */
 	char *ident;		/* what an anonymous user called himself */
+	struct note *noted;	/* the command, for its event; or NULL */
+	struct note *noted_aside; /* one beside a transfer */
 	struct lookup *lookup;
 	struct xfer *xfer;
 	struct hash *hash;	/* what is asked for now */
@@ -199,6 +203,15 @@ void reply_quoted(struct sess *s, int code, struct sv path, const char *text);
 void reply_named(struct sess *s, int code, struct sv name,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 void reply_raw(struct sess *s, struct sv bytes);
+
+/* note.c: what events.commands wants to be told */
+
+/* Keeps a command until it is answered, if its class is wanted. */
+void note_asked(struct sess *s, enum ftp_verb verb, struct sv arg);
+/* Tells it; 1xx replies are not the last ones. */
+void note_answered(struct sess *s, int code, struct sv text);
+/* The session ends: what is not answered will not be. */
+void note_unanswered(struct sess *s);
 
 /* path.c */
 
@@ -340,7 +353,8 @@ struct xfer {
 	struct storage_stat stat; /* of the single file */
 	char *buf;		/* XFER_BUF bytes, when one is needed */
 	size_t buf_len, buf_off;
-	struct sv path;		/* behind the struct */
+	struct sv path;		/* behind the struct, as is */
+	struct sv user;		/* what its user called himself */
 	struct listing *listing; /* or NULL: a file */
 };
 

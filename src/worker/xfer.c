@@ -63,8 +63,7 @@ report(struct xfer *x, int code, const char *result)
 	struct event_transfer t = {
 		.verb = sv_of(command->name),
 		.path = { path, x->path.len + 1 },
-		.user = x->s == NULL || x->s->ident == NULL ? SV("") :
-		    sv_of(x->s->ident),
+		.user = x->user,
 		.bytes = atomic_load(&x->sent),
 		.duration_ms = w->loop.now_ms - x->started_ms,
 		.offset = x->offset, .active = x->active, .ascii = x->ascii,
@@ -289,12 +288,19 @@ xfer_not_connected(struct xfer *x, enum ipc_reason reason)
 static struct xfer *
 xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 {
-	struct xfer *x = calloc(1, sizeof(*x) + from->path.len + 1);
+	struct sv user = s->ident == NULL ? SV("") : sv_of(s->ident);
+	struct xfer *x = calloc(1, sizeof(*x) + from->path.len + user.len);
+	char *behind = (char *)(x + 1);
 
 	if (x == NULL)
 		return NULL;
-	memcpy(x + 1, from->path.ptr, from->path.len);
-	x->path = (struct sv) { (char *)(x + 1), from->path.len };
+	/* Copies: the transfer may outlive its session. */
+	if (from->path.len > 0)
+		memcpy(behind, from->path.ptr, from->path.len);
+	if (user.len > 0)
+		memcpy(behind + from->path.len, user.ptr, user.len);
+	x->path = (struct sv) { behind, from->path.len };
+	x->user = (struct sv) { behind + from->path.len, user.len };
 	x->job.work = pump_work;
 	x->job.done = pump_done;
 	x->w = s->w;

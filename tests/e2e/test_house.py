@@ -13,8 +13,8 @@ TOP = pathlib.Path(__file__).parents[2]
 SRC = TOP / "src"
 # A folder includes only folders before it; programs never each other.
 LAYERS = ["base", "proto", "policy", "tls", "conf", "ipc", "storage", "guard"]
-PROGRAMS = ["gate", "worker", "warden", "explain", "watch", "audit", "index",
-            "report", "cli"]
+PROGRAMS = ["gate", "worker", "resolver", "warden", "explain", "watch",
+            "audit", "index", "report", "cli"]
 
 
 def includes():
@@ -66,6 +66,18 @@ def test_warden_and_gate_contain_no_ftp_parser():
         libs = subprocess.run(["ldd", BUILD / program], check=True,
                               capture_output=True, text=True).stdout
         assert "ssl" not in libs and "crypto" not in libs
+
+
+def test_the_resolver_alone_resolves_names():
+    def imported(program):
+        out = subprocess.run(["nm", "-D", "-u", BUILD / program], check=True,
+                             capture_output=True, text=True).stdout
+        return set(re.findall(r" U (\w+)", out))
+
+    lookups = {"getaddrinfo", "gethostbyname", "getnameinfo", "res_query"}
+    assert imported("portcullis-resolver") & lookups
+    for program in ("portcullisd", "portcullis-gate", "portcullis-worker"):
+        assert not imported(program) & lookups
 
 
 def test_the_attacks_without_a_test_are_known(capsys):

@@ -741,7 +741,7 @@ def test_the_service_file_leaves_what_the_walls_need(serve, archive):
 def test_children_get_a_small_environment_and_no_terminal(serve):
     if not IS_ROOT:
         pytest.skip("their /proc is closed to others")
-    server = serve()
+    server = serve(prefix=("env", "TZ=UTC0"))
     for pid in children_of(server.process.pid):
         env = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         names = {e.split(b"=")[0] for e in env if e}

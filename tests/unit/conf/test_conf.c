@@ -308,6 +308,61 @@ static const struct row rows[] = {
 	{ "active.deny", "10.0.0.0/255.0.0.0", NULL, "is not a network" },
 	{ "active.deny", "10.0.0.0:21", NULL, "is not a network" },
 	{ "active.deny", "all", NULL, "is not a network" },
+
+	{ "passive.address", "", "" },
+	{ "passive.address", "203.0.113.5", "203.0.113.5" },
+	{ "passive.address", "ftp.example.org", "ftp.example.org" },
+	{ "passive.address", "_x.Example.ORG.", "_x.Example.ORG." },
+	{ "passive.address", "ftp", "ftp" },
+	{ "passive.address", "local", "local" },
+	{ "passive.address", "0.0.0.0/0=203.0.113.5", "203.0.113.5" },
+	{ "passive.address", "10.0.0.0/8=10.0.0.5 10.1.0.0/16=local "
+	    "10.1.2.3=a.b 203.0.113.5",
+	    "10.0.0.0/8=10.0.0.5 10.1.0.0/16=local 10.1.2.3/32=a.b "
+	    "203.0.113.5" },
+	{ "passive.address", "203.0.113.5 ftp.example.org", NULL,
+	    "\"ftp.example.org\" is for the same clients as another" },
+	{ "passive.address", "10.0.0.0/8=a 10.0.0.0/8=b", NULL, "same" },
+	{ "passive.address", "10.0.0.1/8=10.0.0.5", NULL,
+	    "write 10.0.0.0/8" },
+	{ "passive.address", "2001:db8::1", NULL, "is not IPv4" },
+	{ "passive.address", "2001:db8::/32=10.0.0.5", NULL,
+	    "\"2001:db8::/32\" is not IPv4" },
+	{ "passive.address", "10.0.0.300", NULL, "is no address" },
+	{ "passive.address", "0.0.0.0", NULL, "is no host's address" },
+	{ "passive.address", "224.0.0.1", NULL, "is no host's address" },
+	{ "passive.address", "255.255.255.255", NULL, "is no host's" },
+	{ "passive.address", "203.0.113.5:21", NULL, "is no address" },
+	{ "passive.address", "a..b", NULL, "is no address and no name" },
+	{ "passive.address", ".", NULL, "is no address and no name" },
+	{ "passive.address", "-a.b", NULL, "is no address and no name" },
+	{ "passive.address", "10.0.0.0/8=", NULL, "is no address" },
+	{ "passive.address", "=10.0.0.5", NULL, "is not a network" },
+	{ "passive.address", "a,b", NULL, "is no address and no name" },
+
+	{ "passive.ports_at", "", "" },
+	{ "passive.ports_at", "[::]:2121=51000-51999 192.0.2.1:21=1024-2047",
+	    "[::]:2121=51000-51999 192.0.2.1:21=1024-2047" },
+	{ "passive.ports_at", "51000-51999", NULL, "is not a listener" },
+	{ "passive.ports_at", "[::]:2121", NULL, "is not a listener" },
+	{ "passive.ports_at", "[::]=51000-51999", NULL,
+	    "is not a listener with its ports; write 0 to 16" },
+	{ "passive.ports_at", "[::]:0=51000-51999", NULL, "not a listener" },
+	{ "passive.ports_at", "[::]:2121=", NULL, "is not a range" },
+	{ "passive.ports_at", "[::]:2121=80-51999", NULL, "is out of range" },
+	{ "passive.ports_at", "[::]:2121=2-1", NULL, "is out of range" },
+	{ "passive.ports_at", "[::]:2121=2002-2001", NULL, "backwards" },
+
+	{ "events.commands", "none", "none" },
+	{ "events.commands", "info", "info" },
+	{ "events.commands", "data login", "login data" },
+	{ "events.commands", "all", "all" },
+	{ "events.commands", "login transfer list change data info", "all" },
+	{ "events.commands", "all info", "all" },
+	{ "events.commands", "", NULL, "names too few" },
+	{ "events.commands", "none info", NULL, "is none and more" },
+	{ "events.commands", "login,info", NULL, "is none of the words; "
+	    "write none, login, transfer," },
 };
 
 static void
@@ -418,6 +473,21 @@ expect_item(const struct conf_key *k, const char *item)
 	expect_repeated(k, false, item, (int64_t)k->most + 1);
 }
 
+/* As many entries, none of them for the same clients. */
+static void
+expect_addresses(const struct conf_key *k)
+{
+	char text[32 * (CONF_PASSIVE_MAX + 1)];
+	size_t n = 0;
+
+	for (uint32_t i = 0; i <= k->most; i++) {
+		expect(k, true, i == 0 ? "" : text);
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		    "10.0.0.%u=local ", i);
+	}
+	expect(k, false, text);
+}
+
 static void
 expect_limits(const struct conf_key *k)
 {
@@ -438,7 +508,11 @@ expect_limits(const struct conf_key *k)
 		expect_item(k, "192.0.2.0/24 ");
 	else if (k->type == &conf_type_patterns)
 		expect_item(k, "*.tmp ");
-	else if (k->type != &conf_type_choice &&
+	else if (k->type == &conf_type_passive)
+		expect_addresses(k);
+	else if (k->type == &conf_type_ports_at)
+		expect_item(k, "192.0.2.1:21=2000-2999 ");
+	else if (k->type != &conf_type_choice && k->type != &conf_type_set &&
 	    k->type != &conf_type_site)
 		expect_item(k, "x");
 }
@@ -898,6 +972,14 @@ static const struct check_row checks[] = {
 	{ "passive.ports", "50000-50014", 1, "give 16 ports or more" },
 	{ "passive.ports", "50000-50015", 0, "" },
 	{ "passive.ports", "1024-65535", 0, "" },
+	{ "passive.ports_at", "0.0.0.0:21=2000-2015 [::]:21=2000-2015", 0,
+	    "" },
+	{ "passive.ports_at", "0.0.0.0:21=2000-2014", 1,
+	    "passive.ports_at: 2000-2014 are too few" },
+	{ "passive.ports_at", "0.0.0.0:22=2000-2999", 1,
+	    "passive.ports_at: 0.0.0.0:22 is not in listen" },
+	{ "passive.ports_at", "[::]:21=2000-2999 [::]:21=3000-3999", 1,
+	    "[::]:21 is given twice" },
 	{ "events", "-", 0, "" },
 	{ "events", "/nonexistent/dir/events", 0, "" },
 	{ "events", "/tmp/portcullis-events.json", 0, "" },

@@ -72,8 +72,26 @@ a_new_board_is_empty(void **state)
 
 	assert_int_equal(c->downtime, BOARD_UP);
 	assert_int_equal(c->text_len, 0);
-	assert_int_equal(c->passive[0].family, ADDR_NONE);
+	assert_int_equal(c->passive[0].at.family, ADDR_NONE);
 	assert_true(is_whole(c));
+}
+
+static void
+an_address_is_found_by_its_name(void **state)
+{
+	struct fixture *f = *state;
+	struct board_content c = { .passive = { [3] = {
+	    .name = board_name("ftp.example.org"),
+	    .at = { .ip = { 203, 0, 113, 5 }, .family = ADDR_V4 } } } };
+	struct addr at;
+
+	board_write(f->board, &c);
+	at = board_address(board_look(&f->view), "ftp.example.org");
+	assert_memory_equal(&at, &c.passive[3].at, sizeof(at));
+	at = board_address(board_look(&f->view), "ftp.example.com");
+	assert_int_equal(at.family, ADDR_NONE);
+	at = board_address(board_look(&f->view), "");
+	assert_int_equal(at.family, ADDR_NONE);
 }
 
 static void
@@ -197,6 +215,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(a_new_board_is_empty),
+		TEST(an_address_is_found_by_its_name),
 		TEST(what_is_written_is_seen),
 		TEST(a_torn_writing_is_not_seen),
 		TEST(a_reader_beside_the_writer_sees_no_mixture),
