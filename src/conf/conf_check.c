@@ -157,5 +157,6 @@ conf_check(const struct conf *c, FILE *err)
 	struct conf_where w = { .err = err };
 
 	return check_archive(c, &w) + check_listen(c, &w) +
-	    check_passive(c, &w) + check_logs(c, &w);
+	    check_passive(c, &w) + check_logs(c, &w) +
+	    conf_check_limits(c, &w);
 }

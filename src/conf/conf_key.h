@@ -57,6 +57,10 @@ extern const struct conf_key conf_keys[CONF_KEY_COUNT];
 
 extern const struct conf_type conf_type_number;
 extern const struct conf_type conf_type_duration;
+extern const struct conf_type conf_type_rate;
+extern const struct conf_type conf_type_classes;
+extern const struct conf_type conf_type_limits;
+extern const struct conf_type conf_type_steps;
 extern const struct conf_type conf_type_choice;
 extern const struct conf_type conf_type_range;
 extern const struct conf_type conf_type_text;
@@ -64,6 +68,21 @@ extern const struct conf_type conf_type_path;
 extern const struct conf_type conf_type_user;
 extern const struct conf_type conf_type_listen;
 extern const struct conf_type conf_type_nets;
+
+/* "\"x\" is no rate; write ...": one line, and false. */
+bool conf_refuse(const struct conf_key *k, struct sv text, const char *what,
+    const struct conf_where *w);
+
+/* Takes the next item between blanks off a list; empty when there is none. */
+struct sv conf_take_item(struct sv *list);
+
+/* A network whose address has no bit behind its length; says what is wrong. */
+MUST_USE bool conf_read_net(const struct conf_key *k, struct sv item,
+    struct addr_net *out, const struct conf_where *w);
+
+/* What classes and steps say about each other; the number of problems. */
+MUST_USE int conf_check_limits(const struct conf *c,
+    const struct conf_where *w);
 
 /* NULL when there is no such key. */
 const struct conf_key *conf_key_find(struct sv name);

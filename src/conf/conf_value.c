@@ -20,6 +20,13 @@ refuse(const struct conf_key *k, struct sv text, const char *what,
 	return false;
 }
 
+bool
+conf_refuse(const struct conf_key *k, struct sv text, const char *what,
+    const struct conf_where *w)
+{
+	return refuse(k, text, what, w);
+}
+
 /* Numbers and times. */
 
 static bool
@@ -97,6 +104,66 @@ duration_allowed(const struct conf_key *k, FILE *out)
 {
 	fprintf(out, "%u to %u seconds, as 90, 90s, 5m or 1h", k->least,
 	    k->most);
+}
+
+/* Rates: 0, or so many bytes a second. */
+
+static uint64_t
+take_thousands(struct sv *text)
+{
+	static const char units[] = "KMG";
+	const char *unit = text->len == 0 ? NULL :
+	    memchr(units, text->ptr[text->len - 1], sizeof(units) - 1);
+	uint64_t times = 1;
+
+	if (unit == NULL)
+		return 1;
+	text->len--;
+	for (const char *u = units; u <= unit; u++)
+		times *= 1000;
+	return times;
+}
+
+static bool
+rate_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	uint64_t most = (uint64_t)k->most * 1000, value, times;
+	struct sv digits = text;
+
+	(void)add;
+	times = take_thousands(&digits);
+	if (digits.len == 0 || sv_digits(digits) != digits.len)
+		return refuse(k, text, "is not a rate", w);
+	if (!sv_number(digits, most / times, &value) ||
+	    (value > 0 && value * times < k->least))
+		return refuse(k, text, "is out of range", w);
+	*(uint64_t *)field = value * times;
+	return true;
+}
+
+static void
+rate_write(const void *field, const struct conf_key *k, FILE *out)
+{
+	uint64_t value = *(const uint64_t *)field;
+	const char *unit = "\0K\0M\0G";
+
+	(void)k;
+	while (value > 0 && value % 1000 == 0 && unit[0] != 'G') {
+		value /= 1000;
+		unit += unit[0] == '\0' ? 1 : 2;
+	}
+	fprintf(out, " %llu%s", (unsigned long long)value, unit);
+}
+
+static void
+rate_allowed(const struct conf_key *k, FILE *out)
+{
+	uint64_t most = (uint64_t)k->most * 1000;
+
+	fprintf(out, "0, or %u to", k->least);
+	rate_write(&most, k, out);
+	fprintf(out, " %s, as 500K, 10M or 1G", k->unit);
 }
 
 /* Both ends of a range are held to the same limits. */
@@ -334,6 +401,12 @@ take_item(struct sv *list)
 	return item;
 }
 
+struct sv
+conf_take_item(struct sv *list)
+{
+	return take_item(list);
+}
+
 static bool
 listen_read(const struct conf_key *k, struct sv text, bool add, void *field,
     const struct conf_where *w)
@@ -418,6 +491,13 @@ net_parse(const struct conf_key *k, struct sv item, struct addr_net *out,
 	return true;
 }
 
+bool
+conf_read_net(const struct conf_key *k, struct sv item, struct addr_net *out,
+    const struct conf_where *w)
+{
+	return net_parse(k, item, out, w);
+}
+
 static bool
 nets_read(const struct conf_key *k, struct sv text, bool add, void *field,
     const struct conf_where *w)
@@ -472,6 +552,7 @@ nets_allowed(const struct conf_key *k, FILE *out)
 
 TYPE(number, number, number, false);
 TYPE(duration, duration, number, false);
+TYPE(rate, rate, rate, false);
 TYPE(choice, choice, choice, false);
 TYPE(range, range, range, false);
 TYPE(text, text, text, false);
