@@ -145,8 +145,13 @@ dial_done(struct gate_dial *d)
 	g->counters.active_connected++;
 	loop_unwatch(&g->loop, &d->watch);
 	p.who.port = d->port;
+	if (gate_flow_is_refused(s, &p)) {
+		gate_worker_tell(s, IPC_DATA_FAILED, p, -1);
+		gate_dial_free(d);
+		return;
+	}
 	fcntl(d->watch.fd, F_SETFL, O_RDWR); /* blocking, with a limit */
-	gate_worker_tell(s, IPC_DATA, p, d->watch.fd);
+	gate_flow_begin(s, p, d->watch.fd);
 	d->watch.fd = -1; /* the worker's now */
 	gate_dial_free(d);
 }
@@ -230,9 +235,12 @@ gate_active_connect(struct gate_session *s, uint16_t port)
 	struct gate_dial **place = dial_place(s);
 	enum bounce_kind kind = bounce_judge_peer_port(&s->who.client, port,
 	    g->conf.active_deny.at, g->conf.active_deny.count);
+	struct ipc_port busy = { .port = port, .active = 1 };
 
 	if (kind != KIND_none) {
 		refuse(s, kind, port);
+	} else if (gate_flow_is_refused(s, &busy)) {
+		gate_worker_tell(s, IPC_DATA_FAILED, busy, -1);
 	} else if (place == NULL || !gate_peer_may_dial(g, s->count)) {
 		g->counters.active_rate_limited++;
 		answer(s, IPC_RATE, port);

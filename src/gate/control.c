@@ -30,8 +30,8 @@ set_control_options(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 }
 
-static void
-refuse(int fd, const char *line)
+void
+gate_refuse(int fd, const char *line)
 {
 	/* One segment into an empty buffer: sent whole, or not at all. */
 	(void)!send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -64,7 +64,7 @@ session_new(struct gate *g, struct gate_worker *w, int fd,
 		if (copy >= 0)
 			close(copy);
 		gate_peer_leave(g, count);
-		refuse(fd, "421 Out of resources, try again later.\r\n");
+		gate_refuse(fd, "421 Out of resources, try again later.\r\n");
 		return;
 	}
 	s->worker = w;
@@ -77,7 +77,6 @@ session_new(struct gate *g, struct gate_worker *w, int fd,
 	s->slot = w->spare[w->slots - ++w->sessions];
 	w->slot[s->slot] = s;
 	w->generation[s->slot]++;
-	g->sessions++;
 	g->counters.accepted++;
 	session_announce(s, copy);
 }
@@ -102,11 +101,11 @@ gate_session_free(struct gate_session *s)
 	struct gate *g = w->gate;
 
 	gate_endpoint_void(s);
+	gate_flows_end(s);
 	close(s->control_fd);
 	gate_peer_leave(g, s->count);
 	w->slot[s->slot] = NULL;
 	w->spare[w->slots - w->sessions--] = s->slot;
-	g->sessions--;
 	free(s);
 	if (g->paused)
 		gate_pause_or_resume(g);
@@ -117,20 +116,27 @@ static void
 admit(struct gate *g, int fd, const struct sockaddr_storage *peer)
 {
 	struct addr from = addr_of_sockaddr(peer);
+	uint32_t group = gate_group_of(g, &from);
 	struct gate_worker *w;
 	struct gate_peer *count;
+	bool full = false;
 
-	if (g->sessions >= g->conf.sessions_max) {
+	if (gate_is_full(g, 0)) {
 		g->counters.refused_full++;
-		refuse(fd, "421 Too many sessions, try again later.\r\n");
+		gate_refuse_number(g, fd, 0, LIMIT_sessions_max);
+	} else if (gate_is_full(g, group)) {
+		g->counters.refused_class++;
+		gate_refuse_number(g, fd, group, LIMIT_sessions_max);
 	} else if ((w = gate_worker_choose(g)) == NULL) {
 		g->counters.refused_no_worker++;
-		refuse(fd, "421 No session is free, try again shortly.\r\n");
-	} else if ((count = gate_peer_enter(g, &from)) == NULL) {
-		g->counters.refused_address++;
-		refuse(fd, "421 Too many sessions from your address.\r\n");
-	} else {
+		gate_refuse(fd, "421 No session is free, try again shortly.\r\n");
+	} else if ((count = gate_peer_enter(g, &from, &full)) != NULL) {
 		session_new(g, w, fd, peer, count);
+	} else if (full) {
+		g->counters.refused_address++;
+		gate_refuse_number(g, fd, group, LIMIT_sessions_per_address);
+	} else {
+		gate_refuse(fd, "421 Out of memory, try again later.\r\n");
 	}
 }
 
@@ -151,7 +157,7 @@ shed_one(struct gate *g, int listener)
 	close(g->spare_fd);
 	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0)
-		refuse(fd, "421 Out of descriptors, try again later.\r\n");
+		gate_refuse(fd, "421 Out of descriptors, try again later.\r\n");
 	g->spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 }
 
@@ -182,7 +188,7 @@ void
 gate_pause_or_resume(struct gate *g)
 {
 	/* A full server says so; one whose workers are starting waits. */
-	bool pause = g->stopping || (g->sessions < g->conf.sessions_max &&
+	bool pause = g->stopping || (!gate_is_full(g, 0) &&
 	    gate_worker_choose(g) == NULL);
 
 	if (pause == g->paused)

@@ -201,19 +201,21 @@ program_path(const char *name, char out[PATH_MAX])
 }
 
 /*
- * The clock of events is UTC, and reads no file for it; the sanitizers of a
- * test build keep their options.  Nothing else is inherited.
+ * The clock of events is UTC, and reads no file for it; steps of the day are
+ * in the warden's own zone.  The sanitizers of a test build keep their
+ * options.  Nothing else is inherited.
  */
 static void
-fill_environment(char *env[5])
+fill_environment(char *env[5], bool local_time)
 {
-	static const char *const kept[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS",
-		"LSAN_OPTIONS" };
-	static char utc[] = "TZ=UTC0", text[3][256];
+	static const char *const kept[] = { "TZ", "ASAN_OPTIONS",
+		"UBSAN_OPTIONS", "LSAN_OPTIONS" };
+	static char utc[] = "TZ=UTC0", text[4][256];
 	size_t n = 0;
 
-	env[n++] = utc;
-	for (size_t i = 0; i < 3; i++) {
+	if (!local_time)
+		env[n++] = utc;
+	for (size_t i = local_time ? 0 : 1; i < 4; i++) {
 		const char *value = getenv(kept[i]);
 
 		if (value == NULL)
@@ -229,11 +231,12 @@ fill_environment(char *env[5])
  * that is closed to its user (a build in /root) is known by descriptor.
  */
 static _Noreturn void
-run_program(const char *path, int program, char *const argv[])
+run_program(const char *path, int program, char *const argv[],
+    bool local_time)
 {
 	char *env[5];
 
-	fill_environment(env);
+	fill_environment(env, local_time);
 	execve(path, argv, env);
 	if (errno == EACCES)
 		execveat(program, "", argv, env, AT_EMPTY_PATH);
@@ -265,7 +268,7 @@ run_child(const struct child_spec *spec, const char *path)
 	program = move_away(program);
 	place_descriptors(spec, null);
 	become(spec->account, capability_of(spec));
-	run_program(path, program, argv);
+	run_program(path, program, argv, spec->local_time);
 }
 
 pid_t

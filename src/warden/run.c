@@ -462,6 +462,7 @@ gate_start(struct warden *w)
 {
 	struct child_spec spec = { .program = "portcullis-gate",
 		.account = &w->gate_account, .may_bind_low = true,
+		.local_time = true,
 		.fds = INHERIT_END + w->listeners };
 
 	spec.fd[INHERIT_XFERLOG] = -1;

@@ -66,6 +66,7 @@ struct child_spec {
 	const struct account *account;
 	bool may_bind_low;	/* has CAP_NET_BIND_SERVICE */
 	bool may_chroot;	/* starts with CAP_SYS_CHROOT */
+	bool local_time;	/* knows the site's time of the day */
 	int fd[CHILD_FDS];	/* what becomes descriptor i; -1: /dev/null */
 	int fds;		/* one more than the last */
 	char arg[16];		/* argv[1] */
