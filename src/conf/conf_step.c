@@ -156,14 +156,18 @@ read_limit(struct sv name, uint32_t *out)
 }
 
 static bool
-read_value(struct conf_step *s, struct sv text, const struct conf_where *w)
+read_value(const struct conf_key *where, struct conf_step *s, struct sv text,
+    const struct conf_where *w)
 {
-	const struct conf_key *k = key_of_limit(s->limit);
+	struct conf_key k = *key_of_limit(s->limit);
+	char name[64]; /* "at: rate.all", for what is wrong with it */
 	uint32_t number;
 
-	if (k->type == &conf_type_rate)
-		return k->type->read(k, text, false, &s->value, w);
-	if (!k->type->read(k, text, false, &number, w))
+	snprintf(name, sizeof(name), "%s: %s", where->name, k.name);
+	k.name = name;
+	if (k.type == &conf_type_rate)
+		return k.type->read(&k, text, false, &s->value, w);
+	if (!k.type->read(&k, text, false, &number, w))
 		return false;
 	s->value = number;
 	return true;
@@ -182,7 +186,7 @@ read_pairs(const struct conf_key *k, struct sv text, struct conf_step s,
 			return conf_refuse(k, name, "is none of the limits",
 			    w);
 		value = conf_take_item(&text);
-		if (!read_value(&s, value, w))
+		if (!read_value(k, &s, value, w))
 			return false;
 		if (list->count == k->most)
 			return conf_refuse(k, name, "is one too many", w);

@@ -228,6 +228,18 @@ refuse(struct gate_session *s, enum bounce_kind kind, uint16_t port)
 	answer(s, IPC_FORBIDDEN, port);
 }
 
+/* One transfer too many: said before anything is sent to the client's host. */
+static bool
+is_busy(struct gate_session *s, uint16_t port)
+{
+	struct ipc_port busy = { .port = port, .active = 1 };
+
+	if (!gate_flow_is_refused(s, &busy))
+		return false;
+	gate_worker_tell(s, IPC_DATA_FAILED, busy, -1);
+	return true;
+}
+
 void
 gate_active_connect(struct gate_session *s, uint16_t port)
 {
@@ -235,12 +247,11 @@ gate_active_connect(struct gate_session *s, uint16_t port)
 	struct gate_dial **place = dial_place(s);
 	enum bounce_kind kind = bounce_judge_peer_port(&s->who.client, port,
 	    g->conf.active_deny.at, g->conf.active_deny.count);
-	struct ipc_port busy = { .port = port, .active = 1 };
 
 	if (kind != KIND_none) {
 		refuse(s, kind, port);
-	} else if (gate_flow_is_refused(s, &busy)) {
-		gate_worker_tell(s, IPC_DATA_FAILED, busy, -1);
+	} else if (is_busy(s, port)) {
+		return;
 	} else if (place == NULL || !gate_peer_may_dial(g, s->count)) {
 		g->counters.active_rate_limited++;
 		answer(s, IPC_RATE, port);
