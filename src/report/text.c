@@ -568,7 +568,11 @@ static const struct {
 	const char *key, *meaning;
 } told[] = {
 	{ "gate.refused_full", "connections refused (421): full" },
+	{ "gate.refused_class", "connections refused (421): a class is full" },
 	{ "gate.refused_address", "connections refused (421): one address" },
+	{ "gate.busy_full", "transfers refused (425): too many" },
+	{ "gate.busy_class", "transfers refused (425): of a class" },
+	{ "gate.busy_address", "transfers refused (425): of one address" },
 	{ "gate.refused_no_worker", "connections refused (421): no worker" },
 	{ "gate.descriptors_exhausted", "times without descriptors" },
 	{ "gate.passive_full", "passive ports refused (425): none free" },
