@@ -485,8 +485,10 @@ result_text(struct sv result)
 	} meanings[] = {
 		{ "peer_closed", "the client closed before the end" },
 		{ "not_connected", "no data connection (425)" },
+		{ "busy", "too many transfers (425)" },
 		{ "aborted", "the client sent ABOR (426)" },
 		{ "stalled", "nothing moved for too long (426)" },
+		{ "too_slow", "slower than rate.least (426)" },
 		{ "session_ended", "the session ended before it (426)" },
 		{ "read_error", "the file could not be read (451)" },
 		{ "changed", "the file changed meanwhile (451)" },

@@ -148,7 +148,7 @@ def test_f01_who_is_too_many_is_told_the_number(start):
     stats = [e["stats"] for e in server.events("stats")
              if e["stats"]["process"] == "gate"][-1]
     assert stats["refused_address"] == 2
-    assert stats["refused_class"] >= 1 and stats["refused_full"] == 1
+    assert stats["refused_class"] >= 1 and stats["refused_full"] >= 1
 
 
 def test_a_reload_puts_sessions_into_their_new_classes(start):
@@ -369,10 +369,10 @@ def test_paced_transfers_go_on_with_few_threads(start):
 # ---- too slow
 
 def test_f03_f04_who_takes_less_than_the_least_rate_is_426(start):
-    server = start({"rate.least": "50K", "data.timeout": 1})
+    server = start({"rate.least": "200K", "data.timeout": 1})
     lame = server.login(CLIENT)
     data = socket.socket()
-    data.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    data.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
     data.bind((CLIENT, 0))
     data.connect(("192.0.2.21", lame.epsv()))
     assert lame.cmd("RETR pub/huge").code == 150
@@ -380,9 +380,10 @@ def test_f03_f04_who_takes_less_than_the_least_rate_is_426(start):
     end = time.monotonic() + 20
     while not select.select([lame.sock], [], [], 0.05)[0]:
         assert time.monotonic() < end
-        data.recv(1000)			# 20 KB a second, but never nothing
-        good_data.recv(1 << 16)		# more than a MB a second
-    assert lame.read() == "426 Less than 50000 bytes a second for 1 s, " \
+        data.recv(4000)			# 80 KB a second, but never nothing
+        for _ in range(8):		# more than a MB a second
+            good_data.recv(1 << 16)
+    assert lame.read() == "426 Less than 200000 bytes a second for 1 s, " \
         "which is too slow here.\r\n"
     transfer = server.events("ftp_data")[0]["ftp_data"]
     assert transfer["result"] == "too_slow"
