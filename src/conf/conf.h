@@ -29,6 +29,10 @@
 #define CONF_FILE_LINES 64
 #define CONF_HIDE_MAX 64
 #define CONF_PASSIVE_MAX 16 /* addresses of passive.address */
+#define CONF_CLASSES_MAX 16
+#define CONF_CLASS_NETS_MAX 16
+#define CONF_CLASS_NAME_MAX 32
+#define CONF_STEPS_MAX 112	/* each limit for each class */
 
 /* Bumped when struct conf changes: a helper of another build refuses it. */
 #define CONF_VERSION 2
@@ -92,6 +96,31 @@ enum conf_commands {
 	COMMANDS_INFO = 1 << 5,
 };
 
+/* A named list of networks; a client belongs to the first that holds it. */
+struct conf_class {
+	char name[CONF_CLASS_NAME_MAX];
+	uint32_t count;
+	struct addr_net net[CONF_CLASS_NETS_MAX];
+};
+
+struct conf_classes {
+	uint32_t count;
+	struct conf_class at[CONF_CLASSES_MAX];
+};
+
+/* A value for one of the limits (conf_limit.h), for some clients or times. */
+struct conf_step {
+	char class_name[CONF_CLASS_NAME_MAX];	/* empty: everyone */
+	uint32_t minute;	/* of the day at which it begins to hold */
+	uint32_t limit;		/* enum conf_limit */
+	uint64_t value;
+};
+
+struct conf_steps {
+	uint32_t count;
+	struct conf_step at[CONF_STEPS_MAX];
+};
+
 enum conf_sandbox {
 	SANDBOX_REQUIRE, /* refuse to start when a wall is missing */
 	SANDBOX_BEST,	 /* use what the kernel has, say what is missing */
@@ -106,17 +135,19 @@ enum conf_hash {
 /*
  * Every key: name in the file, type, field, unit, least, most, default as it
  * would be written, meaning.  Types: number, duration (seconds; "90", "90s",
- * "5m", "1h"), range ("LOW-HIGH"), text, path, user, name (of a file,
- * or of who owns one: no blank, no slash), file (the path of a text that is
- * read as well), listen, nets, patterns, passive and ports_at (lists separated
- * by blanks; the key may be given again), site (one item of a list; the key
- * may be given again), choice (one of the words in its unit, kept as the
+ * "5m", "1h"), rate (bytes a second; "500K", "10M", "1G"), range
+ * ("LOW-HIGH"), text, path, user, name (of a file, or of who owns one: no
+ * blank, no slash), file (the path of a text that is read as well), listen,
+ * nets, patterns, passive and ports_at (lists separated by blanks; the key may
+ * be given again), site, classes, limits and steps (one item of a list; the
+ * key may be given again), choice (one of the words in its unit, kept as the
  * word's place from 0), set (a list of such words, kept as bits; the first
  * word is none of them and the last is all).
  *
  * Least and most are limits of the value for numbers, times and both ends of
  * a range; of the count for lists; of the length in bytes for text, path, user,
- * name and file's path; of the word's place for a choice or a set.
+ * name and file's path; of the word's place for a choice or a set.  A rate may
+ * be 0, which is none, and its most is in thousands of bytes.
  */
 #define CONF_KEYS(X) \
 	X("listen", listen, listen, "address:port", 1, CONF_LISTEN_MAX, \
@@ -175,6 +206,31 @@ enum conf_hash {
 	X("sessions.per_address", number, sessions_per_address, "sessions", 1, \
 	    1000000, "64", \
 	    "Control connections at once from one address (IPv6: one /64).") \
+	X("transfers.max", number, transfers_max, "transfers", 0, 1000000, \
+	    "0", \
+	    "Transfers at once; the next one is told 425; 0 is no limit.") \
+	X("transfers.per_address", number, transfers_per_address, \
+	    "transfers", 0, 1000000, "0", \
+	    "Transfers at once to one address (IPv6: one /64); 0 is no limit.") \
+	X("rate.session", rate, rate_session, "bytes a second", 2000, \
+	    100000000, "0", \
+	    "What one session is sent at most; 0 is no limit.") \
+	X("rate.address", rate, rate_address, "bytes a second", 2000, \
+	    100000000, "0", \
+	    "What all sessions of one address (IPv6: one /64) share.") \
+	X("rate.all", rate, rate_all, "bytes a second", 2000, 100000000, \
+	    "0", \
+	    "What all clients share, each address alike; 0 is no limit.") \
+	X("rate.least", rate, rate_least, "bytes a second", 1, 1000000, "0", \
+	    "Who takes less during a data.timeout is told 426; 0 is no limit.") \
+	X("class", classes, classes, "NAME NETWORK...", 0, CONF_CLASSES_MAX, \
+	    "", \
+	    "Clients that have limits of their own, by their networks.") \
+	X("class.limit", limits, class_limits, "CLASS KEY VALUE...", 0, \
+	    CONF_STEPS_MAX, "", \
+	    "A limit (sessions, transfers or rate) for the clients of a class.") \
+	X("at", steps, steps, "HH:MM [CLASS] KEY VALUE...", 0, 64, "", \
+	    "A limit that holds from this local time of the day on.") \
 	X("login.timeout", duration, login_timeout_s, "seconds", 1, 3600, \
 	    "60", \
 	    "How long a session may take to log in, all told.") \
@@ -240,6 +296,10 @@ enum conf_hash {
 /* The C type that holds each type of key. */
 #define CONF_FIELD_number(f) uint32_t f
 #define CONF_FIELD_duration(f) uint32_t f
+#define CONF_FIELD_rate(f) uint64_t f
+#define CONF_FIELD_classes(f) struct conf_classes f
+#define CONF_FIELD_limits(f) struct conf_steps f
+#define CONF_FIELD_steps(f) struct conf_steps f
 #define CONF_FIELD_choice(f) uint32_t f
 #define CONF_FIELD_range(f) struct conf_range f
 #define CONF_FIELD_text(f) char f[CONF_TEXT_MAX]

@@ -235,6 +235,7 @@ conf_check(const struct conf *c, FILE *err)
 
 	return check_archives(c, &w) + check_listen(c, &w) +
 	    check_passive(c, &w) + check_logs(c, &w) +
+	    conf_check_limits(c, &w) +
 	    (c->downtime[0] == '\0' ? 0 :
 	    check_outside(c, "downtime", c->downtime, &w));
 }

@@ -57,6 +57,10 @@ extern const struct conf_key conf_keys[CONF_KEY_COUNT];
 
 extern const struct conf_type conf_type_number;
 extern const struct conf_type conf_type_duration;
+extern const struct conf_type conf_type_rate;
+extern const struct conf_type conf_type_classes;
+extern const struct conf_type conf_type_limits;
+extern const struct conf_type conf_type_steps;
 extern const struct conf_type conf_type_choice;
 extern const struct conf_type conf_type_range;
 extern const struct conf_type conf_type_text;
@@ -84,6 +88,10 @@ MUST_USE bool conf_read_net(const struct conf_key *k, struct sv item,
 /* "LOW-HIGH"; NULL, or what is wrong with it. */
 MUST_USE const char *conf_read_range(struct sv text, uint32_t least,
     uint32_t most, struct conf_range *out);
+
+/* What classes and steps say about each other; the number of problems. */
+MUST_USE int conf_check_limits(const struct conf *c,
+    const struct conf_where *w);
 
 /* NULL when there is no such key. */
 const struct conf_key *conf_key_find(struct sv name);

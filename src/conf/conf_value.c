@@ -99,6 +99,66 @@ duration_allowed(const struct conf_key *k, FILE *out)
 	    k->most);
 }
 
+/* Rates: 0, or so many bytes a second. */
+
+static uint64_t
+take_thousands(struct sv *text)
+{
+	static const char units[] = "KMG";
+	const char *unit = text->len == 0 ? NULL :
+	    memchr(units, text->ptr[text->len - 1], sizeof(units) - 1);
+	uint64_t times = 1;
+
+	if (unit == NULL)
+		return 1;
+	text->len--;
+	for (const char *u = units; u <= unit; u++)
+		times *= 1000;
+	return times;
+}
+
+static bool
+rate_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	uint64_t most = (uint64_t)k->most * 1000, value, times;
+	struct sv digits = text;
+
+	(void)add;
+	times = take_thousands(&digits);
+	if (digits.len == 0 || sv_digits(digits) != digits.len)
+		return conf_refuse(k, text, "is not a rate", w);
+	if (!sv_number(digits, most / times, &value) ||
+	    (value > 0 && value * times < k->least))
+		return conf_refuse(k, text, "is out of range", w);
+	*(uint64_t *)field = value * times;
+	return true;
+}
+
+static void
+rate_write(const void *field, const struct conf_key *k, FILE *out)
+{
+	uint64_t value = *(const uint64_t *)field;
+	const char *unit = "\0K\0M\0G";
+
+	(void)k;
+	while (value > 0 && value % 1000 == 0 && unit[0] != 'G') {
+		value /= 1000;
+		unit += unit[0] == '\0' ? 1 : 2;
+	}
+	fprintf(out, " %llu%s", (unsigned long long)value, unit);
+}
+
+static void
+rate_allowed(const struct conf_key *k, FILE *out)
+{
+	uint64_t most = (uint64_t)k->most * 1000;
+
+	fprintf(out, "0, or %u to", k->least);
+	rate_write(&most, k, out);
+	fprintf(out, " %s, as 500K, 10M or 1G", k->unit);
+}
+
 /* Both ends of a range are held to the same limits. */
 
 const char *
@@ -595,6 +655,7 @@ patterns_allowed(const struct conf_key *k, FILE *out)
 
 TYPE(number, number, number, false);
 TYPE(duration, duration, number, false);
+TYPE(rate, rate, rate, false);
 TYPE(choice, choice, choice, false);
 TYPE(range, range, range, false);
 TYPE(text, text, text, false);

@@ -145,8 +145,13 @@ dial_done(struct gate_dial *d)
 	g->counters.active_connected++;
 	loop_unwatch(&g->loop, &d->watch);
 	p.who.port = d->port;
+	if (gate_flow_is_refused(s, &p)) {
+		gate_worker_tell(s, IPC_DATA_FAILED, p, -1);
+		gate_dial_free(d);
+		return;
+	}
 	fcntl(d->watch.fd, F_SETFL, O_RDWR); /* blocking, with a limit */
-	gate_worker_tell(s, IPC_DATA, p, d->watch.fd);
+	gate_flow_begin(s, p, d->watch.fd);
 	d->watch.fd = -1; /* the worker's now */
 	gate_dial_free(d);
 }
@@ -223,6 +228,18 @@ refuse(struct gate_session *s, enum bounce_kind kind, uint16_t port)
 	answer(s, IPC_FORBIDDEN, port);
 }
 
+/* One transfer too many: said before anything is sent to the client's host. */
+static bool
+is_busy(struct gate_session *s, uint16_t port)
+{
+	struct ipc_port busy = { .port = port, .active = 1 };
+
+	if (!gate_flow_is_refused(s, &busy))
+		return false;
+	gate_worker_tell(s, IPC_DATA_FAILED, busy, -1);
+	return true;
+}
+
 void
 gate_active_connect(struct gate_session *s, uint16_t port)
 {
@@ -233,6 +250,8 @@ gate_active_connect(struct gate_session *s, uint16_t port)
 
 	if (kind != KIND_none) {
 		refuse(s, kind, port);
+	} else if (is_busy(s, port)) {
+		return;
 	} else if (place == NULL || !gate_peer_may_dial(g, s->count)) {
 		g->counters.active_rate_limited++;
 		answer(s, IPC_RATE, port);

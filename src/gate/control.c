@@ -55,8 +55,8 @@ send_and_close(int fd, const char *text, size_t len)
 	close(fd);
 }
 
-static void
-refuse(const struct gate *g, int fd, const char *text)
+void
+gate_refuse(const struct gate *g, int fd, const char *text)
 {
 	bool ask = g->conf.contact[0] != '\0';
 	char line[CONF_TEXT_MAX + 128];
@@ -92,7 +92,7 @@ session_new(struct gate *g, struct gate_worker *w, int fd,
 		if (copy >= 0)
 			close(copy);
 		gate_peer_leave(g, count);
-		refuse(g, fd, "Out of resources, try again later.");
+		gate_refuse(g, fd, "Out of resources, try again later.");
 		return;
 	}
 	s->worker = w;
@@ -105,7 +105,6 @@ session_new(struct gate *g, struct gate_worker *w, int fd,
 	s->slot = w->spare[w->slots - ++w->sessions];
 	w->slot[s->slot] = s;
 	w->generation[s->slot]++;
-	g->sessions++;
 	g->counters.accepted++;
 	session_announce(s, copy);
 }
@@ -130,11 +129,11 @@ gate_session_free(struct gate_session *s)
 	struct gate *g = w->gate;
 
 	gate_endpoint_void(s);
+	gate_flows_end(s);
 	close(s->control_fd);
 	gate_peer_leave(g, s->count);
 	w->slot[s->slot] = NULL;
 	w->spare[w->slots - w->sessions--] = s->slot;
-	g->sessions--;
 	free(s);
 	if (g->paused)
 		gate_pause_or_resume(g);
@@ -146,23 +145,30 @@ admit(struct gate *g, int fd, const struct sockaddr_storage *peer)
 {
 	const struct board_content *b = board_look(&g->board);
 	struct addr from = addr_of_sockaddr(peer);
+	uint32_t group = gate_group_of(g, &from);
 	struct gate_worker *w;
 	struct gate_peer *count;
+	bool full = false;
 
 	if (b->downtime == BOARD_DOWN) {
 		g->counters.refused_downtime++;
 		send_and_close(fd, b->text, b->text_len);
-	} else if (g->sessions >= g->conf.sessions_max) {
+	} else if (gate_is_full(g, 0)) {
 		g->counters.refused_full++;
-		refuse(g, fd, "Too many sessions, try again later.");
+		gate_refuse_number(g, fd, 0, LIMIT_sessions_max);
+	} else if (gate_is_full(g, group)) {
+		g->counters.refused_class++;
+		gate_refuse_number(g, fd, group, LIMIT_sessions_max);
 	} else if ((w = gate_worker_choose(g)) == NULL) {
 		g->counters.refused_no_worker++;
-		refuse(g, fd, "No session is free, try again shortly.");
-	} else if ((count = gate_peer_enter(g, &from)) == NULL) {
-		g->counters.refused_address++;
-		refuse(g, fd, "Too many sessions from your address.");
-	} else {
+		gate_refuse(g, fd, "No session is free, try again shortly.");
+	} else if ((count = gate_peer_enter(g, &from, &full)) != NULL) {
 		session_new(g, w, fd, peer, count);
+	} else if (full) {
+		g->counters.refused_address++;
+		gate_refuse_number(g, fd, group, LIMIT_sessions_per_address);
+	} else {
+		gate_refuse(g, fd, "Out of memory, try again later.");
 	}
 }
 
@@ -183,7 +189,7 @@ shed_one(struct gate *g, int listener)
 	close(g->spare_fd);
 	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0)
-		refuse(g, fd, "Out of descriptors, try again later.");
+		gate_refuse(g, fd, "Out of descriptors, try again later.");
 	g->spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 }
 
@@ -214,7 +220,7 @@ void
 gate_pause_or_resume(struct gate *g)
 {
 	/* A full server says so; one whose workers are starting waits. */
-	bool pause = g->stopping || (g->sessions < g->conf.sessions_max &&
+	bool pause = g->stopping || (!gate_is_full(g, 0) &&
 	    gate_worker_choose(g) == NULL);
 
 	if (pause == g->paused)

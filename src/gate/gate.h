@@ -10,7 +10,9 @@
  * turned into an outgoing connection (shutdown, then Fast Open).
  *
  * main.c start, reload, stop; control.c control listeners and sessions;
- * passive.c ports; active.c connects; worker.c messages; peer.c counts.
+ * passive.c ports; active.c connects; worker.c messages; peer.c counts;
+ * limit.c who may come in; flow.c data connections that run, rate.c how
+ * fast.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -20,23 +22,54 @@
 
 #include "base/loop.h"
 #include "conf/conf.h"
+#include "conf/conf_limit.h"
 #include "guard/event.h"
 #include "ipc/board.h"
 #include "ipc/channel.h"
+#include "policy/share.h"
 
 #define GATE_LINGER_US 100000	/* a blocking send on a data connection waits */
 #define GATE_DIALS 2		/* pending connects of one session */
+#define GATE_FLOWS 2		/* its data connections that are counted */
 
 struct gate;
 struct gate_session;
+
+/* Everyone, or a class of clients: what holds for them, and how many. */
+struct gate_group {
+	struct conf_limits limit;	/* now */
+	uint32_t sessions;
+	uint32_t transfers;	/* sessions of which data connections run */
+};
 
 /* What is counted for one address (IPv6: one /64). */
 struct gate_peer {
 	struct gate_peer *next;
 	uint64_t key[2];
+	uint32_t group;		/* its class's place in gate.group; 0: none */
 	uint32_t sessions;
+	uint32_t transfers;
+	struct gate_flow *flows;
+	struct gate_peer *next_paced;
+	bool paced;		/* is in gate.paced */
+	bool fresh;		/* since the last look */
+	uint64_t moved;		/* bytes of flows that have ended since */
+	struct share share;	/* of the site's rate, in bytes a second */
 	uint32_t failures;	/* failed connects in this minute */
 	uint64_t minute_ms;	/* when that minute began */
+};
+
+/* A data connection that the worker has and that a limit counts. */
+struct gate_flow {
+	struct gate_flow *next;	/* of the same address */
+	struct gate_session *session;
+	uint32_t number;	/* its name between gate and worker */
+	int fd;			/* a duplicate, to pace by; or -1 */
+	bool fresh;		/* since the last look */
+	uint64_t acked;		/* bytes that the client has, at that */
+	uint64_t used;		/* bytes a second, then */
+	uint64_t paced;		/* what the kernel was told */
+	struct share share;	/* of what the address may have */
 };
 
 struct gate_worker {
@@ -47,6 +80,7 @@ struct gate_worker {
 	struct loop_grave grave;
 	uint32_t id;		/* the warden's number for it */
 	bool retired;		/* gets no new sessions */
+	bool tells_done;	/* its configuration wants DONE */
 	bool dead;
 	uint32_t sessions;
 	uint32_t slots;
@@ -81,6 +115,8 @@ struct gate_session {
 	struct gate_peer *count;
 	struct gate_port *port;
 	struct gate_dial *dial[GATE_DIALS];
+	struct gate_flow *flow[GATE_FLOWS];
+	uint32_t handed;	/* data connections so far */
 	struct event_session who;
 	int control_fd;		/* a duplicate; never read, never written */
 	uint32_t slot;
@@ -98,8 +134,9 @@ struct gate_listener {
 };
 
 #define GATE_COUNTERS(X) \
-	X(accepted) X(refused_full) X(refused_address) X(refused_no_worker) \
-	X(refused_downtime) X(descriptors_exhausted) X(passive_opened) \
+	X(accepted) X(refused_full) X(refused_class) X(refused_address) \
+	X(refused_no_worker) X(refused_downtime) X(busy_full) X(busy_class) \
+	X(busy_address) X(descriptors_exhausted) X(passive_opened) \
 	X(passive_full) X(passive_expired) X(passive_unclaimed) X(strangers) \
 	X(active_connected) X(active_failed) \
 	X(active_refused) X(active_rate_limited) X(workers_expelled)
@@ -115,7 +152,7 @@ struct gate {
 	struct conf conf;
 	struct ipc_channel warden;
 	struct loop_watch warden_watch;
-	struct loop_timer stats_timer;
+	struct loop_timer stats_timer, limit_timer, rate_timer;
 	struct event_sink events;
 	struct board_view board;
 	struct gate_listener *listener[CONF_LISTEN_MAX];
@@ -125,7 +162,10 @@ struct gate {
 	bool asked;		/* for another worker, not yet given */
 	int spare_fd;		/* given up to refuse when fds run out */
 	struct gate_worker *workers;
-	uint32_t sessions;
+	struct gate_group group[1 + CONF_CLASSES_MAX];	/* [0]: everyone */
+	bool shares_rates;
+	struct gate_peer *paced;	/* those who were sent something */
+	uint64_t rated_ms;	/* when the rates were looked at */
 	uint32_t standing;	/* workers that are kept whatever the load */
 	uint64_t next_flow;
 	uint64_t port_taken[65536 / 64];
@@ -145,6 +185,8 @@ void gate_listener_adopt(struct gate *g, int fd);
 void gate_listeners_close(struct gate *g);
 /* Accepts again, or stops to, as there is room. */
 void gate_pause_or_resume(struct gate *g);
+/* Says "421 TEXT", and whom to ask, to a client that is not taken; closes. */
+void gate_refuse(const struct gate *g, int fd, const char *text);
 /* Drops the session's port and pending connects. */
 void gate_endpoint_void(struct gate_session *s);
 /* Forgets a session: its control connection, port and connects. */
@@ -188,13 +230,49 @@ void gate_worker_expel(struct gate_worker *w, const char *why);
 /* peer.c */
 
 void gate_peers_init(struct gate *g);
-/* Counts one more session; NULL when the address has its share. */
-struct gate_peer *gate_peer_enter(struct gate *g, const struct addr *a);
+/* Counts one more session; NULL without memory, or when it is *full. */
+struct gate_peer *gate_peer_enter(struct gate *g, const struct addr *a,
+    bool *full);
 void gate_peer_leave(struct gate *g, struct gate_peer *p);
 void gate_peer_failed(struct gate *g, struct gate_peer *p);
 bool gate_peer_may_dial(struct gate *g, struct gate_peer *p);
 /* Drops what need not be remembered any more. */
 void gate_peers_sweep(struct gate *g);
+/* Puts each into its class, and counts anew, when the classes are others. */
+void gate_peers_regroup(struct gate *g);
+
+/* limit.c */
+
+/* Works out what holds now, and again when the day says so. */
+void gate_limits_start(struct gate *g);
+/* The place of an address's class in gate.group; 0: it has none. */
+uint32_t gate_group_of(const struct gate *g, const struct addr *a);
+/* A limit of the group; 0: there is none. */
+uint64_t gate_limit(const struct gate *g, uint32_t group,
+    enum conf_limit limit);
+bool gate_is_full(const struct gate *g, uint32_t group);
+/* 421, with the number of a group's limit that applies. */
+void gate_refuse_number(struct gate *g, int fd, uint32_t group,
+    enum conf_limit limit);
+
+/* flow.c */
+
+/* One more transfer of this session is too much; *p is made the answer. */
+bool gate_flow_is_refused(struct gate_session *s, struct ipc_port *p);
+/* Hands a data connection to the worker, counted and paced. */
+void gate_flow_begin(struct gate_session *s, struct ipc_port p, int fd);
+/* The worker has closed it. */
+void gate_flow_done(struct gate_session *s, uint32_t number);
+/* Forgets all of the session's. */
+void gate_flows_end(struct gate_session *s);
+
+/* rate.c */
+
+void gate_rate_begin(struct gate_flow *f, int fd);
+/* It is out of its address's list: the others have its room. */
+void gate_rate_end(struct gate_flow *f);
+/* A connection that is not looked at again gets the session's rate. */
+void gate_rate_once(const struct gate_session *s, int fd);
 
 /* getrandom, which cannot fail here: exits when it does. */
 uint64_t gate_random(void);

@@ -79,6 +79,7 @@ reload(struct gate *g, int fd)
 	}
 	/* sessions.max sizes the table of clients, once. */
 	g->conf = fresh;
+	gate_limits_start(g);
 	g->standing = standing_workers(&g->conf);
 	for (struct gate_worker *w = g->workers; w != NULL; w = w->next)
 		gate_worker_retire(w);
@@ -159,7 +160,7 @@ write_stats(struct gate *g)
 	event_begin(&e, "stats", NULL);
 	event_open(&e, "stats");
 	event_text(&e, "process", SV("gate"));
-	event_number(&e, "sessions", g->sessions);
+	event_number(&e, "sessions", g->group[0].sessions);
 #define X(name) event_number(&e, #name, g->counters.name);
 	GATE_COUNTERS(X)
 #undef X
@@ -232,6 +233,7 @@ start(struct gate *g, int inherited)
 	g->spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 	gate_peers_init(g);
 	TAILQ_INIT(&g->ahead);
+	gate_limits_start(g);
 	g->paused = true; /* until there is a worker */
 	for (int i = 0; i < inherited; i++)
 		gate_listener_adopt(g, INHERIT_END + i);

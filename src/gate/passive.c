@@ -232,9 +232,14 @@ deliver(struct gate_port *p, int fd, const struct addr *from)
 		.epoch = s->epoch };
 
 	gate_port_free(p);
+	if (gate_flow_is_refused(s, &m)) {
+		close(fd);
+		gate_worker_tell(s, IPC_DATA_FAILED, m, -1);
+		return;
+	}
 	m.next = next_port(s);
 	s->repeats = true;
-	gate_worker_tell(s, IPC_DATA, m, fd);
+	gate_flow_begin(s, m, fd);
 }
 
 static void

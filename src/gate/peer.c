@@ -80,6 +80,7 @@ find_or_make(struct gate *g, const struct addr *a)
 		return NULL;
 	p->key[0] = key[0];
 	p->key[1] = key[1];
+	p->group = gate_group_of(g, a);
 	p->next = *bucket;
 	*bucket = p;
 	g->peer_count++;
@@ -89,7 +90,7 @@ find_or_make(struct gate *g, const struct addr *a)
 static bool
 still_counts(const struct gate *g, const struct gate_peer *p)
 {
-	return p->sessions > 0 ||
+	return p->sessions > 0 || p->paced ||
 	    (p->failures > 0 && g->loop.now_ms - p->minute_ms < MINUTE_MS);
 }
 
@@ -109,13 +110,21 @@ drop_if_idle(struct gate *g, struct gate_peer *p)
 }
 
 struct gate_peer *
-gate_peer_enter(struct gate *g, const struct addr *a)
+gate_peer_enter(struct gate *g, const struct addr *a, bool *full)
 {
 	struct gate_peer *p = find_or_make(g, a);
+	uint64_t most;
 
-	if (p == NULL || p->sessions >= g->conf.sessions_per_address)
+	if (p == NULL)
+		return NULL;
+	most = gate_limit(g, p->group, LIMIT_sessions_per_address);
+	*full = most > 0 && p->sessions >= most;
+	if (*full)
 		return NULL;
 	p->sessions++;
+	g->group[0].sessions++;
+	if (p->group > 0)
+		g->group[p->group].sessions++;
 	return p;
 }
 
@@ -123,6 +132,9 @@ void
 gate_peer_leave(struct gate *g, struct gate_peer *p)
 {
 	p->sessions--;
+	g->group[0].sessions--;
+	if (p->group > 0)
+		g->group[p->group].sessions--;
 	drop_if_idle(g, p);
 }
 
@@ -151,5 +163,34 @@ gate_peers_sweep(struct gate *g)
 		    p = next) {
 			next = p->next;
 			drop_if_idle(g, p);
+		}
+}
+
+static struct addr
+address_of(const struct gate_peer *p)
+{
+	struct addr a = { .family = (uint8_t)p->key[0] };
+
+	memcpy(a.ip, &p->key[1], a.family == ADDR_V4 ? 4 : 8);
+	return a;
+}
+
+void
+gate_peers_regroup(struct gate *g)
+{
+	for (size_t i = 0; i <= CONF_CLASSES_MAX; i++)
+		g->group[i].sessions = g->group[i].transfers = 0;
+	for (size_t i = 0; i < g->peer_buckets; i++)
+		for (struct gate_peer *p = g->peer_bucket[i]; p != NULL;
+		    p = p->next) {
+			struct addr a = address_of(p);
+
+			p->group = gate_group_of(g, &a);
+			g->group[0].sessions += p->sessions;
+			g->group[0].transfers += p->transfers;
+			if (p->group == 0)
+				continue;
+			g->group[p->group].sessions += p->sessions;
+			g->group[p->group].transfers += p->transfers;
 		}
 }

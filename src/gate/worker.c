@@ -52,6 +52,8 @@ gate_worker_new(struct gate *g, int fd, uint32_t id)
 		log_fatal(1, "out of memory for a worker");
 	w->gate = g;
 	w->id = id;
+	/* What it was started with: the warden attaches no others. */
+	w->tells_done = conf_needs_done(&g->conf);
 	ipc_init(&w->channel, fd);
 	w->watch = (struct loop_watch) { .fd = fd, .ready = channel_ready };
 	if (!loop_watch(&g->loop, &w->watch, EPOLLIN))
@@ -138,7 +140,7 @@ gate_worker_choose(struct gate *g)
 	}
 	/* Ask before the last slot is gone: starting one takes a while. */
 	if (spare <= g->conf.worker_sessions / 8 &&
-	    g->sessions + spare < g->conf.sessions_max)
+	    g->group[0].sessions + spare < g->conf.sessions_max)
 		ask_for_another(g);
 	return best;
 }
@@ -205,6 +207,10 @@ act(struct gate_worker *w, const struct ipc_msg *m)
 			s->epoch++;
 			gate_endpoint_void(s);
 		}
+		return true;
+	case IPC_DONE:
+		if (s != NULL)
+			gate_flow_done(s, m->port.number);
 		return true;
 	case IPC_CLOSED:
 		if (s != NULL)

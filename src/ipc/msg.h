@@ -19,7 +19,7 @@
 
 #include "base/addr.h"
 
-#define IPC_VERSION 1
+#define IPC_VERSION 2
 
 /* From a worker to the gate. */
 #define IPC_TO_GATE(X) \
@@ -27,6 +27,7 @@
 	X(LISTEN,  "open a passive port for this session") \
 	X(CONNECT, "connect to this port of the session's client") \
 	X(VOID,    "the session's data endpoint is no longer wanted") \
+	X(DONE,    "this data connection is closed on my side") \
 	X(CLOSED,  "the control connection is closed on my side")
 
 /* From the gate to a worker. */
@@ -67,6 +68,9 @@ enum ipc_reason {
 	IPC_FORBIDDEN,	/* the policy says no */
 	IPC_RATE,	/* too many have failed lately */
 	IPC_BROKEN,	/* our own fault: descriptors, memory */
+	IPC_BUSY,	/* `number` transfers run, which is the limit */
+	IPC_BUSY_CLASS,	/* likewise, of the client's class */
+	IPC_BUSY_ADDRESS, /* likewise, of the client's address */
 };
 
 /*
@@ -89,6 +93,8 @@ struct ipc_port {
 	uint32_t next;		/* DATA: the session's next port; 0: none */
 	uint32_t epoch;		/* DATA: how many LISTEN and VOID of this
 				   session came before */
+	uint32_t number;	/* DATA, DONE: which of the session's data
+				   connections; BUSY: the limit */
 };
 
 struct ipc_resolved {

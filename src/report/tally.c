@@ -74,7 +74,8 @@ add(uint64_t *sum, uint64_t n)
 static void
 add_mode(struct report_tally *t, const struct report_event *e)
 {
-	bool made = !sv_eq(e->result, SV("not_connected"));
+	bool made = !sv_eq(e->result, SV("not_connected")) &&
+	    !sv_eq(e->result, SV("busy"));
 
 	if (e->active) {
 		t->active++;

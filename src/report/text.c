@@ -485,8 +485,10 @@ result_text(struct sv result)
 	} meanings[] = {
 		{ "peer_closed", "the client closed before the end" },
 		{ "not_connected", "no data connection (425)" },
+		{ "busy", "too many transfers (425)" },
 		{ "aborted", "the client sent ABOR (426)" },
 		{ "stalled", "nothing moved for too long (426)" },
+		{ "too_slow", "slower than rate.least (426)" },
 		{ "session_ended", "the session ended before it (426)" },
 		{ "read_error", "the file could not be read (451)" },
 		{ "changed", "the file changed meanwhile (451)" },
@@ -569,7 +571,11 @@ static const struct {
 	const char *key, *meaning;
 } told[] = {
 	{ "gate.refused_full", "connections refused (421): full" },
+	{ "gate.refused_class", "connections refused (421): a class is full" },
 	{ "gate.refused_address", "connections refused (421): one address" },
+	{ "gate.busy_full", "transfers refused (425): too many" },
+	{ "gate.busy_class", "transfers refused (425): of a class" },
+	{ "gate.busy_address", "transfers refused (425): of one address" },
 	{ "gate.refused_no_worker", "connections refused (421): no worker" },
 	{ "gate.descriptors_exhausted", "times without descriptors" },
 	{ "gate.passive_full", "passive ports refused (425): none free" },

@@ -201,9 +201,9 @@ program_path(const char *name, char out[PATH_MAX])
 }
 
 /*
- * The system's time zone as a rule that needs no file (for xferlog; events
- * are in UTC); the sanitizers of a test build keep their options.  Nothing
- * else is inherited.
+ * The system's time zone as a rule that needs no file (for xferlog and the
+ * steps of the day; events are in UTC); the sanitizers of a test build keep
+ * their options.  Nothing else is inherited.
  */
 static void
 fill_environment(char *env[5])

@@ -10,6 +10,7 @@
  */
 #include <unistd.h>
 
+#include "conf/conf_limit.h"
 #include "policy/named.h"
 #include "policy/passive.h"
 #include "worker/worker.h"
@@ -25,9 +26,7 @@ endpoint_void(struct sess *s)
 	bool at_gate = s->endpoint == ENDPOINT_PASSIVE ||
 	    s->endpoint == ENDPOINT_ASKED;
 
-	if (s->data_fd >= 0)
-		close(s->data_fd);
-	s->data_fd = -1;
+	link_close_data(s, &s->data_fd, s->data_number);
 	s->data_port = 0;
 	s->endpoint = ENDPOINT_NONE;
 	if (at_gate)
@@ -232,6 +231,55 @@ told_address(const struct sess *s, struct addr *out)
 	else
 		*out = board_address(board_look(&s->w->board), e->name);
 	return out->family == ADDR_V4;
+}
+
+/* The gate said which limit is reached; who it is about, we know. */
+static const char *
+busy_text(const struct sess *s, const struct ipc_port *why,
+    char buf[ENDPOINT_TEXT_MAX])
+{
+	int class = conf_class_of(&s->w->conf, &s->who.client);
+	const char *whose = "";
+	unsigned n = why->number;
+
+	if (why->reason == IPC_BUSY_ADDRESS)
+		whose = " to your address";
+	else if (why->reason == IPC_BUSY_CLASS && class >= 0)
+		whose = s->w->conf.classes.at[class].name;
+	snprintf(buf, ENDPOINT_TEXT_MAX, "%u transfer%s%s%s %s running, which "
+	    "is the limit; try again in a few minutes.", n, n == 1 ? "" : "s",
+	    why->reason == IPC_BUSY_CLASS ? " to " : "", whose,
+	    n == 1 ? "is" : "are");
+	return buf;
+}
+
+const char *
+endpoint_failed_text(const struct sess *s, const struct ipc_port *why,
+    char buf[ENDPOINT_TEXT_MAX])
+{
+	switch ((enum ipc_reason)why->reason) {
+	case IPC_OK:
+		break;
+	case IPC_FULL:
+		return "No data connection: no port is free.";
+	case IPC_REFUSED:
+		return "No data connection: your host refused it.";
+	case IPC_TIMEOUT:
+		return "No data connection: nobody came in time.";
+	case IPC_UNREACHABLE:
+		return "No data connection: host unreachable.";
+	case IPC_FORBIDDEN:
+		return "No data connection: not allowed.";
+	case IPC_RATE:
+		return "No data connection: too many failed; wait.";
+	case IPC_BROKEN:
+		return "No data connection: out of resources.";
+	case IPC_BUSY:
+	case IPC_BUSY_CLASS:
+	case IPC_BUSY_ADDRESS:
+		return busy_text(s, why, buf);
+	}
+	return "No data connection.";
 }
 
 static void

@@ -62,10 +62,12 @@ cmd_rang(struct sess *s, struct sv arg)
 bool
 sess_has_endpoint(struct sess *s)
 {
+	char room[ENDPOINT_TEXT_MAX];
+
 	if (s->endpoint != ENDPOINT_NONE && s->endpoint != ENDPOINT_FAILED)
 		return true;
 	reply(s, 425, s->endpoint == ENDPOINT_FAILED ?
-	    "No data connection came in time." :
+	    endpoint_failed_text(s, &s->failed, room) :
 	    "Use EPSV, PASV, EPRT or PORT first.");
 	s->endpoint = ENDPOINT_NONE;
 	restart_forget(s);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "conf/conf_limit.h"
 #include "ipc/inherit.h"
 #include "worker/worker.h"
 
@@ -49,6 +50,31 @@ void
 link_void(struct sess *s)
 {
 	tell_new_epoch(s, IPC_VOID);
+}
+
+void
+link_done(struct sess *s, uint32_t number)
+{
+	struct ipc_msg m = { .type = IPC_DONE, .slot = s->slot,
+		.generation = s->generation, .port = { .number = number } };
+
+	if (!s->w->tells_done)
+		return;
+	if (!ipc_send(&s->w->gate, &m, -1) && s->w->gate.fd >= 0)
+		log_fatal(1, "the gate does not read its messages");
+}
+
+void
+link_close_data(struct sess *s, int *fd, uint32_t number)
+{
+	if (*fd < 0)
+		return;
+	/* The gate has a duplicate: closing ours alone would send no end. */
+	if (s->w->tells_done)
+		shutdown(*fd, SHUT_WR);
+	close(*fd);
+	*fd = -1;
+	link_done(s, number);
 }
 
 uint16_t
@@ -158,12 +184,13 @@ data_came(struct sess *s, int fd, const struct ipc_port *p)
 	if (fd < 0)
 		return;
 	if (xfer_waits_for(s, p)) {
-		xfer_connected(s->xfer, fd);
+		xfer_connected(s->xfer, fd, p->number);
 	} else if (sess_waits_for(s, p)) {
 		s->endpoint = ENDPOINT_CONNECTED;
 		s->data_fd = fd;
+		s->data_number = p->number;
 	} else {
-		close(fd);
+		link_close_data(s, &fd, p->number);
 	}
 }
 
@@ -173,10 +200,12 @@ data_failed(struct sess *s, const struct ipc_port *p)
 	/* The gate gave up what no client was told yet. */
 	if (p->active == 0 && p->port == s->next_port)
 		s->next_port = 0;
-	if (xfer_waits_for(s, p))
-		xfer_not_connected(s->xfer, (enum ipc_reason)p->reason);
-	else if (sess_waits_for(s, p))
+	if (xfer_waits_for(s, p)) {
+		xfer_not_connected(s->xfer, p);
+	} else if (sess_waits_for(s, p)) {
 		s->endpoint = ENDPOINT_FAILED;
+		s->failed = *p;
+	}
 }
 
 static void
@@ -287,6 +316,7 @@ bool
 link_start(struct worker *w)
 {
 	w->stop_timer.fire = stop_now;
+	w->tells_done = conf_needs_done(&w->conf);
 	ipc_init(&w->gate, INHERIT_GATE);
 	ipc_init(&w->warden, INHERIT_WARDEN);
 	w->gate_watch = (struct loop_watch) { .fd = INHERIT_GATE,

@@ -43,7 +43,7 @@ clock_fired(struct loop_timer *t)
 		control_continue(s);
 		return;
 	}
-	if (s->wait == WAIT_TRANSFER &&
+	if (s->wait == WAIT_TRANSFER && !xfer_is_too_slow(s->xfer) &&
 	    xfer_progress(s->xfer) > s->xfer->acked) {
 		s->xfer->acked = xfer_progress(s->xfer);
 		sess_clock_restart(s);
@@ -204,8 +204,7 @@ sess_close(struct sess *s)
 	if (s->lookup != NULL)
 		lookup_abandon(s->lookup);
 	hash_abandon(s);
-	if (s->data_fd >= 0)
-		close(s->data_fd);
+	link_close_data(s, &s->data_fd, s->data_number);
 	/*
 	 * The gate holds a duplicate: closing ours neither sends a FIN nor
 	 * takes it out of our epoll set.

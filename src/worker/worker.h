@@ -79,6 +79,7 @@ struct worker {
 	uint32_t sessions;
 	uint32_t xfers;		/* also those whose session is gone */
 	struct hash_desk *hash_desk; /* NULL: HASH is off */
+	bool tells_done;	/* the gate counts data connections */
 	bool retired;		/* exit when the last session ends */
 	bool finishing;		/* end sessions as soon as they are idle */
 	struct worker_counters counters;
@@ -142,6 +143,8 @@ struct sess {
 	uint16_t unused;	/* endpoints without a transfer, in a row */
 	unsigned facts;		/* of MLSD */
 	int data_fd;		/* arrived, and not yet a transfer's; or -1 */
+	uint32_t data_number;	/* the gate's name for it */
+	struct ipc_port failed;	/* why there is none: ENDPOINT_FAILED */
 	uint64_t rest;
 	uint64_t range_first, range_last; /* both inclusive */
 	enum hash_algorithm algorithm;	/* of HASH */
@@ -347,6 +350,7 @@ struct xfer {
 	unsigned facts;
 	int fd;			/* the file */
 	int data_fd;
+	uint32_t data_number;	/* the gate's name for it; 0: it knows */
 	uint16_t data_port;	/* which connection we wait for */
 	struct storage *storage;
 	struct storage_dir *dir;
@@ -362,13 +366,15 @@ struct xfer {
 
 /* Takes over the source in *from; the session's endpoint is used up. */
 void xfer_start(struct sess *s, enum xfer_kind kind, struct lookup *from);
-/* The gate has brought the data connection, or not. */
-void xfer_connected(struct xfer *x, int fd);
-void xfer_not_connected(struct xfer *x, enum ipc_reason reason);
+/* The gate has brought the data connection, with its number, or not. */
+void xfer_connected(struct xfer *x, int fd, uint32_t number);
+void xfer_not_connected(struct xfer *x, const struct ipc_port *why);
 /* ABOR: 426, then 226. */
 void xfer_abort(struct xfer *x);
-/* No progress: 426 or 425. */
+/* No progress, or too little of it: 426 or 425. */
 void xfer_stalled(struct xfer *x);
+/* The client's host has taken less than rate.least, and more was there. */
+bool xfer_is_too_slow(const struct xfer *x);
 /* Bytes that the client's host has taken. */
 uint64_t xfer_progress(const struct xfer *x);
 /* The session ends: without a word. */
@@ -444,6 +450,10 @@ void link_tell(struct sess *s, enum ipc_type type, uint16_t port);
 /* Asks the gate for a port, or to drop what the session has there. */
 void link_listen(struct sess *s);
 void link_void(struct sess *s);
+/* The data connection is over: for the gate, where it counts them. */
+void link_done(struct sess *s, uint32_t number);
+/* Closes a data connection of that number; its client sees the end at once. */
+void link_close_data(struct sess *s, int *fd, uint32_t number);
 /* The port on which the gate listens for s already, once; 0: there is none. */
 uint16_t link_next_port(struct sess *s);
 /* Everything gathered for the gate goes out; false: it must wait. */
@@ -456,6 +466,10 @@ void worker_exit_if_empty(struct worker *w);
 
 /* Forgets the data endpoint, at the gate too. */
 void endpoint_void(struct sess *s);
+/* Why there is no data connection, in words; they stand in buf or are fixed. */
+#define ENDPOINT_TEXT_MAX 160
+const char *endpoint_failed_text(const struct sess *s,
+    const struct ipc_port *why, char buf[ENDPOINT_TEXT_MAX]);
 /* A PORT, EPRT or LPRT in a line that is no command as it stands. */
 void endpoint_note_hidden(struct sess *s, struct sv line);
 /* A data address before login: an attempt that someone may want to see. */

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <linux/sockios.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -37,7 +38,10 @@ close_data(struct xfer *x)
 	if (x->data_fd < 0)
 		return;
 	loop_unwatch(&x->w->loop, &x->watch);
-	close(x->data_fd);
+	if (x->s != NULL && x->data_number != 0)
+		link_close_data(x->s, &x->data_fd, x->data_number);
+	else
+		close(x->data_fd); /* shut down, and the gate knows */
 	x->data_fd = -1;
 }
 
@@ -245,11 +249,12 @@ opening_text(const struct xfer *x)
 }
 
 void
-xfer_connected(struct xfer *x, int fd)
+xfer_connected(struct xfer *x, int fd, uint32_t number)
 {
 	struct sess *s = x->s;
 
 	x->data_fd = fd;
+	x->data_number = number;
 	s->refusals = 0;
 	s->unused = 0;
 	reply(s, 150, opening_text(x));
@@ -264,23 +269,16 @@ xfer_connected(struct xfer *x, int fd)
 }
 
 void
-xfer_not_connected(struct xfer *x, enum ipc_reason reason)
+xfer_not_connected(struct xfer *x, const struct ipc_port *why)
 {
-	static const char *const texts[] = {
-		[IPC_OK] = "No data connection.",
-		[IPC_FULL] = "No data connection: no port is free.",
-		[IPC_REFUSED] = "No data connection: your host refused it.",
-		[IPC_TIMEOUT] = "No data connection: nobody came in time.",
-		[IPC_UNREACHABLE] = "No data connection: host unreachable.",
-		[IPC_FORBIDDEN] = "No data connection: not allowed.",
-		[IPC_RATE] = "No data connection: too many failed; wait.",
-		[IPC_BROKEN] = "No data connection: out of resources.",
-	};
+	bool busy = why->reason >= IPC_BUSY;
+	char room[ENDPOINT_TEXT_MAX];
 	struct sess *s = x->s;
-	size_t i = reason < sizeof(texts) / sizeof(texts[0]) ? reason : 0;
 
-	finish(x, 425, texts[i], "not_connected");
-	if (++s->refusals >= s->w->conf.abuse_refusals)
+	finish(x, 425, endpoint_failed_text(s, why, room),
+	    busy ? "busy" : "not_connected");
+	/* That others are served is nothing that he did. */
+	if (!busy && ++s->refusals >= s->w->conf.abuse_refusals)
 		sess_end(s, "Too many failed data connections.");
 	control_continue(s);
 }
@@ -343,10 +341,15 @@ xfer_start(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	restart_forget(s);
 	s->transferred = true;
 	if (x == NULL || endpoint == ENDPOINT_FAILED) {
+		char room[ENDPOINT_TEXT_MAX];
+		const char *text = endpoint != ENDPOINT_FAILED ?
+		    "No data connection." :
+		    endpoint_failed_text(s, &s->failed, room);
+
 		if (x != NULL)
 			xfer_free(x);
 		endpoint_void(s);
-		reply(s, 425, "No data connection.");
+		reply(s, 425, text);
 		return;
 	}
 	/* The endpoint is used up, whatever becomes of the transfer. */
@@ -355,7 +358,7 @@ xfer_start(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	s->data_port = 0;
 	s->xfer = x;
 	if (endpoint == ENDPOINT_CONNECTED) {
-		xfer_connected(x, fd);
+		xfer_connected(x, fd, s->data_number);
 		return;
 	}
 	x->active = endpoint == ENDPOINT_ACTIVE;
@@ -377,14 +380,32 @@ xfer_progress(const struct xfer *x)
 	return sent - (uint64_t)waiting;
 }
 
+/*
+ * Over a data.timeout, since the last look.  Who has taken all that was there
+ * waits for us: a slow disk is not his doing.
+ */
+bool
+xfer_is_too_slow(const struct xfer *x)
+{
+	uint64_t least = x->w->conf.rate_least * x->w->conf.data_timeout_s;
+	uint64_t taken = xfer_progress(x);
+
+	return x->data_fd >= 0 && taken < atomic_load(&x->sent) &&
+	    taken > x->acked && taken - x->acked < least;
+}
+
 /* Makes a running job come back soon; why goes into the event. */
 static void
 cancel(struct xfer *x, const char *why)
 {
 	x->why = why;
 	atomic_store(&x->cancel, true);
-	if (x->data_fd >= 0)
-		shutdown(x->data_fd, SHUT_RDWR);
+	if (x->data_fd < 0)
+		return;
+	shutdown(x->data_fd, SHUT_RDWR);
+	/* It may be a while till the job is back; nothing flows till then. */
+	link_done(x->s, x->data_number);
+	x->data_number = 0;
 }
 
 static void
@@ -417,22 +438,33 @@ xfer_abort(struct xfer *x)
 void
 xfer_stalled(struct xfer *x)
 {
+	const char *text = "Transfer stood still for too long.";
+	const char *result = "stalled";
+	char room[ENDPOINT_TEXT_MAX];
 	struct sess *s = x->s;
 
 	if (x->data_fd < 0) {
 		void_at_gate(x);
-		xfer_not_connected(x, IPC_TIMEOUT);
+		xfer_not_connected(x, &(struct ipc_port) {
+			.reason = IPC_TIMEOUT });
 		return;
 	}
-	cancel(x, "stalled");
+	if (xfer_is_too_slow(x)) {
+		result = "too_slow";
+		text = room;
+		snprintf(room, sizeof(room), "Less than %llu bytes a second "
+		    "for %u s, which is too slow here.",
+		    (unsigned long long)s->w->conf.rate_least,
+		    s->w->conf.data_timeout_s);
+	}
+	cancel(x, result);
 	if (x->running) {
 		x->s = NULL;
 		s->xfer = NULL;
-		reply(s, 426, "Transfer stood still for too long.");
+		reply(s, 426, text);
 		sess_wait_for(s, WAIT_NOTHING);
 	} else {
-		finish(x, 426, "Transfer stood still for too long.",
-		    "stalled");
+		finish(x, 426, text, result);
 	}
 	control_continue(s);
 }

@@ -46,6 +46,8 @@ def limits(row):
     if row["type"] == "choice":
         return ["\nor\n".join(f".Cm {w}" for w in row["unit"].split("|")) +
                 " ."]
+    if row["type"] == "rate":   # most is in thousands
+        return [f"{row['least']} to {int(row['most']) // 1000000}G"]
     if row["type"] in ("text", "path", "user", "name", "file"):
         return [f"at most {row['most']} bytes"]
     return [f"{row['least']} to {row['most']}"]

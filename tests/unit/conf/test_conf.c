@@ -183,6 +183,61 @@ static const struct row rows[] = {
 	{ "passive.ports", "1023-2000", NULL, "is out of range" },
 	{ "passive.ports", "2000-65536", NULL, "is out of range" },
 
+	{ "rate.all", "0", "0" },
+	{ "rate.all", "2000", "2K" },
+	{ "rate.all", "2001", "2001" },
+	{ "rate.all", "1500K", "1500K" },
+	{ "rate.all", "10000K", "10M" },
+	{ "rate.all", "100G", "100G" },
+	{ "rate.all", "1999", NULL,
+	    "\"1999\" is out of range; write 0, or 2000 to 100G bytes a "
+	    "second, as 500K, 10M or 1G" },
+	{ "rate.all", "101G", NULL, "is out of range" },
+	{ "rate.all", "18446744073709551617", NULL, "is out of range" },
+	{ "rate.all", "18446744073709552G", NULL, "is out of range" },
+	{ "rate.all", "", NULL, "is not a rate" },
+	{ "rate.all", "M", NULL, "is not a rate" },
+	{ "rate.all", "1.5M", NULL, "is not a rate" },
+	{ "rate.all", "5m", NULL, "is not a rate" },
+	{ "rate.all", "5MB", NULL, "is not a rate" },
+
+	{ "class", "", "" },
+	{ "class", " a-1_B  10.0.0.0/8 192.0.2.1 2001:db8::/64 ",
+	    "a-1_B 10.0.0.0/8 192.0.2.1/32 2001:db8::/64" },
+	{ "class", "campus", NULL, "names no network" },
+	{ "class", "10.0.0.0/8", NULL, "is not a name" },
+	{ "class", "a.b 10.0.0.0/8", NULL, "is not a name" },
+	{ "class", "abcdefghijklmnopqrstuvwxyzabcde 10.0.0.0/8",
+	    "abcdefghijklmnopqrstuvwxyzabcde 10.0.0.0/8" },
+	{ "class", "abcdefghijklmnopqrstuvwxyzabcdef 10.0.0.0/8", NULL,
+	    "is not a name" },
+	{ "class", "a 10.0.0.1/8", NULL, "write 10.0.0.0/8" },
+	{ "class", "a 2001:db8::/65", NULL, "part of one client's /64" },
+	{ "class", "a 10.0.0.0/8,10.0.0.0/8", NULL, "is not a network" },
+
+	{ "class.limit", "", "" },
+	{ "class.limit", "a sessions.max 5", "a sessions.max 5" },
+	{ "class.limit", "a sessions.max 5 rate.all 5000K",
+	    "a sessions.max 5\nclass.limit = a rate.all 5M" },
+	{ "class.limit", "a", NULL, "sets no limit" },
+	{ "class.limit", "sessions.max 5", NULL, "is not a name" },
+	{ "class.limit", "a sessions.max", NULL, "is not a number" },
+	{ "class.limit", "a sessions.max 0", NULL, "is out of range" },
+	{ "class.limit", "a rate.all 1", NULL, "is out of range" },
+	{ "class.limit", "a rate.least 1", NULL, "is none of the limits" },
+
+	{ "at", "", "" },
+	{ "at", "00:00 rate.all 0", "00:00 rate.all 0" },
+	{ "at", "23:59 a rate.all 5M sessions.max 7",
+	    "23:59 a rate.all 5M\nat = 23:59 a sessions.max 7" },
+	{ "at", "24:00 rate.all 0", NULL, "is not a time of the day" },
+	{ "at", "12:60 rate.all 0", NULL, "is not a time of the day" },
+	{ "at", "8:00 rate.all 0", NULL, "is not a time of the day" },
+	{ "at", "08:00", NULL, "sets no limit" },
+	{ "at", "08:00 a", NULL, "sets no limit" },
+	{ "at", "08:00 a.b rate.all 5M", NULL, "is none of the limits" },
+	{ "at", "rate.all 5M", NULL, "is not a time of the day" },
+
 	{ "sandbox", "require", "require" },
 	{ "sandbox", "best", "best" },
 	{ "sandbox", "Best", NULL, "write require or best" },
@@ -488,6 +543,43 @@ expect_addresses(const struct conf_key *k)
 	expect(k, false, text);
 }
 
+/* "12:00 rate.all 5K rate.all 5K ..." */
+static void
+expect_pairs(const struct conf_key *k, bool good, const char *head,
+    uint32_t count)
+{
+	static char text[8192];
+	size_t n = (size_t)snprintf(text, sizeof(text), "%s", head);
+
+	while (count-- > 0)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		    " rate.all 5K");
+	expect(k, good, text);
+}
+
+static void
+expect_classes(const struct conf_key *k)
+{
+	static struct conf c;
+	char text[4096];
+	size_t n = (size_t)snprintf(text, sizeof(text), "a");
+
+	for (unsigned i = 0; i < CONF_CLASS_NETS_MAX; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		    " 10.0.%u.0/24", i);
+	expect(k, true, text);
+	snprintf(text + n, sizeof(text) - n, " 192.0.2.1");
+	expect(k, false, text);
+	conf_init(&c);
+	for (unsigned i = 0; i <= k->most; i++) {
+		FILE *err = listen_to_err();
+
+		assert_int_equal(conf_set(&c, "class", "a 10.0.0.0/8",
+		    "--option", i > 0, err), i < k->most ? 0 : 1);
+		assert_int_equal(fclose(err), 0);
+	}
+}
+
 static void
 expect_limits(const struct conf_key *k)
 {
@@ -502,6 +594,22 @@ expect_limits(const struct conf_key *k)
 		expect_range(k, true, least, most);
 		expect_range(k, false, least - 1, most);
 		expect_range(k, false, least, most + 1);
+	} else if (k->type == &conf_type_rate) {
+		expect_number(k, true, 0);
+		expect_number(k, true, least);
+		expect_number(k, true, most * 1000);
+		expect_number(k, false, most * 1000 + 1);
+		if (least > 1)
+			expect_number(k, false, least - 1);
+	} else if (k->type == &conf_type_limits) {
+		expect_repeated(k, true, "a", 0);
+		expect_pairs(k, true, "a", k->most);
+		expect_pairs(k, false, "a", k->most + 1);
+	} else if (k->type == &conf_type_steps) {
+		expect_pairs(k, true, "12:00", k->most);
+		expect_pairs(k, false, "12:00", k->most + 1);
+	} else if (k->type == &conf_type_classes) {
+		expect_classes(k);
 	} else if (k->type == &conf_type_listen)
 		expect_item(k, "192.0.2.1:21 ");
 	else if (k->type == &conf_type_nets)
@@ -648,6 +756,12 @@ fill(struct conf *c)
 	assert_int_equal(add_site(c, "c.example \"/a \"\"b\" Hi, \"x\"."), 0);
 	assert_int_equal(set(c, "idle.timeout", "24h"), 0);
 	assert_int_equal(set(c, "passive.ports", "1024-65535"), 0);
+	assert_int_equal(set(c, "rate.all", "12345678K"), 0);
+	assert_int_equal(set(c, "class", "campus 10.0.0.0/8 ::/0"), 0);
+	assert_int_equal(set(c, "class.limit",
+	    "campus rate.all 4K sessions.max 7 transfers.max 8"), 0);
+	assert_int_equal(set(c, "at",
+	    "08:30 sessions.max 7 rate.all 0 rate.session 1001001"), 0);
 	for (unsigned l = 0; l < COUNT(lists); l++) {
 		unsigned most = l == 0 ? CONF_LISTEN_MAX : CONF_NETS_MAX;
 
@@ -1007,6 +1121,46 @@ keys_are_checked_together(void **state)
 	}
 }
 
+static const struct limit_file {
+	const char *text;
+	int problems;
+	const char *why;
+} limit_files[] = {
+	{ "class = a 10.0.0.0/8\nclass.limit = a rate.all 5K\n"
+	  "at = 08:00 a rate.all 6K\nat = 20:00 a rate.all 7K\n", 0, "" },
+	{ "class = a 10.0.0.0/8\nclass = b ::/0\nclass = a 1.2.3.4\n", 1,
+	    "class: a is given twice" },
+	{ "class.limit = a rate.all 5K\n", 1,
+	    "class.limit: a rate.all: there is no class of this name" },
+	{ "at = 08:00 rate.all 5K\n", 1,
+	    "at: rate.all: one step alone holds all day" },
+	{ "at = 08:00 rate.all 5K\nat = 09:00 rate.all 5K\n"
+	  "at = 08:00 rate.all 6K\n", 2, "at: rate.all: is given twice" },
+	{ "sessions.max = 50\nat = 08:00 sessions.max 51\n"
+	  "at = 09:00 sessions.max 50\n", 1, "more than sessions.max" },
+	{ "rate.session = 10K\nrate.least = 5000\n", 0, "" },
+	{ "rate.session = 10K\nrate.least = 5001\n", 1,
+	    "rate.least: is more than half of 10000" },
+	{ "class = a ::/0\nclass.limit = a rate.address 4K\n"
+	  "rate.least = 2001\n", 1, "rate.least: " },
+};
+
+static void
+limits_are_checked_together(void **state)
+{
+	static struct conf c;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(limit_files); i++) {
+		const struct limit_file *f = &limit_files[i];
+
+		init_good(&c);
+		assert_int_equal(read_bytes(&c, f->text, strlen(f->text)), 0);
+		assert_int_equal(check(&c), f->problems);
+		assert_said(f->why);
+	}
+}
+
 static void
 expect_inside(struct conf *c, const char *path)
 {
@@ -1204,6 +1358,7 @@ main(void)
 		cmocka_unit_test(an_unknown_key_cannot_be_set),
 		cmocka_unit_test(the_defaults_need_only_an_archive),
 		cmocka_unit_test(keys_are_checked_together),
+		cmocka_unit_test(limits_are_checked_together),
 		cmocka_unit_test(logs_stay_out_of_the_archive),
 		cmocka_unit_test(a_text_is_read_whole_or_not_at_all),
 		cmocka_unit_test(a_text_that_is_none),

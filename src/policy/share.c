@@ -1,0 +1,57 @@
+/*
+ * policy/share.c: max-min shares, by looking for the level of the water.
+ *
+ * At a level, each has the smaller of his want and the level; the highest at
+ * which the sum fits is found by halving.  That is some forty walks over the
+ * list for any wants at all.  Filling step by step is quicker for most, but
+ * clients who choose their rates could make it one walk for each of them.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "policy/share.h"
+
+#include <stddef.h>
+
+static uint64_t
+least_of(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t
+at_level(const struct share *s, uint64_t level)
+{
+	return least_of(least_of(s->want, s->most), level);
+}
+
+static uint64_t
+sum_at(const struct share *list, uint64_t level)
+{
+	uint64_t sum = 0;
+
+	for (const struct share *s = list; s != NULL; s = s->next)
+		sum += at_level(s, level);
+	return sum;
+}
+
+void
+share_divide(struct share *list, uint64_t whole)
+{
+	uint64_t low = 0, high = whole, left, n = 0;
+
+	for (struct share *s = list; s != NULL; s = s->next, n++)
+		s->rate = s->most;
+	if (whole == SHARE_ALL || n == 0)
+		return;
+	while (low < high) {
+		uint64_t level = high - (high - low) / 2;
+
+		if (sum_at(list, level) <= whole)
+			low = level;
+		else
+			high = level - 1;
+	}
+	left = (whole - sum_at(list, low)) / n;
+	for (struct share *s = list; s != NULL; s = s->next)
+		s->rate = least_of(s->most, at_level(s, low) + left);
+}

@@ -1,0 +1,30 @@
+/*
+ * policy/share.h: dividing what there is among those who want it, max-min:
+ * who wants less than an equal share has what he wants, and the others
+ * divide the rest alike.  Pure arithmetic; units are the caller's.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define SHARE_ALL UINT64_MAX	/* wants whatever there is */
+
+struct share {
+	struct share *next;
+	uint64_t want;
+	uint64_t most;		/* gets no more, whatever is left */
+	uint64_t rate;		/* the outcome */
+};
+
+/*
+ * Sets the rate of each in the list.  Their sum is at most whole, and none
+ * gets less than the smaller of what he wants (and may have) and an equal
+ * share.  What nobody wants is divided alike on top: a want is what was
+ * measured, and its owner may want more a moment later.
+ *
+ * whole SHARE_ALL: each gets his most.  Else whole times the list's length
+ * must fit into 64 bits.
+ */
+void share_divide(struct share *list, uint64_t whole);
