@@ -45,7 +45,8 @@
 #ifndef __has_feature
 #define __has_feature(x) 0
 #endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer) || \
+    defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
 #define WITH_SANITIZERS 1
 #include <sanitizer/lsan_interface.h>
 #else
@@ -76,7 +77,7 @@ struct rule {
 #define ARG_LACKS(i, bit) { i, SCMP_CMP_MASKED_EQ, bit, 0 }
 
 /*
- * Reports of ASan and UBSan come whole, but without symbols: those need files
+ * Reports of sanitizers come whole, but without symbols: those need files
  * or a symbolizer's process.  Only the bounds of a thread's stack ask for
  * more than we allow (pthread_getattr_np).  Not in a release.
  */

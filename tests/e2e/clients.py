@@ -1,0 +1,705 @@
+# tests/e2e/clients.py: how the FTP clients that people use are told what to do.
+# SPDX-License-Identifier: Apache-2.0
+"""A class for each client.  What it has no function for is absent here, with
+the reason in `lacks`; what it tries and gets wrong is in `fails`, with what
+is then seen.  test_interop.py does the looking.
+
+Names are bytes: an archive may hold any, and every client gets the same ones.
+"""
+
+import os
+import shutil
+import subprocess
+import urllib.parse
+
+# What every cell of the matrix asks for.
+ACTIONS = {
+    "get": "g", "resume": "r", "list": "l", "tree": "t", "names": "n",
+    "early": "c", "empty": "e", "big": "b", "missing": "m", "ascii": "a"}
+
+
+class Job:
+    """One client against the server, in one mode, over one family."""
+
+    def __init__(self, server, cell, active, v6, folder):
+        self.host = "::1" if v6 else "127.0.0.1"
+        self.port = server.port
+        self.literal = f"[{self.host}]" if v6 else self.host
+        self.base = cell.encode()
+        self.active = active
+        self.passive = not active
+        self.v6 = v6
+        self.folder = folder
+        self.patience = 20
+
+    def path(self, name):
+        return self.base + b"/" + name
+
+    def url(self, name, more=""):
+        return (f"ftp://{self.literal}:{self.port}/"
+                f"{urllib.parse.quote(self.path(name))}{more}")
+
+
+def run(argv, j, stdin=b""):
+    """The client, with no configuration but its own."""
+    home = j.folder / "home"
+    home.mkdir(exist_ok=True)
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8",
+           "LC_ALL": "C.UTF-8"}
+    return subprocess.run(
+        [w if isinstance(w, bytes) else os.fsencode(str(w)) for w in argv],
+        cwd=j.folder, env=env, input=stdin, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, timeout=j.patience)
+
+
+def into_head(argv, j):
+    """Its standard output is closed after a little of what it would say."""
+    return run(["bash", "-c", '"$@" 2>&3 | head -c 1000 | wc -c', "bash",
+                *argv], j)
+
+
+LINKS = ("latest/t2m.grib2", "sub/link.nc")
+# Without reading RFC 854: 0xff is a byte of Telnet's.
+TELNET = {b"\xff\xfe.nc": "does not double 0xff on the control connection"}
+
+
+class Client:
+    families = ("ipv4", "ipv6")
+    modes = ("passive", "active")
+    lacks = {}		# action: the reason
+    fails = {}		# action: (the reason, what is seen)
+    no_cell = {}	# (mode, family): the reason
+    names_fail = TELNET	# name: the reason
+    resumes_at_blocks = False	# goes back to the beginning of its own piece
+    exits_well = False	# ... whatever the server said
+    tree_lacks = ()	# what a mirror leaves out
+    tree_renames = {}
+    after_early = None	# "shown", "after": the next file; "pieces": the whole
+
+    def __init__(self):
+        self.name = type(self).__name__
+
+    # fetch(j, pairs, resume, ascii): each remote name into its own file
+
+
+class curl(Client):
+    lacks = {"tree": "fetches files, not trees"}
+
+    def start(self, j):
+        return ["curl", "-sS", *(["-P", "-"] if j.active else [])]
+
+    def fetch(self, j, pairs, resume=False, ascii=False):
+        each = [word for name, out in pairs
+                for word in ("-o", out, j.url(name))]
+        return run([*self.start(j), *(["-C", "-"] if resume else []),
+                    *(["-B"] if ascii else []), *each], j)
+
+    def list(self, j, name):
+        return run([*self.start(j), j.url(name + b"/")], j)
+
+    def early(self, j, name):
+        return into_head([*self.start(j), j.url(name)], j)
+
+
+class wget(Client):
+    tree_lacks = ("latest/t2m.grib2", "odd/ leading blank")
+    tree_renames = {"odd/%41.nc": "odd/A.nc"}
+    names_fail = TELNET | {b"%41.nc": "decodes it"}
+    fails = {"ascii": ("leaves CR LF as they come", "lines is 53890 bytes")}
+
+    def start(self, j):
+        return ["wget", "-nv", "--tries=1", "-T10",
+                *(["--no-passive-ftp"] if j.active else [])]
+
+    def fetch(self, j, pairs, resume=False, ascii=False):
+        kind = ";type=a" if ascii else ""
+        if len(pairs) == 1:
+            (name, out), = pairs
+            if resume:
+                os.rename(out, out.parent / os.fsdecode(name))
+            done = run([*self.start(j), *(["-c"] if resume else []),
+                        *(["-P", out.parent] if resume else ["-O", out]),
+                        j.url(name, kind)], j)
+            if resume:
+                os.rename(out.parent / os.fsdecode(name), out)
+            return done
+        return run([*self.start(j), "-nH", "--restrict-file-names=nocontrol",
+                    "-nd", "-P", os.path.dirname(pairs[0][1]), "-i", "-"], j,
+                   "".join(j.url(n) + "\n" for n, _ in pairs).encode())
+
+    def list(self, j, name):
+        return run([*self.start(j), "-O", "-", j.url(name + b"/")], j)
+
+    def tree(self, j, name, out):
+        return run([*self.start(j), "-r", "-nH", "--cut-dirs=2",
+                    "--restrict-file-names=nocontrol", "-P", out,
+                    j.url(name + b"/")], j)
+
+    def early(self, j, name):
+        return into_head([*self.start(j), "-O", "-", j.url(name)], j)
+
+
+class lftp(Client):
+    after_early = "shown"
+    names_fail = {}
+    no_cell = {("active", "ipv6"): "names its own address as ::, which is "
+                                   "refused"}
+
+    def script(self, j, *lines):
+        words = [b"set net:max-retries 1; set net:timeout 10;"
+                 b"set net:reconnect-interval-base 1;"
+                 b"set ftp:passive-mode " +
+                 (b"no" if j.active else b"yes"),
+                 f"open -p {j.port} ftp://{j.literal}".encode(), *lines]
+        return run(["lftp", "-c", b";\n".join(words)], j)
+
+    @staticmethod
+    def quoted(name):
+        name = os.fsencode(name)
+        for byte in (b"\\", b'"'):
+            name = name.replace(byte, b"\\" + byte)
+        return b'"' + name + b'"'
+
+    def fetch(self, j, pairs, resume=False, ascii=False):
+        flags = b"-c " if resume else b"-a " if ascii else b""
+        return self.script(j, *(
+            b"get " + flags + self.quoted(j.path(name)) + b" -o " +
+            self.quoted(out) for name, out in pairs))
+
+    def list(self, j, name):
+        return self.script(j, b"ls " + j.path(name))
+
+    def tree(self, j, name, out):
+        return self.script(j, b"mirror --parallel=3 " + j.path(name) +
+                           b" " + os.fsencode(out))
+
+    def early(self, j, name):
+        return self.script(j, b"cat " + j.path(name) + b" | head -c 1000 | "
+                           b"wc -c", b"cat " + j.path(b"README"))
+
+
+class tnftp(Client):
+    after_early = "shown"
+    names_fail = TELNET | dict.fromkeys((b"star*", b"que?n", b"[brackets]"),
+                                        "takes it for a pattern")
+    lacks = {"tree": "fetches files, not trees"}
+
+    def fetch(self, j, pairs, resume=False, ascii=False):
+        mode = "-A" if j.active else "-p"
+        done = None
+        for name, out in pairs:
+            done = run(["tnftp", mode, "-V", *(["-R"] if resume else []),
+                        "-o", out, j.url(name, ";type=a" if ascii else "")],
+                       j)
+        return done
+
+    def script(self, j, *lines):
+        return run(["tnftp", "-A" if j.active else "-p", "-n", j.host,
+                    j.port], j, b"\n".join([
+                        b"user anonymous test@example.org", b"binary",
+                        *lines, b"quit\n"]))
+
+    def list(self, j, name):
+        return self.script(j, b"ls " + j.path(name))
+
+    def early(self, j, name):
+        return self.script(
+            j, b"get " + j.path(name) + b' "| head -c 1000 | wc -c"',
+            b"get " + j.path(b"README") + b" -")
+
+
+class inetutils(Client):
+    after_early = "shown"
+    exits_well = True
+    lacks = {"tree": "fetches files, not trees"}
+    names_fail = TELNET | {
+        b'a "quoted" name': "has no way to write a double quote"}
+
+    def script(self, j, *lines):
+        return run(["inetutils-ftp", "-n", "-i", "-v",
+                    *([] if j.active else ["--passive"]), j.host, j.port], j,
+                   b"\n".join([b"user anonymous test@example.org", b"binary",
+                               *lines, b"quit\n"]))
+
+    @staticmethod
+    def quoted(name):
+        return b'"' + os.fsencode(name) + b'"'
+
+    def fetch(self, j, pairs, resume=False, ascii=False):
+        verb = b"reget " if resume else b"get "
+        return self.script(j, *([b"ascii"] if ascii else []), *(
+            verb + self.quoted(j.path(name)) + b" " + self.quoted(out)
+            for name, out in pairs))
+
+    def list(self, j, name):
+        return self.script(j, b"ls " + j.path(name))
+
+    def early(self, j, name):
+        return self.script(
+            j, b"get " + j.path(name) + b' "| head -c 1000 | wc -c"',
+            b"get " + j.path(b"README") + b" -")
+
+
+class ncftp(Client):
+    """ncftpget and ncftpls."""
+    tree_lacks = LINKS
+    no_cell = dict.fromkeys((("passive", "ipv6"), ("active", "ipv6")),
+                            "has no IPv6")
+
+    def start(self, j, program):
+        return [program, "-t10", *(["-r0"] if program == "ncftpget" else []),
+                "-E" if j.active else "-F", "-P", j.port]
+
+    def fetch(self, j, pairs, resume=False, ascii=False):
+        start = [*self.start(j, "ncftpget"), "-V", *(["-a"] if ascii else [])]
+        if len(pairs) == 1:
+            (name, out), = pairs
+            return run([*start, "-C", j.host, j.path(name), out], j)
+        return run([*start, j.host, os.path.dirname(pairs[0][1]),
+                    *(j.path(name) for name, _ in pairs)], j)
+
+    def list(self, j, name):
+        return run([*self.start(j, "ncftpls"), "-l",
+                    j.url(name + b"/")], j)
+
+    def tree(self, j, name, out):
+        out.mkdir()
+        done = run([*self.start(j, "ncftpget"), "-V", "-R", "-T", j.host, out,
+                    j.path(name)], j)
+        (out / os.fsdecode(name)).rename(out.parent / "renamed")
+        out.rmdir()
+        (out.parent / "renamed").rename(out)
+        return done
+
+    def early(self, j, name):
+        return into_head([*self.start(j, "ncftpget"), "-V", "-c", j.host,
+                          j.path(name)], j)
+
+
+class aria2(Client):
+    after_early = "pieces"
+    resumes_at_blocks = True
+    names_fail = TELNET | {b" leading blank": "leaves the blank out"}
+    fails = {"ascii": ("leaves CR LF as they come", "lines is 53890 bytes")}
+    lacks = {"list": "has no listing", "tree": "fetches files, not trees"}
+
+    def start(self, j):
+        # Held up for longer than the server's patience, it reads 150 and 226
+        # at one go, loses the second, and waits for its time-out.
+        return ["aria2c", "--no-conf", "--file-allocation=none", "-t3",
+                f"--ftp-pasv={str(j.passive).lower()}"]
+
+    def fetch(self, j, pairs, resume=False, ascii=False):
+        lines = b"".join(
+            f"{j.url(name)}\n".encode() + b" dir=" +
+            os.path.dirname(os.fsencode(out)) + b"\n out=" +
+            os.path.basename(os.fsencode(out)) + b"\n"
+            for name, out in pairs)
+        return run([*self.start(j), "-s1", "-j4",
+                    *(["-c"] if resume else []),
+                    *(["--ftp-type=ascii"] if ascii else []), "-i", "-"], j,
+                   lines)
+
+    def early(self, j, name):
+        """In pieces: it leaves each before its end."""
+        return run([*self.start(j), "-s4", "-x4", "-k1M", "-d", j.folder,
+                    "-o", "pieces", j.url(name)], j)
+
+
+class rclone(Client):
+    modes = ("passive",)
+    tree_lacks = LINKS
+    lacks = {"ascii": "binary only"}
+    disguised = None
+
+    def start(self, j):
+        if self.disguised is None:	# it takes a password no other way
+            self.disguised = run(["rclone", "obscure", "test@example.org"],
+                                 j).stdout.decode().strip()
+        return ["rclone", "--config", "", "--retries=1", "--ftp-host",
+                j.literal, "--ftp-port", j.port, "--ftp-user", "anonymous",
+                "--ftp-pass", self.disguised]
+
+    def fetch(self, j, pairs, resume=False, ascii=False):
+        if len(pairs) == 1:
+            (name, out), = pairs
+            if resume:	# of a file it cannot, of a stream it can
+                at = out.stat().st_size
+                done = run([*self.start(j), "cat", "--offset", at,
+                            b":ftp:" + j.path(name)], j)
+                with out.open("ab") as file:
+                    file.write(done.stdout)
+                return done
+            return run([*self.start(j), "copyto", b":ftp:" + j.path(name),
+                        out], j)
+        return run([*self.start(j), "copy",
+                    b":ftp:" + j.path(os.path.dirname(pairs[0][0])),
+                    os.path.dirname(pairs[0][1])], j)
+
+    def list(self, j, name):
+        return run([*self.start(j), "lsf", b":ftp:" + j.path(name)], j)
+
+    def tree(self, j, name, out):
+        # Links it takes for files, of their own size, and fails.
+        return run([*self.start(j), "sync", "--create-empty-src-dirs",
+                    "--exclude", "/latest", "--exclude", "link.nc",
+                    b":ftp:" + j.path(name), out], j)
+
+    def early(self, j, name):
+        return run([*self.start(j), "cat", "--count", "1000",
+                    b":ftp:" + j.path(name)], j)
+
+
+class axel(Client):
+    after_early = "pieces"
+    modes = ("passive",)
+    no_cell = {("passive", "ipv6"): "sends PASV there too, is told 425, and "
+                                    "tries for ever"}
+    lacks = {"list": "has no listing", "tree": "fetches files, not trees",
+             "resume": "goes on from a file of its own alone",
+             "big": "goes on from a file of its own alone",
+             "ascii": "binary only"}
+    fails = {"empty": ("divides by the size", "exit status -8|status 1")}
+
+    def fetch(self, j, pairs, resume=False, ascii=False):
+        done = None
+        for name, out in pairs:
+            # It decodes nothing.
+            done = run(["axel", "-q", "-n1", "-o", out,
+                        j.url(b"").encode() + name], j)
+        return done
+
+    def early(self, j, name):
+        return run(["axel", "-q", "-n3", "-o", j.folder / "pieces",
+                    j.url(name)], j)
+
+
+class yafc(Client):
+    after_early = "shown"
+    modes = ("passive",)
+    exits_well = True
+    tree_lacks = ("latest/t2m.grib2",)
+    names_fail = TELNET | {b"caf\xe9.nc": "wants UTF-8"}
+
+    def script(self, j, *lines):
+        return run(["yafc", "--norc", "--anon",
+                    f"ftp://anonymous:test@{j.literal}:{j.port}"], j,
+                   b"\n".join([*lines, b"close", b"quit\n"]))
+
+    def fetch(self, j, pairs, resume=False, ascii=False):
+        flags = b"-R " if resume else b"-f "
+        if ascii:
+            flags += b"--type=ascii "
+        return self.script(j, *(
+            b"get " + flags + b"-o " + lftp.quoted(out) + b" " +
+            lftp.quoted(j.path(name)) for name, out in pairs))
+
+    def list(self, j, name):
+        return self.script(j, b"ls -l " + j.path(name))
+
+    def tree(self, j, name, out):
+        return self.script(j, b"cd " + j.base, b"get -r -f " + name)
+
+    def early(self, j, name):
+        return self.script(
+            j, b"cat " + j.path(name) + b" | head -c 1000 | wc -c",
+            b"cat " + j.path(b"README"))
+
+
+# ---- libraries: scripts that take words of five: what, remote, local,
+# offset, type
+
+class Library(Client):
+    start = ()
+    tree_lacks = LINKS
+    after_early = "after"
+
+    def script(self, j, *steps):
+        words = [word for step in steps for word in step]
+        return run([*self.start, j.host, j.port, int(j.passive), *words], j)
+
+    def fetch(self, j, pairs, resume=False, ascii=False):
+        return self.script(j, *(
+            ("get", j.path(name), out,
+             os.stat(out).st_size if resume else 0, "a" if ascii else "i")
+            for name, out in pairs))
+
+    def list(self, j, name):
+        return self.script(j, ("list", j.path(name), "", 0, "a"))
+
+    def tree(self, j, name, out):
+        return self.script(j, ("tree", j.path(name), out, 0, "i"))
+
+    def early(self, j, name):
+        return self.script(
+            j, ("early", j.path(name), "", 0, "i"),
+            ("get", j.path(b"README"), j.folder / "after", 0, "i"))
+
+
+class ftplib(Library):
+    start = ("/usr/bin/python3", "-c", r"""
+import ftplib, os, sys
+host, port, passive = sys.argv[1:4]
+words = [os.fsencode(word).decode("latin-1") for word in sys.argv[4:]]
+ftp = ftplib.FTP(encoding="latin-1")
+ftp.connect(host, int(port), timeout=10)
+ftp.login()
+ftp.set_pasv(passive == "1")
+status = 0
+
+def local(name):
+    return name.encode("latin-1")
+
+def get(remote, out, offset="0", kind="i"):
+    if kind == "a":
+        with open(local(out), "wb") as file:
+            ftp.retrlines("RETR " + remote, lambda line: file.write(
+                line.encode("latin-1") + b"\n"))
+        return
+    with open(local(out), "ab") as file:
+        ftp.retrbinary("RETR " + remote, file.write, rest=int(offset) or None)
+
+def tree(remote, out):
+    os.mkdir(local(out))
+    for name, facts in list(ftp.mlsd(remote)):
+        if facts["type"] == "dir":
+            tree(remote + "/" + name, out + "/" + name)
+        elif facts["type"] == "file":
+            get(remote + "/" + name, out + "/" + name)
+
+def early(remote):
+    data = ftp.transfercmd("RETR " + remote)
+    data.recv(1000)
+    data.close()
+    try:
+        print(ftp.voidresp())
+    except ftplib.Error as error:
+        print(error)
+
+for i in range(0, len(words), 5):
+    what, remote, out, offset, kind = words[i:i + 5]
+    try:
+        if what == "get":
+            get(remote, out, offset, kind)
+        elif what == "list":
+            ftp.dir(remote)
+        elif what == "tree":
+            tree(remote, out)
+        else:
+            early(remote)
+    except ftplib.Error as error:
+        print(what, remote, error)
+        status = 5
+ftp.quit()
+sys.exit(status)
+""")
+
+
+class net_ftp(Library):
+    """Perl's Net::FTP."""
+    start = ("perl", "-MNet::FTP", "-e", r"""
+        my ($host, $port, $passive) = splice @ARGV, 0, 3;
+        my $ftp = Net::FTP->new($host, Port => $port, Passive => $passive,
+            Timeout => 10) or die $@;
+        my $status = 0;
+        $ftp->login('anonymous', 'test@example.org') or die $ftp->message;
+        $ftp->binary;
+        sub tree {
+            my ($remote, $out) = @_;
+            mkdir $out;
+            for my $line ($ftp->dir($remote)) {
+                my ($mode, $name) =
+                    $line =~ /^(\S+)(?:\s+\S+){7} (.*)$/ or next;
+                $name =~ s/ -> .*// if $mode =~ /^l/;
+                if ($mode =~ /^-/) {
+                    $ftp->get("$remote/$name", "$out/$name")
+                        or die $ftp->message;
+                } elsif ($mode =~ /^d/) {
+                    tree("$remote/$name", "$out/$name");
+                }
+            }
+        }
+        while (my ($what, $remote, $out, $offset, $type) =
+            splice @ARGV, 0, 5) {
+            my $good = 1;
+            if ($what eq 'get') {
+                $ftp->ascii if $type eq 'a';
+                $good = $ftp->get($remote, $out, $offset || undef);
+                $ftp->binary if $type eq 'a';
+            } elsif ($what eq 'list') {
+                print "$_\n" for $ftp->dir($remote);
+            } elsif ($what eq 'tree') {
+                tree($remote, $out);
+            } else {
+                my $data = $ftp->retr($remote) or die $ftp->message;
+                $data->read(my $bytes, 1000);
+                $data->close;	# it sends ABOR
+                print $ftp->code, ' ', $ftp->message;
+            }
+            print("$what $remote: ", $ftp->message), $status = 5 if !$good;
+        }
+        $ftp->quit;
+        exit $status;
+        """)
+
+
+class ruby(Library):
+    start = ("ruby", "-rnet/ftp", "-e", r"""
+        host, port, passive, *words = ARGV.map(&:b)
+        ftp = Net::FTP.new
+        ftp.passive = passive == '1'
+        ftp.connect(host, port.to_i)
+        ftp.login
+        status = 0
+        tree = lambda do |remote, out|
+          Dir.mkdir(out)
+          ftp.mlsd(remote).each do |entry|
+            name = entry.pathname.b
+            if entry.directory? && !%w[. ..].include?(name)
+              tree.call("#{remote}/#{name}", "#{out}/#{name}")
+            elsif entry.file?
+              ftp.getbinaryfile("#{remote}/#{name}", "#{out}/#{name}")
+            end
+          end
+        end
+        words.each_slice(5) do |what, remote, out, offset, type|
+          case what
+          when 'get'
+            ftp.resume = offset != '0'
+            type == 'a' ? ftp.gettextfile(remote, out)
+                        : ftp.getbinaryfile(remote, out)
+            ftp.resume = false
+          when 'list' then puts ftp.list(remote)
+          when 'tree' then tree.call(remote, out)
+          else
+            catch(:enough) do
+              ftp.retrbinary("RETR #{remote}", 1000) { throw :enough }
+            end
+            puts(begin ftp.send(:voidresp) rescue $!.message end)
+          end
+        rescue Net::FTPError => error
+          puts "#{what} #{remote}: #{error.message}"
+          status = 5
+        end
+        ftp.quit
+        exit status
+        """)
+
+
+class php(Library):
+    """PHP's ext/ftp."""
+    start = ("php", "-r", r"""
+        [, $host, $port, $passive] = $argv;
+        $words = array_slice($argv, 4);
+        $c = ftp_connect($host, (int)$port, 10) or exit(2);
+        ftp_login($c, 'anonymous', 'test@example.org') or exit(3);
+        ftp_pasv($c, (bool)$passive) or exit(4);
+        $status = 0;
+        function tree($c, $remote, $out) {
+            mkdir($out);
+            foreach (ftp_mlsd($c, $remote) as $e) {
+                $from = "$remote/{$e['name']}";
+                $to = "$out/{$e['name']}";
+                if ($e['type'] === 'dir')
+                    tree($c, $from, $to);
+                elseif ($e['type'] === 'file')
+                    ftp_get($c, $to, $from, FTP_BINARY) or exit(6);
+            }
+        }
+        foreach (array_chunk($words, 5) as [$what, $remote, $out, $from,
+            $type]) {
+            $good = true;
+            if ($what === 'get')
+                $good = ftp_get($c, $out, $remote,
+                    $type === 'a' ? FTP_ASCII : FTP_BINARY, (int)$from);
+            elseif ($what === 'list')
+                print implode("\n", ftp_rawlist($c, $remote));
+            elseif ($what === 'tree')
+                tree($c, $remote, $out);
+            else {
+                ftp_nb_get($c, '/dev/null', $remote, FTP_BINARY);
+                $c = null;	// the one way out of a transfer
+                $c = ftp_connect($host, (int)$port, 10) or exit(2);
+                ftp_login($c, 'anonymous', 'test@example.org') or exit(3);
+                ftp_pasv($c, (bool)$passive) or exit(4);
+            }
+            if (!$good)
+                $status = 5;
+        }
+        ftp_close($c);
+        exit($status);
+        """, "--")
+
+
+class php_stream(Library):
+    """PHP's ftp:// wrapper."""
+    modes = ("passive",)
+    lacks = {"ascii": "binary only"}
+    tree_lacks = ("odd/#hash", "odd/que?n")
+    names_fail = TELNET | dict.fromkeys((b"#hash", b"que?n"),
+                                        "takes it for a part of the URL")
+    start = ("php", "-r", r"""
+        [, $host, $port] = $argv;
+        $words = array_slice($argv, 4);
+        $host = strpos($host, ':') === false ? $host : "[$host]";
+        $status = 0;
+        function url($path) {
+            global $host, $port;
+            return "ftp://$host:$port/$path";	// it decodes nothing
+        }
+        function get($remote, $out, $from) {
+            $c = stream_context_create(['ftp' => ['resume_pos' => $from]]);
+            $in = fopen(url($remote), 'r', false, $c);
+            if (!$in)
+                return false;
+            $to = fopen($out, 'a') or exit(3);
+            return stream_copy_to_stream($in, $to) !== false;
+        }
+        function tree($remote, $out) {
+            mkdir($out);
+            foreach (scandir(url($remote)) as $name) {
+                if (strpbrk($name, '#?'))
+                    continue;	// that would be the directory again
+                if (is_dir(url("$remote/$name")))
+                    tree("$remote/$name", "$out/$name");
+                else
+                    get("$remote/$name", "$out/$name", 0) or exit(6);
+            }
+        }
+        foreach (array_chunk($words, 5) as [$what, $remote, $out, $from,
+            $type]) {
+            $good = true;
+            if ($what === 'get')
+                $good = get($remote, $out, (int)$from);
+            elseif ($what === 'list')
+                print implode("\n", scandir(url($remote)));
+            elseif ($what === 'tree')
+                tree($remote, $out);
+            else {
+                $in = fopen(url($remote), 'r');
+                fread($in, 1000);
+                fclose($in);
+            }
+            if (!$good)
+                $status = 5;
+        }
+        exit($status);
+        """, "--")
+
+
+CLIENTS = [c() for c in (curl, wget, lftp, tnftp, inetutils, ncftp, aria2,
+                         rclone, axel, yafc, ftplib, net_ftp, ruby, php,
+                         php_stream)]
+
+# Those that people use and that are not run here.
+ABSENT = {"nmap": "it probes; two tests of its own",
+          "basic-ftp": "not in Debian 12",
+          "FileZilla": "a window program only",
+          "Windows ftp.exe": "not for Linux"}
+
+
+def installed(client):
+    programs = {"inetutils": "inetutils-ftp", "ncftp": "ncftpget",
+                "aria2": "aria2c", "ftplib": "/usr/bin/python3",
+                "net_ftp": "perl", "php_stream": "php"}
+    return shutil.which(programs.get(client.name, client.name))
