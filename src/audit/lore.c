@@ -59,11 +59,15 @@ static const struct sign signs[] = {
 	/* SFTPGo; the library beneath it, ftpserverlib, says the second */
 	{ IN_STAT, "SFTPGo ", SERVER_sftpgo, true, "SFTPGo " },
 	{ IN_FEAT, "These are my features", SERVER_sftpgo, false, NULL },
+	/*
+	 * Portcullis gives no name: its HELP is its own, and is no proof.
+	 * It has CSID and RANG as ProFTPD has, so it comes before.
+	 */
+	{ IN_HELP, "214-Commands (HELP and one of them says more):",
+	  SERVER_portcullis, false, NULL },
 	/* ProFTPD 1.3.8; its HELP is BSD's, as wu-ftpd's and inetutils' are */
 	{ IN_FEAT, "\n CSID", SERVER_proftpd, false, NULL },
 	{ IN_FEAT, "\n RANG STREAM", SERVER_proftpd, false, NULL },
-	/* Portcullis gives no name: its HELP is its own, and is no proof */
-	{ IN_HELP, "214-Commands:", SERVER_portcullis, false, NULL },
 	/* What anybody can write into a greeting */
 	{ IN_BANNER, "vsFTPd", SERVER_vsftpd, true, "vsFTPd " },
 	{ IN_BANNER, "ProFTPD", SERVER_proftpd, true, "ProFTPD " },

@@ -533,6 +533,7 @@ def test_b17_memory_sanitizer_finds_the_parsers_clean(tmp_path, target):
          f"{ROOT}/tests/fuzz/fuzz_{target}.c",
          f"{ROOT}/tests/fuzz/standalone_main.c",
          *sorted((ROOT / "src/proto").glob("*.c")),
+         ROOT / "src/base/hostname.c",
          ROOT / "src/base/sv.c", ROOT / "src/base/addr.c", "-o", program],
         capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -896,11 +897,12 @@ def test_f16_a_jump_of_the_clock_ends_nothing(jumping, years):
 
 
 def test_f16_timers_know_no_wall_clock():
-    """The one clock of all timers is BOOTTIME; the wall's is for text."""
+    """The one clock of all timers is BOOTTIME; the wall's is for text, and
+    for the steps of the day."""
     assert "clock_gettime(CLOCK_BOOTTIME" in \
         (ROOT / "src/base/loop.c").read_text()
     for folder in ("base", "gate", "worker", "warden"):
         for path in (ROOT / "src" / folder).glob("*.c"):
             for line in path.read_text().splitlines():
                 if "CLOCK_REALTIME" in line or re.search(r"\btime\(", line):
-                    assert re.search("now_s|text|log", line), (path, line)
+                    assert re.search("now_s|text|log|minute", line), (path, line)

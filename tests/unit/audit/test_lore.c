@@ -67,7 +67,7 @@ static const struct {
 	  SERVER_microsoft, false, "" },
 	{ "220 FTP server ready.\r\n", "215 UNIX Type: L8\r\n",
 	  "211-Features:\r\n EPRT\r\n UTF8\r\n211 End.\r\n",
-	  "214-Commands:\r\n ABOR ALLO \r\n214 End.\r\n", NULL,
+	  "214-Commands (HELP and one of them says more):\r\n ABOR \r\n214 End.\r\n", NULL,
 	  SERVER_portcullis, false, "" },
 	/* a greeting that claims what the rest denies */
 	{ "220 ProFTPD 1.3.8 Server\r\n", NULL, NULL, NULL, "211-FTP server "
