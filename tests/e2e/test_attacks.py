@@ -544,11 +544,12 @@ def test_b17_memory_sanitizer_finds_the_parsers_clean(tmp_path, target):
 
 # ---- C02, C13: who is asked for a password
 
-def test_c02_c13_every_named_user_is_refused_alike_and_late(shared):
+def test_c02_c06_c13_every_named_user_is_refused_alike_and_late(shared):
     """At USER already: so no password is ever sent in the clear, and who
     exists is not to be learnt."""
     names = ["root", "nobody", "ftp ", "postgres", "%n", "x" * 4000, "é",
-             "anonymous2"]
+             "anonymous2", "' OR 1=1 --", "x'; DROP TABLE users;",
+             "%u@%h"]
     seen, early = set(), []
 
     def ask(name):
@@ -566,6 +567,68 @@ def test_c02_c13_every_named_user_is_refused_alike_and_late(shared):
         one.join(30)
     assert len(seen) == 1 and seen.pop().code == 530
     assert not early
+
+
+# ---- A16, C05, D05, D06: what is not there cannot be had
+
+V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc6\x33\x64\x07\x7f\0\0\1" \
+     b"\x30\x39\0\x15"
+
+
+@pytest.mark.parametrize("header", [
+    b"PROXY TCP4 198.51.100.7 127.0.0.1 12345 21\r\n",
+    b"PROXY TCP6 2001:db8::7 ::1 12345 21\r\n", b"PROXY UNKNOWN\r\n", V2])
+def test_a16_nobody_says_for_another_who_he_is(unharmed, header):
+    with unharmed.control() as c:
+        c.send(header)
+        c.read()
+        with contextlib.suppress(EOFError, ConnectionError):
+            c.send("USER ftp\r\nPASS x\r\nPORT 198,51,100,7,200,1\r\n")
+            codes = replies_until_closed_at(c, 504)
+            assert set(codes) <= {230, 331, 500, 501, 421, 504, 221}, codes
+            assert c.cmd("PORT 198,51,100,7,200,1").code == 504
+    told = {e["src_ip"] for e in unharmed.events()
+            if "src_ip" in e}
+    assert "198.51.100.7" not in told and told
+
+
+def replies_until_closed_at(c, last):
+    codes = []
+    while codes[-1:] != [last]:
+        codes.append(c.read().code)
+    return codes
+
+
+@pytest.mark.parametrize("line,codes", [
+    ("USER", {501}), ("USER ", {501}), ("USER  ", {501, 530}),
+    ("PASS", {503}), ("PASS ", {503})])
+def test_c05_an_empty_name_or_password_opens_nothing(unharmed, line, codes):
+    with unharmed.control() as c:
+        c.read()
+        assert c.cmd(line).code in codes
+        assert c.cmd("PWD").code == 530
+
+
+@pytest.mark.parametrize("between", [
+    "", "NOOP\r\n", "RNFR pub/README\r\n", "RNFR pub/README\r\nNOOP\r\n",
+    "RNFR nowhere\r\n"])
+def test_d05_nothing_is_renamed(unharmed, between):
+    with unharmed.login() as c:
+        c.send(between + "RNTO pub/other\r\nPWD\r\n")
+        codes = replies_until_closed_at(c, 257)
+        assert codes[-2] == 503 and set(codes[:-2]) <= {200, 550}, codes
+        assert c.cmd("SIZE pub/README").code == 213
+        assert c.cmd("SIZE pub/other").code == 550
+
+
+@pytest.mark.parametrize("words", [
+    "CHMOD 777 pub/README", "CPFR pub/README", "CPTO x", "EXEC id", "SYMLINK "
+    "/etc/passwd x", "MKDIR x", "UTIME 20200101000000 pub/README",
+    "CHGRP 0 pub", "UMASK 0", "INDEX x", "ZONE", "RMDIR pub", "SU x"])
+def test_d06_site_acts_on_no_file(unharmed, words):
+    with unharmed.login() as c:
+        assert c.cmd(f"SITE {words}").code // 100 == 5
+        assert c.fetch("RETR pub/README") == b"One line.\nAnother.\n"
 
 
 # ---- F01, F02: connections without end
