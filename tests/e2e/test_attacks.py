@@ -63,8 +63,14 @@ def shared(room):
     server = make_site(room, {"banner": "%s%n%x here, 100%."})
     server.first_worker, = server.children("portcullis-worker")
     server.first_gate, = server.children("portcullis-gate")
+    server.sockets = sockets(server) if IS_ROOT else None
     yield server
     assert server.stop() == 0
+
+
+def sockets(server):
+    """How many the gate and the worker hold; with no session, few."""
+    return [sockets_of(server.first_gate), sockets_of(server.first_worker)]
 
 
 def sockets_of(pid):
@@ -80,30 +86,24 @@ def files_of(pid):
         os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def settled(server, before, seconds=20):
-    """Gate and worker hold as many sockets as before."""
-    end = time.monotonic() + seconds
-    while True:
-        now = [sockets_of(pid) for pid in (server.first_gate,
-                                           server.first_worker)]
-        if now == before:
-            return
-        assert time.monotonic() < end, f"sockets: {before}, now {now}"
+def settle(server):
+    """Gate and worker come to hold as many sockets as at the start."""
+    end = time.monotonic() + 20
+    while (now := sockets(server)) != server.sockets:
+        assert time.monotonic() < end, f"{server.sockets}, now {now}"
         time.sleep(0.02)
 
 
 @pytest.fixture
 def unharmed(shared):
     """The same processes, with the same sockets, serve afterwards."""
-    before = [sockets_of(pid) for pid in (shared.first_gate,
-                                          shared.first_worker)]
     yield shared
     with shared.login() as c:
         assert c.fetch("RETR pub/small.nc") == SMALL
     assert shared.children("portcullis-worker") == [shared.first_worker]
     assert shared.children("portcullis-gate") == [shared.first_gate]
     if IS_ROOT:
-        settled(shared, before)
+        settle(shared)
 
 
 def replies_until_closed(control):
