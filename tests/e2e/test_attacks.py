@@ -156,13 +156,18 @@ def test_b05_a_format_is_text_in_what_is_written_down(unharmed):
         for text in FORMATS:
             c.fetch(f"RETR file {text}")
         c.cmd("PORT %n%s%x")
-    events = [e["ftp_data"]["filename"] for e in unharmed.events("ftp_data")]
-    assert {f"/file {text}" for text in FORMATS} <= set(events)
-    alerts = [e.get("ftp_bounce", {}).get("command_data")
-              for e in unharmed.events("alert")]
-    assert "%n%s%x" in alerts
-    logged = unharmed.xferlog_file.read_text()
-    assert "%n%s%x@%p" in logged and "file_%hhn%n" in logged
+    wanted = {"%n%s%x", *(f"/file {text}" for text in FORMATS)}
+    end = time.monotonic() + 10
+    while True:
+        found = {e.get("ftp_data", {}).get("filename") or
+                 e.get("ftp_bounce", {}).get("command_data")
+                 for e in unharmed.events()}
+        logged = unharmed.xferlog_file.read_text()
+        if wanted <= found and "%n%s%x@%p" in logged and \
+                "file_%hhn%n" in logged:
+            return
+        assert time.monotonic() < end, wanted - found
+        time.sleep(0.02)
 
 
 def test_b05_no_build_takes_a_format_that_is_no_literal(tmp_path):
@@ -587,8 +592,7 @@ def test_a16_nobody_says_for_another_who_he_is(unharmed, header):
             codes = replies_until_closed_at(c, 504)
             assert set(codes) <= {230, 331, 500, 501, 421, 504, 221}, codes
             assert c.cmd("PORT 198,51,100,7,200,1").code == 504
-    told = {e["src_ip"] for e in unharmed.events()
-            if "src_ip" in e}
+    told = {e["src_ip"] for e in unharmed.events("alert")}
     assert "198.51.100.7" not in told and told
 
 
