@@ -63,8 +63,14 @@ def shared(room):
     server = make_site(room, {"banner": "%s%n%x here, 100%."})
     server.first_worker, = server.children("portcullis-worker")
     server.first_gate, = server.children("portcullis-gate")
+    server.sockets = sockets(server) if IS_ROOT else None
     yield server
     assert server.stop() == 0
+
+
+def sockets(server):
+    """How many the gate and the worker hold; with no session, few."""
+    return [sockets_of(server.first_gate), sockets_of(server.first_worker)]
 
 
 def sockets_of(pid):
@@ -80,30 +86,24 @@ def files_of(pid):
         os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def settled(server, before, seconds=20):
-    """Gate and worker hold as many sockets as before."""
-    end = time.monotonic() + seconds
-    while True:
-        now = [sockets_of(pid) for pid in (server.first_gate,
-                                           server.first_worker)]
-        if now == before:
-            return
-        assert time.monotonic() < end, f"sockets: {before}, now {now}"
+def settle(server):
+    """Gate and worker come to hold as many sockets as at the start."""
+    end = time.monotonic() + 20
+    while (now := sockets(server)) != server.sockets:
+        assert time.monotonic() < end, f"{server.sockets}, now {now}"
         time.sleep(0.02)
 
 
 @pytest.fixture
 def unharmed(shared):
     """The same processes, with the same sockets, serve afterwards."""
-    before = [sockets_of(pid) for pid in (shared.first_gate,
-                                          shared.first_worker)]
     yield shared
     with shared.login() as c:
         assert c.fetch("RETR pub/small.nc") == SMALL
     assert shared.children("portcullis-worker") == [shared.first_worker]
     assert shared.children("portcullis-gate") == [shared.first_gate]
     if IS_ROOT:
-        settled(shared, before)
+        settle(shared)
 
 
 def replies_until_closed(control):
@@ -156,13 +156,18 @@ def test_b05_a_format_is_text_in_what_is_written_down(unharmed):
         for text in FORMATS:
             c.fetch(f"RETR file {text}")
         c.cmd("PORT %n%s%x")
-    events = [e["ftp_data"]["filename"] for e in unharmed.events("ftp_data")]
-    assert {f"/file {text}" for text in FORMATS} <= set(events)
-    alerts = [e.get("ftp_bounce", {}).get("command_data")
-              for e in unharmed.events("alert")]
-    assert "%n%s%x" in alerts
-    logged = unharmed.xferlog_file.read_text()
-    assert "%n%s%x@%p" in logged and "file_%hhn%n" in logged
+    wanted = {"%n%s%x", *(f"/file {text}" for text in FORMATS)}
+    end = time.monotonic() + 10
+    while True:
+        found = {e.get("ftp_data", {}).get("filename") or
+                 e.get("ftp_bounce", {}).get("command_data")
+                 for e in unharmed.events()}
+        logged = unharmed.xferlog_file.read_text()
+        if wanted <= found and "%n%s%x@%p" in logged and \
+                "file_%hhn%n" in logged:
+            return
+        assert time.monotonic() < end, wanted - found
+        time.sleep(0.02)
 
 
 def test_b05_no_build_takes_a_format_that_is_no_literal(tmp_path):
@@ -545,11 +550,12 @@ def test_b17_memory_sanitizer_finds_the_parsers_clean(tmp_path, target):
 
 # ---- C02, C13: who is asked for a password
 
-def test_c02_c13_every_named_user_is_refused_alike_and_late(shared):
+def test_c02_c06_c13_every_named_user_is_refused_alike_and_late(shared):
     """At USER already: so no password is ever sent in the clear, and who
     exists is not to be learnt."""
     names = ["root", "nobody", "ftp ", "postgres", "%n", "x" * 4000, "é",
-             "anonymous2"]
+             "anonymous2", "' OR 1=1 --", "x'; DROP TABLE users;",
+             "%u@%h"]
     seen, early = set(), []
 
     def ask(name):
@@ -567,6 +573,67 @@ def test_c02_c13_every_named_user_is_refused_alike_and_late(shared):
         one.join(30)
     assert len(seen) == 1 and seen.pop().code == 530
     assert not early
+
+
+# ---- A16, C05, D05, D06: what is not there cannot be had
+
+V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc6\x33\x64\x07\x7f\0\0\1" \
+     b"\x30\x39\0\x15"
+
+
+@pytest.mark.parametrize("header", [
+    b"PROXY TCP4 198.51.100.7 127.0.0.1 12345 21\r\n",
+    b"PROXY TCP6 2001:db8::7 ::1 12345 21\r\n", b"PROXY UNKNOWN\r\n", V2])
+def test_a16_nobody_says_for_another_who_he_is(unharmed, header):
+    with unharmed.control() as c:
+        c.send(header)
+        c.read()
+        with contextlib.suppress(EOFError, ConnectionError):
+            c.send("USER ftp\r\nPASS x\r\nPORT 198,51,100,7,200,1\r\n")
+            codes = replies_until_closed_at(c, 504)
+            assert set(codes) <= {230, 331, 500, 501, 421, 504, 221}, codes
+            assert c.cmd("PORT 198,51,100,7,200,1").code == 504
+    told = {e["src_ip"] for e in unharmed.events("alert")}
+    assert "198.51.100.7" not in told and told
+
+
+def replies_until_closed_at(c, last):
+    codes = []
+    while codes[-1:] != [last]:
+        codes.append(c.read().code)
+    return codes
+
+
+@pytest.mark.parametrize("line,codes", [
+    ("USER", {501}), ("USER ", {501}), ("USER  ", {501, 530}),
+    ("PASS", {503}), ("PASS ", {503})])
+def test_c05_an_empty_name_or_password_opens_nothing(unharmed, line, codes):
+    with unharmed.control() as c:
+        c.read()
+        assert c.cmd(line).code in codes
+        assert c.cmd("PWD").code == 530
+
+
+@pytest.mark.parametrize("between", [
+    "", "NOOP\r\n", "RNFR pub/README\r\n", "RNFR pub/README\r\nNOOP\r\n",
+    "RNFR nowhere\r\n"])
+def test_d05_nothing_is_renamed(unharmed, between):
+    with unharmed.login() as c:
+        c.send(between + "RNTO pub/other\r\nPWD\r\n")
+        codes = replies_until_closed_at(c, 257)
+        assert codes[-2] == 503 and set(codes[:-2]) <= {200, 550}, codes
+        assert c.cmd("SIZE pub/README").code == 213
+        assert c.cmd("SIZE pub/other").code == 550
+
+
+@pytest.mark.parametrize("words", [
+    "CHMOD 777 pub/README", "CPFR pub/README", "CPTO x", "EXEC id", "SYMLINK "
+    "/etc/passwd x", "MKDIR x", "UTIME 20200101000000 pub/README",
+    "CHGRP 0 pub", "UMASK 0", "INDEX x", "ZONE", "RMDIR pub", "SU x"])
+def test_d06_site_acts_on_no_file(unharmed, words):
+    with unharmed.login() as c:
+        assert c.cmd(f"SITE {words}").code // 100 == 5
+        assert c.fetch("RETR pub/README") == b"One line.\nAnother.\n"
 
 
 # ---- F01, F02: connections without end
