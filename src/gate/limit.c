@@ -25,7 +25,7 @@ work_out(struct gate *g)
 static void
 wait_for_the_minute(struct gate *g)
 {
-	uint64_t gone_s = (uint64_t)time(NULL) % 60; /* of the minute */
+	uint64_t gone_s = (uint64_t)time(NULL) % 60;
 
 	if (g->conf.steps.count > 0)
 		loop_timer_set(&g->loop, &g->limit_timer,
