@@ -523,6 +523,12 @@ def test_a02_a_connect_that_is_given_up_counts_as_failed(wired, end):
                     break
                 threading.Event().wait(0.02)
             assert sessions_ended() > n
+    # The worker answers ABOR by itself: on a busy machine the gate has not
+    # read of any of them yet, and who is gone is not dialled.
+    for _ in range(500):
+        if wire.dials() > start:
+            break
+        threading.Event().wait(0.02)
     c.close()
     # One more may be on its way while the one before it is given up.
     assert 0 < wire.dials() - start <= 6
