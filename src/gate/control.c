@@ -287,25 +287,10 @@ bind_listener(const struct addr *at)
 }
 
 static bool
-same_place(const struct addr *a, const struct addr *b)
-{
-	return addr_same_ip(a, b) && a->port == b->port;
-}
-
-static bool
 is_listening(const struct gate *g, const struct addr *at)
 {
 	for (size_t i = 0; i < g->listeners; i++)
-		if (same_place(&g->listener[i]->at, at))
-			return true;
-	return false;
-}
-
-static bool
-is_configured(const struct gate *g, const struct addr *at)
-{
-	for (uint32_t i = 0; i < g->conf.listen.count; i++)
-		if (same_place(&g->conf.listen.at[i], at))
+		if (addr_same(&g->listener[i]->at, at))
 			return true;
 	return false;
 }
@@ -330,12 +315,15 @@ listener_close(struct gate *g, size_t i)
 bool
 gate_listen(struct gate *g, struct addr *failed)
 {
+	const struct conf_listen *wanted = &g->conf.listen;
+
 	/* What stays is not bound again: the warden's copy holds it open. */
 	for (size_t i = g->listeners; i > 0; i--)
-		if (!is_configured(g, &g->listener[i - 1]->at))
+		if (!addr_is_in(wanted->at, wanted->count,
+		    &g->listener[i - 1]->at))
 			listener_close(g, i - 1);
-	for (uint32_t i = 0; i < g->conf.listen.count; i++) {
-		const struct addr *at = &g->conf.listen.at[i];
+	for (uint32_t i = 0; i < wanted->count; i++) {
+		const struct addr *at = &wanted->at[i];
 		int fd;
 
 		if (is_listening(g, at))
