@@ -109,6 +109,17 @@ session_new(struct gate *g, struct gate_worker *w, int fd,
 	session_announce(s, copy);
 }
 
+socklen_t
+gate_sockaddr(const struct gate_session *s, const struct addr *a,
+    struct sockaddr_storage *out)
+{
+	socklen_t len = addr_to_sockaddr(a, out);
+
+	if (out->ss_family == AF_INET6)
+		((struct sockaddr_in6 *)out)->sin6_scope_id = s->scope;
+	return len;
+}
+
 void
 gate_endpoint_void(struct gate_session *s)
 {
@@ -196,7 +207,8 @@ shed_one(struct gate *g, int listener)
 static void
 listener_ready(struct loop_watch *watch, uint32_t events)
 {
-	struct gate_listener *l = LOOP_OWNER(watch, struct gate_listener, watch);
+	struct gate_listener *l = LOOP_OWNER(watch, struct gate_listener,
+	    watch);
 	struct gate *g = l->gate;
 	struct sockaddr_storage peer;
 
@@ -269,7 +281,8 @@ bind_listener(const struct addr *at)
 	socklen_t len = addr_to_sockaddr(at, &ss);
 	int one = 1, fd, error;
 
-	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
