@@ -1,7 +1,8 @@
 /*
  * conf/conf_value.c: the types of values: what each reads, writes and says
- * about itself.  Lists are in conf_list.c and beside it.  A value is read whole or not at all: a field is written
- * only when nothing is wrong with its text.
+ * about itself.  Lists are in conf_list.c and beside it.  A value is read
+ * whole or not at all: a field is written only when nothing is wrong with
+ * its text.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
