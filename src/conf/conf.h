@@ -368,7 +368,8 @@ void conf_print(const struct conf *c, FILE *out);
 
 /*
  * How a process inherits it: writes c into a sealed unnamed file and returns
- * its descriptor (close-on-exec), or -1 with errno set; and reads it back.
+ * its descriptor (close-on-exec), or -1 with errno set; and reads it back,
+ * which is false, and c untouched, for a file of another build.
  */
 MUST_USE int conf_to_fd(const struct conf *c);
 MUST_USE bool conf_from_fd(struct conf *c, int fd);

@@ -36,10 +36,9 @@ static bool
 is_class_name(struct sv text)
 {
 	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i], upper = sv_upper(c);
+		char c = text.ptr[i];
 
-		if (!sv_digit(c) && (upper < 'A' || upper > 'Z') &&
-		    c != '-' && c != '_')
+		if (!sv_digit(c) && !sv_letter(c) && c != '-' && c != '_')
 			return false;
 	}
 	return text.len > 0 && text.len < CONF_CLASS_NAME_MAX;

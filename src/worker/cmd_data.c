@@ -380,7 +380,8 @@ cmd_epsv(struct sess *s, struct sv arg)
 	    ((wish == EPSV_V4 && !is_v4) || (wish == EPSV_V6 && is_v4)))) {
 		refuse_family(s);
 	} else if (err != FTP_OK) {
-		reply(s, ftp_err_reply(err), "EPSV takes 1, 2, ALL or nothing.");
+		reply(s, ftp_err_reply(err),
+		    "EPSV takes 1, 2, ALL or nothing.");
 	} else if (wish == EPSV_ALL) {
 		s->epsv_all = true;
 		reply(s, 200, "EPSV ALL: other commands are refused now.");

@@ -66,18 +66,23 @@ prefix_of(const struct xfer *x, char room[2 * PATH_MAX])
 	return (struct sv) { room, (size_t)n };
 }
 
+struct listing_entry
+list_entry(const struct conf *c, const struct storage_entry *entry)
+{
+	return (struct listing_entry) { .name = entry->name,
+		.target = entry->target, .owner = sv_of(c->list_owner),
+		.group = sv_of(c->list_group), .mode = entry->stat.mode,
+		.links = entry->stat.links, .size = entry->stat.size,
+		.mtime = entry->stat.mtime, .dev = entry->stat.dev,
+		.ino = entry->stat.ino };
+}
+
 static size_t
 format_entry(struct xfer *x, const struct storage_entry *entry, char *out,
     size_t room)
 {
 	char prefix[2 * PATH_MAX];
-	struct listing_entry e = { .name = entry->name,
-		.owner = sv_of(x->w->conf.list_owner),
-		.group = sv_of(x->w->conf.list_group),
-		.target = entry->target, .mode = entry->stat.mode,
-		.links = entry->stat.links, .size = entry->stat.size,
-		.mtime = entry->stat.mtime, .dev = entry->stat.dev,
-		.ino = entry->stat.ino };
+	struct listing_entry e = list_entry(&x->w->conf, entry);
 
 	if (has(x, LS_MARKED))
 		e.mark = listing_mark(e.mode);
@@ -97,9 +102,8 @@ format_entry(struct xfer *x, const struct storage_entry *entry, char *out,
 	return 0;
 }
 
-/* A name that a line cannot hold: it could not be asked for, either. */
-static bool
-is_unspeakable(struct sv name)
+bool
+list_is_unspeakable(struct sv name)
 {
 	return memchr(name.ptr, '\n', name.len) != NULL ||
 	    memchr(name.ptr, '\r', name.len) != NULL;
@@ -124,7 +128,7 @@ is_wanted(const struct xfer *x, struct storage_entry *e)
 {
 	char room[PATH_MAX];
 
-	if (is_unspeakable(e->name))
+	if (list_is_unspeakable(e->name))
 		return false;
 	if (x->listing->pattern != NULL ?
 	    !glob_match(sv_of(x->listing->pattern), e->name) :
@@ -220,6 +224,7 @@ next_directory(struct xfer *x)
 		    x->buf + x->buf_len, XFER_BUF - x->buf_len);
 	return STEP_DONE;
 }
+
 static enum storage_err
 next_entry(struct xfer *x, struct storage_entry *out)
 {

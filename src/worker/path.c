@@ -34,17 +34,13 @@ static bool
 walk(char *out, size_t *len, struct sv path)
 {
 	while (path.len > 0) {
-		const char *slash = memchr(path.ptr, '/', path.len);
-		size_t n = slash == NULL ? path.len :
-		    (size_t)(slash - path.ptr);
-		struct sv name = { path.ptr, n };
+		struct sv name = sv_take_field(&path, '/');
 
 		if (sv_eq(name, SV("..")))
 			pop(out, len);
-		else if (n > 0 && !sv_eq(name, SV(".")) &&
+		else if (name.len > 0 && !sv_eq(name, SV(".")) &&
 		    !push(out, len, name))
 			return false;
-		path = sv_drop(path, n + 1);
 	}
 	return true;
 }
@@ -81,13 +77,10 @@ bool
 path_is_hidden(const struct conf *c, struct sv path)
 {
 	while (c->hide.count > 0 && path.len > 0) {
-		const char *slash = memchr(path.ptr, '/', path.len);
-		size_t n = slash == NULL ? path.len :
-		    (size_t)(slash - path.ptr);
+		struct sv name = sv_take_field(&path, '/');
 
-		if (n > 0 && name_is_hidden(c, (struct sv) { path.ptr, n }))
+		if (name.len > 0 && name_is_hidden(c, name))
 			return true;
-		path = sv_drop(path, n + 1);
 	}
 	return false;
 }

@@ -398,6 +398,7 @@ void hash_opts(struct sess *s, struct sv algorithm);
 /* FEAT's lines about digests: before and behind the others. */
 void hash_feat_line(struct sess *s);
 void hash_feat_others(struct sess *s);
+
 /* list.c */
 
 /* Why a listing is not whole. */
@@ -427,6 +428,12 @@ struct listing {
 /* NULL without memory.  Whoever frees it has closed inner. */
 struct listing *list_new(const struct conf *c, unsigned options);
 void list_free(struct listing *l);
+
+/* What a line says of it, but for what belongs to one kind of listing. */
+struct listing_entry list_entry(const struct conf *c,
+    const struct storage_entry *entry);
+/* A name that a line cannot hold: it could not be asked for, either. */
+bool list_is_unspeakable(struct sv name);
 
 /* On a disk thread, as the options want it. */
 enum storage_err list_sort(const struct storage_ops *ops,
@@ -487,10 +494,10 @@ void sess_command(struct sess *s, enum ftp_verb verb, struct sv arg);
 #define SESS_HANDLERS(X) \
 	X(abor) X(absent) X(acct) X(allo) X(cdup) X(clnt) X(csid) X(cwd) \
 	X(eprt) X(epsv) X(feat) X(hash) X(help) X(host) X(lang) X(list) \
-	X(lprt) X(mdtm) X(mlsd) X(mlst) X(mode) \
-	X(nlst) X(noop) X(opts) X(pass) X(pasv) X(port) X(pwd) X(quit) \
-	X(rang) X(rein) X(rest) X(retr) X(rnto) X(site) X(size) X(stat) X(stru) \
-	X(syst) X(type) X(user) X(write)
+	X(lprt) X(mdtm) X(mlsd) X(mlst) X(mode) X(nlst) X(noop) X(opts) \
+	X(pass) X(pasv) X(port) X(pwd) X(quit) X(rang) X(rein) X(rest) \
+	X(retr) X(rnto) X(site) X(size) X(stat) X(stru) X(syst) X(type) \
+	X(user) X(write)
 #define X(name) sess_handler cmd_##name;
 SESS_HANDLERS(X)
 #undef X

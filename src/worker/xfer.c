@@ -71,7 +71,8 @@ report(struct xfer *x, int code, const char *result)
 		.bytes = atomic_load(&x->sent),
 		.duration_ms = w->loop.now_ms - x->started_ms,
 		.offset = x->offset, .active = x->active, .ascii = x->ascii,
-		.complete = x->step == STEP_DONE && code == 226, .result = result, .code = code,
+		.complete = x->step == STEP_DONE && code == 226,
+		.result = result, .code = code,
 	};
 
 	path[0] = '/';

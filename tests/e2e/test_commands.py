@@ -403,7 +403,7 @@ def make_directories(root):
     (root / "closed").mkdir()
 
 
-@pytest.mark.parametrize("options", ["", "-l ", "-la "])
+@pytest.mark.parametrize("options", ["", "-l ", "-la ", "-l -- "])
 def test_stat_shows_a_directory_as_list_does(shared, options):
     with shared.login() as c:
         for path in ("pub", "pub/data", "pub/empty dir", "/", "d256"):

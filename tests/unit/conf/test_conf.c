@@ -391,6 +391,8 @@ static const struct row rows[] = {
 	{ "passive.address", "a..b", NULL, "is no address and no name" },
 	{ "passive.address", ".", NULL, "is no address and no name" },
 	{ "passive.address", "-a.b", NULL, "is no address and no name" },
+	{ "passive.address", "a-.b", NULL, "is no address and no name" },
+	{ "passive.address", "a..", NULL, "is no address and no name" },
 	{ "passive.address", "10.0.0.0/8=", NULL, "is no address" },
 	{ "passive.address", "=10.0.0.5", NULL, "is not a network" },
 	{ "passive.address", "a,b", NULL, "is no address and no name" },
