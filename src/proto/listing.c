@@ -298,14 +298,17 @@ size_t
 listing_mlsd(const struct listing_entry *e, unsigned facts, char *buf,
     size_t size)
 {
+	bool is_link = S_ISLNK(e->mode);
 	char *p = buf;
 
 	if (!fits(e, size))
 		return 0;
 	if (facts & LISTING_TYPE)
 		p = put_type(p, e);
-	if (facts & LISTING_SIZE && S_ISREG(e->mode)) {
-		p = put_uint(put_literal(p, "size="), e->size);
+	if (facts & LISTING_SIZE &&
+	    S_ISREG(is_link ? e->target_mode : e->mode)) {
+		p = put_uint(put_literal(p, "size="),
+		    is_link ? e->target_size : e->size);
 		p = put_char(p, ';');
 	}
 	if (facts & LISTING_MODIFY)

@@ -44,6 +44,8 @@ struct listing_entry {
 	struct sv prefix; /* of the name in NLST; ends with a slash, or empty */
 	char mark;	  /* behind the name in LIST and NLST; or 0 */
 	struct sv target; /* a symbolic link's; else empty */
+	mode_t target_mode;   /* of what that link leads to; 0: not known */
+	uint64_t target_size; /* of a file that it leads to */
 	struct sv owner;  /* empty is shown as "ftp" */
 	struct sv group;  /* likewise */
 	struct sv perm;	  /* letters of RFC 3659 §7.5.5, such as
@@ -88,7 +90,8 @@ size_t listing_nlst(const struct listing_entry *e, char *buf, size_t size);
  * "type=file;size=1234;modify=20200102030405; name\r\n".  MLST's line is the
  * same behind a blank.
  *
- * facts  set of enum listing_fact.  The size is given for files alone
+ * facts  set of enum listing_fact.  The size is given for files alone, and for
+ *        a link to one it is that file's: what RETR sends (RFC 3659 §7.5.7)
  */
 size_t listing_mlsd(const struct listing_entry *e, unsigned facts, char *buf,
     size_t size);

@@ -58,6 +58,8 @@ struct storage_stat {
 struct storage_entry {
 	struct sv name;
 	struct sv target;	/* of a symbolic link that stays inside */
+	mode_t target_mode;	/* of what it leads to in the end; else 0 */
+	uint64_t target_size;
 	struct storage_stat stat; /* of the link itself, if it is one */
 };
 

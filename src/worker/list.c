@@ -74,7 +74,8 @@ format_entry(struct xfer *x, const struct storage_entry *entry, char *out,
 	struct listing_entry e = { .name = entry->name,
 		.owner = sv_of(x->w->conf.list_owner),
 		.group = sv_of(x->w->conf.list_group),
-		.target = entry->target, .mode = entry->stat.mode,
+		.target = entry->target, .target_mode = entry->target_mode,
+		.target_size = entry->target_size, .mode = entry->stat.mode,
 		.links = entry->stat.links, .size = entry->stat.size,
 		.mtime = entry->stat.mtime, .dev = entry->stat.dev,
 		.ino = entry->stat.ino };
@@ -88,8 +89,8 @@ format_entry(struct xfer *x, const struct storage_entry *entry, char *out,
 		e.prefix = prefix_of(x, prefix);
 		return listing_nlst(&e, out, room);
 	case XFER_MLSD:
-		e.perm = S_ISDIR(e.mode) ? LISTING_PERM_DIR :
-		    LISTING_PERM_FILE;
+		e.perm = S_ISDIR(e.mode) || S_ISDIR(e.target_mode) ?
+		    LISTING_PERM_DIR : LISTING_PERM_FILE;
 		return listing_mlsd(&e, x->facts, out, room);
 	case XFER_FILE:
 		break;

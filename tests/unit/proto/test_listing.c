@@ -257,6 +257,12 @@ mlsd_gives_the_chosen_facts(void **state)
 	e.mode = S_IFLNK;
 	e.target = SV("/a; b\n");
 	assert_mlsd(&e, LISTING_TYPE, "type=OS.unix=slink:/a??b?; name\r\n");
+	assert_mlsd(&e, LISTING_SIZE, " name\r\n");
+	e.target_size = 77;
+	e.target_mode = S_IFDIR | 0755;
+	assert_mlsd(&e, LISTING_SIZE, " name\r\n");
+	e.target_mode = S_IFREG | 0644;
+	assert_mlsd(&e, LISTING_SIZE, "size=77; name\r\n");
 	e.mtime = INT64_MIN;
 	e.dev = e.ino = UINT64_MAX;
 	assert_mlsd(&e, LISTING_MODIFY | LISTING_UNIQUE,
