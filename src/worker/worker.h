@@ -491,6 +491,8 @@ void endpoint_listen_failed(struct sess *s, enum ipc_reason reason);
 
 typedef void sess_handler(struct sess *s, struct sv arg);
 void sess_command(struct sess *s, enum ftp_verb verb, struct sv arg);
+/* False for what is always answered 502. */
+bool sess_offers(const struct sess *s, enum ftp_verb verb);
 #define SESS_HANDLERS(X) \
 	X(abor) X(absent) X(acct) X(allo) X(cdup) X(clnt) X(csid) X(cwd) \
 	X(eprt) X(epsv) X(feat) X(hash) X(help) X(host) X(lang) X(list) \

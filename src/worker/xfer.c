@@ -269,17 +269,23 @@ xfer_connected(struct xfer *x, int fd, uint32_t number)
 	submit(x);
 }
 
+static const char *
+why_not(const struct ipc_port *why)
+{
+	return why->reason >= IPC_BUSY ? "busy" : "not_connected";
+}
+
 void
 xfer_not_connected(struct xfer *x, const struct ipc_port *why)
 {
-	bool busy = why->reason >= IPC_BUSY;
+	const char *result = why_not(why);
 	char room[ENDPOINT_TEXT_MAX];
 	struct sess *s = x->s;
 
-	finish(x, 425, endpoint_failed_text(s, why, room),
-	    busy ? "busy" : "not_connected");
+	finish(x, 425, endpoint_failed_text(s, why, room), result);
 	/* That others are served is nothing that he did. */
-	if (!busy && ++s->refusals >= s->w->conf.abuse_refusals)
+	if (strcmp(result, "busy") != 0 &&
+	    ++s->refusals >= s->w->conf.abuse_refusals)
 		sess_end(s, "Too many failed data connections.");
 	control_continue(s);
 }
@@ -347,8 +353,10 @@ xfer_start(struct sess *s, enum xfer_kind kind, struct lookup *from)
 		    "No data connection." :
 		    endpoint_failed_text(s, &s->failed, room);
 
-		if (x != NULL)
+		if (x != NULL) {
+			report(x, 425, why_not(&s->failed));
 			xfer_free(x);
+		}
 		endpoint_void(s);
 		reply(s, 425, text);
 		return;

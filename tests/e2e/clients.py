@@ -308,7 +308,7 @@ class aria2(Client):
 
 class rclone(Client):
     modes = ("passive",)
-    tree_lacks = LINKS
+    tree_lacks = LINKS[:1]	# what a link to a directory leads to
     lacks = {"ascii": "binary only"}
     disguised = None
 
@@ -340,9 +340,9 @@ class rclone(Client):
         return run([*self.start(j), "lsf", b":ftp:" + j.path(name)], j)
 
     def tree(self, j, name, out):
-        # Links it takes for files, of their own size, and fails.
+        # Links it takes for files; one to a directory cannot be fetched.
         return run([*self.start(j), "sync", "--create-empty-src-dirs",
-                    "--exclude", "/latest", "--exclude", "link.nc",
+                    "--exclude", "/latest",
                     b":ftp:" + j.path(name), out], j)
 
     def early(self, j, name):

@@ -214,6 +214,12 @@ def test_transfers_at_once_are_counted(start):
     held = [fetch_begun(server, OTHER) for _ in range(2)]
     last = server.login("192.0.2.21")
     count_refused(server, "192.0.2.21", "", 5)
+    told = [(e["src_ip"], e["ftp_data"]["command"])
+            for e in server.events("ftp_data", want=9)
+            if e["ftp_data"]["result"] == "busy"]
+    assert sorted(told) == sorted(
+        (source, command) for source in (CLIENT, CAMPUS, "192.0.2.21")
+        for command in ("RETR", "LIST", "MLSD"))
 
     # Whatever ends a transfer makes room for the next at once: an abort ...
     assert one.cmd("ABOR").code == 426 and one.read().code == 226
