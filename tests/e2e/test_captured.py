@@ -4,6 +4,7 @@
 where it may write and should not: its program is another one, or a debugger
 makes it do the system call."""
 
+import os
 import shutil
 
 from conftest import BUILD, needs_root
@@ -37,3 +38,26 @@ def test_a_resolver_that_never_stops_talking_is_ended(serve, place):
     assert server.stderr.count("is 192.0.2.") <= 16 * server.stderr.count(
         "says more")
     assert server.stop(30) == 0
+
+
+STORE = 10			# ipc/inherit.h
+
+
+@needs_root
+def test_a_store_that_a_worker_has_spoilt_stops_no_start(serve, place):
+    conf = {"hash": "compute", "hash.store": place / "digests",
+            "hash.entries": 1024}
+    server = serve(conf)
+    worker, = server.children("portcullis-worker")
+    store = os.open(f"/proc/{worker}/fd/{STORE}", os.O_WRONLY)
+    size = os.fstat(store).st_size
+    os.pwrite(store, bytes(4096), 0)
+    os.pwrite(store, b"x", 1 << 40)
+    os.close(store)
+    assert server.stop(30) == 0
+    assert (place / "digests").stat().st_size == size
+    server = serve(conf)
+    with server.login() as session:
+        first = session.cmd("XSHA256 pub/small.nc")
+        assert first.code == 250
+        assert session.cmd("XSHA256 pub/small.nc") == first
