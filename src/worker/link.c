@@ -189,6 +189,10 @@ data_came(struct sess *s, int fd, const struct ipc_port *p)
 		s->endpoint = ENDPOINT_CONNECTED;
 		s->data_fd = fd;
 		s->data_number = p->number;
+		s->data_until_ms = s->w->loop.now_ms +
+		    (uint64_t)s->w->conf.passive_timeout_s * 1000;
+		if (s->wait == WAIT_NOTHING && !s->closing)
+			sess_clock_restart(s);
 	} else {
 		link_close_data(s, &fd, p->number);
 	}

@@ -366,6 +366,22 @@ def test_paced_transfers_go_on_with_few_threads(start):
     assert min(rates) > 8e6 / 40 / 3, sorted(rates)
 
 
+def test_a_data_connection_that_nobody_uses_is_no_transfer_for_ever(serve):
+    server = serve({"transfers.max": 1, "passive.timeout": 1})
+    holder = server.login()
+    with holder.data() as data:
+        data.setblocking(False)
+        end = time.monotonic() + 20
+        while not select.select([data], [], [], 0.2)[0]:
+            assert time.monotonic() < end
+            assert holder.cmd("NOOP").code == 200
+        assert data.recv(1) == b""
+        assert fetch(server.login(), "RETR pub/small.nc")
+        assert holder.cmd("RETR pub/small.nc").code == 425
+    # It is no fault of the session, whose own time has not come.
+    assert fetch(holder, "RETR pub/small.nc")
+
+
 # ---- too slow
 
 def test_f03_f04_who_takes_less_than_the_least_rate_is_426(start):
