@@ -356,8 +356,8 @@ def test_c10_a_hidden_name_is_as_one_that_is_not_there():
                          "XSHA256", "XCRC")
              if v in VERBS or v == "CWD"]
     asked = 0
-    with serving({"hide": HIDE}, with_hidden) as server, \
-            serving({}, without_hidden) as model, \
+    with serving({"hide": HIDE, "hash": "compute"}, with_hidden) as server, \
+            serving({"hash": "compute"}, without_hidden) as model, \
             server.login() as c, model.login() as m:
         for path in dict.fromkeys(asked_paths(server.archive)):
             for verb in verbs:
