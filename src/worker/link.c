@@ -204,6 +204,9 @@ data_failed(struct sess *s, const struct ipc_port *p)
 	/* The gate gave up what no client was told yet. */
 	if (p->active == 0 && p->port == s->next_port)
 		s->next_port = 0;
+	/* Who tries again at a busy server does not probe it. */
+	if (p->reason >= IPC_BUSY)
+		s->unused = 0;
 	if (xfer_waits_for(s, p)) {
 		xfer_not_connected(s->xfer, p);
 	} else if (sess_waits_for(s, p)) {

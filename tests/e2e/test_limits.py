@@ -382,6 +382,24 @@ def test_a_data_connection_that_nobody_uses_is_no_transfer_for_ever(serve):
     assert fetch(holder, "RETR pub/small.nc")
 
 
+def test_who_tries_again_at_a_busy_server_is_no_attacker(serve):
+    server = serve({"transfers.max": 1})
+    with open(server.settings["archive"] / "pub" / "huge", "wb") as f:
+        f.truncate(HUGE)
+    os.chmod(f.name, 0o644)
+    one = server.login()
+    data = one.data()
+    assert one.cmd("RETR pub/huge").code == 150
+    other = server.login()
+    for _ in range(110):
+        with other.data():
+            assert other.cmd("RETR pub/README").code == 425
+    data.close()
+    assert one.read().code == 226
+    assert fetch(other, "RETR pub/README")
+    assert not server.events("alert", seconds=0)
+
+
 # ---- too slow
 
 def test_f03_f04_who_takes_less_than_the_least_rate_is_426(start):
