@@ -10,6 +10,7 @@ has them.
 
 import contextlib
 import os
+import resource
 import select
 import signal
 import socket
@@ -398,6 +399,32 @@ def test_who_tries_again_at_a_busy_server_is_no_attacker(serve):
     assert one.read().code == 226
     assert fetch(other, "RETR pub/README")
     assert not server.events("alert", seconds=0)
+
+
+@needs_root
+def test_a_data_connection_that_no_descriptor_is_left_for_is_425(serve):
+    """And it does not count as a transfer until the session ends."""
+    server = serve({"transfers.max": 99, "sessions.per_address": 99},
+                   preexec=lambda:
+                   resource.setrlimit(resource.RLIMIT_NOFILE, (160, 160)))
+    worker, = server.children("portcullis-worker")
+    with contextlib.ExitStack() as all_of_them:
+        enter = all_of_them.enter_context
+        holders = [enter(server.login()) for _ in range(60)]
+        late = enter(server.login())
+        held = []
+        while len(os.listdir(f"/proc/{worker}/fd")) < 160:
+            if len(held) == len(holders):
+                holders.append(enter(server.login()))
+            else:
+                held.append(enter(holders[len(held)].data()))
+            holders[-1].cmd("NOOP")
+        with late.data():
+            time.sleep(0.2)	# for the gate to hand it over
+            for _ in range(4):
+                holders.pop().cmd("QUIT")
+            assert "out of resources" in late.cmd("RETR pub/README")
+        assert fetch(late, "RETR pub/README")
 
 
 # ---- too slow
