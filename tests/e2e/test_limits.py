@@ -401,28 +401,36 @@ def test_who_tries_again_at_a_busy_server_is_no_attacker(serve):
     assert not server.events("alert", seconds=0)
 
 
+DESCRIPTORS = 160
+
+
 @needs_root
 def test_a_data_connection_that_no_descriptor_is_left_for_is_425(serve):
     """And it does not count as a transfer until the session ends."""
     server = serve({"transfers.max": 99, "sessions.per_address": 99},
-                   preexec=lambda:
-                   resource.setrlimit(resource.RLIMIT_NOFILE, (160, 160)))
+                   preexec=lambda: resource.setrlimit(
+                       resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS)))
     worker, = server.children("portcullis-worker")
+
+    def used():
+        return len(os.listdir(f"/proc/{worker}/fd"))
+
     with contextlib.ExitStack() as all_of_them:
         enter = all_of_them.enter_context
-        holders = [enter(server.login()) for _ in range(60)]
         late = enter(server.login())
-        held = []
-        while len(os.listdir(f"/proc/{worker}/fd")) < 160:
-            if len(held) == len(holders):
-                holders.append(enter(server.login()))
-            else:
-                held.append(enter(holders[len(held)].data()))
-            holders[-1].cmd("NOOP")
+        holders = [enter(server.login()) for _ in range(DESCRIPTORS // 2)]
+        for one in holders[used() - DESCRIPTORS:]:
+            before = used()
+            enter(one.data())
+            end = time.monotonic() + 20
+            while used() == before:
+                assert time.monotonic() < end
+                time.sleep(0.01)
+        assert used() == DESCRIPTORS
         with late.data():
             time.sleep(0.2)	# for the gate to hand it over
-            for _ in range(4):
-                holders.pop().cmd("QUIT")
+            for one in holders[:4]:
+                one.cmd("QUIT")
             assert "out of resources" in late.cmd("RETR pub/README")
         assert fetch(late, "RETR pub/README")
 
