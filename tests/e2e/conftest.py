@@ -252,7 +252,7 @@ class Server:
 
     def __init__(self, place, archive, conf=None, host="127.0.0.1",
                  prefix=(), port=None, args=(), wait=True, preexec=None,
-                 build=BUILD):
+                 build=None):
         self.place = place
         self.port = port or free_port()
         self.host = host
@@ -274,7 +274,7 @@ class Server:
         self.conf_file = place / f"portcullis-{self.port}.conf"
         self.write_conf(settings)
         self.process = subprocess.Popen(
-            [*prefix, str(build / "portcullisd"), "-c", str(self.conf_file),
+            [*prefix, str((build or BUILD) / "portcullisd"), "-c", str(self.conf_file),
              *args],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=self.stderr_file.open("wb"), env=ENVIRONMENT,
