@@ -41,6 +41,7 @@ struct gate_group {
 	struct conf_limits limit;	/* now */
 	uint32_t sessions;
 	uint32_t transfers;	/* sessions of which data connections run */
+	uint32_t paced;		/* its addresses in gate.paced */
 };
 
 /* What is counted for one address (IPv6: one /64). */

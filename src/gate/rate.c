@@ -138,6 +138,14 @@ measure(struct gate_peer *p, uint64_t ms)
 }
 
 static void
+count_paced(struct gate *g, const struct gate_peer *p, uint32_t more)
+{
+	g->group[0].paced += more;
+	if (p->group > 0)
+		g->group[p->group].paced += more;
+}
+
+static void
 measure_all(struct gate *g, uint64_t ms)
 {
 	struct gate_peer **link = &g->paced, *p;
@@ -149,6 +157,7 @@ measure_all(struct gate *g, uint64_t ms)
 		}
 		*link = p->next_paced;
 		p->paced = false; /* the next sweep may free it */
+		count_paced(g, p, UINT32_MAX); /* one less */
 	}
 }
 
@@ -201,19 +210,19 @@ look(struct loop_timer *t)
 static void
 welcome(struct gate *g, struct gate_peer *p)
 {
-	uint64_t others = 0, of_group = 0, rate;
+	uint64_t rate;
 
-	for (struct gate_peer *o = g->paced; o != NULL; o = o->next_paced) {
-		others++;
-		of_group += o->group == p->group;
-	}
+	/* Counted, not walked: who has a /48 could come from 65536 of them. */
 	rate = least_of(limit_of(g, p->group, LIMIT_rate_address),
-	    share_of_newcomer(limit_of(g, 0, LIMIT_rate_all), others));
+	    share_of_newcomer(limit_of(g, 0, LIMIT_rate_all),
+	    g->group[0].paced));
 	if (p->group > 0)
 		rate = least_of(rate, share_of_newcomer(
-		    limit_of(g, p->group, LIMIT_rate_all), of_group));
+		    limit_of(g, p->group, LIMIT_rate_all),
+		    g->group[p->group].paced));
 	p->share.rate = rate;
 	p->fresh = p->paced = true;
+	count_paced(g, p, 1);
 	p->next_paced = g->paced;
 	g->paced = p;
 	if (g->rate_timer.slot != 0)

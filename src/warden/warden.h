@@ -128,6 +128,7 @@ struct warden {
 	struct loop_timer resolve;	/* when the next is to */
 	uint64_t resolve_pause_ms;
 	uint32_t unresolved;	/* set of places; said so already */
+	uint32_t answers;	/* of the resolver that runs, or ran last */
 	struct board *board;	/* as the others see it */
 	struct board_content told; /* what stands on it */
 	int board_fd;

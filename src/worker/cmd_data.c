@@ -33,6 +33,14 @@ endpoint_void(struct sess *s)
 		link_void(s);
 }
 
+void
+endpoint_unclaimed(struct sess *s)
+{
+	link_close_data(s, &s->data_fd, s->data_number);
+	s->endpoint = ENDPOINT_FAILED;
+	s->failed = (struct ipc_port) { .reason = IPC_TIMEOUT };
+}
+
 static void
 alert(struct sess *s, enum bounce_kind kind, const struct addr *asked,
     struct sv arg)
@@ -265,7 +273,7 @@ endpoint_failed_text(const struct sess *s, const struct ipc_port *why,
 	case IPC_REFUSED:
 		return "No data connection: your host refused it.";
 	case IPC_TIMEOUT:
-		return "No data connection: nobody came in time.";
+		return "No data connection: nobody used it in time.";
 	case IPC_UNREACHABLE:
 		return "No data connection: host unreachable.";
 	case IPC_FORBIDDEN:

@@ -110,7 +110,10 @@ list_matching(struct sess *s, struct lookup *l)
 {
 	struct sv last = path_last(l->path);
 
-	if (s->verb == V_MLSD || !glob_is_pattern(last))
+	/* A longer one (the kernel turns it down, unless it is hidden) only
+	 * makes work: a class of it may be looked through for each byte. */
+	if (s->verb == V_MLSD || !glob_is_pattern(last) ||
+	    last.len > NAME_MAX)
 		return false;
 	if ((s->listing->options & LS_RECURSIVE) != 0) {
 		refuse(s, 504, "With -R comes a directory, and no pattern.");

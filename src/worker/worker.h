@@ -144,6 +144,7 @@ struct sess {
 	unsigned facts;		/* of MLSD */
 	int data_fd;		/* arrived, and not yet a transfer's; or -1 */
 	uint32_t data_number;	/* the gate's name for it */
+	uint64_t data_until_ms;	/* it waits for a transfer till then */
 	struct ipc_port failed;	/* why there is none: ENDPOINT_FAILED */
 	uint64_t rest;
 	uint64_t range_first, range_last; /* both inclusive */
@@ -473,6 +474,8 @@ void worker_exit_if_empty(struct worker *w);
 
 /* Forgets the data endpoint, at the gate too. */
 void endpoint_void(struct sess *s);
+/* The client has come, and asks for nothing: the connection is closed. */
+void endpoint_unclaimed(struct sess *s);
 /* Why there is no data connection, in words; they stand in buf or are fixed. */
 #define ENDPOINT_TEXT_MAX 160
 const char *endpoint_failed_text(const struct sess *s,
