@@ -130,6 +130,7 @@ struct sess {
 	bool epsv_all;
 	bool epsv;		/* the port asked for is told as 229 */
 	bool transferred;	/* a transfer has begun */
+	bool impatient;		/* it closes no data connection before 226 */
 	bool restarted;		/* REST or RANG was given for the next one */
 	bool ranged;		/* RANG was: range_first to range_last */
 	bool running;		/* a line is being run */

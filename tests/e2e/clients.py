@@ -283,9 +283,7 @@ class aria2(Client):
     lacks = {"list": "has no listing", "tree": "fetches files, not trees"}
 
     def start(self, j):
-        # Held up for longer than the server's patience, it reads 150 and 226
-        # at one go, loses the second, and waits for its time-out.
-        return ["aria2c", "--no-conf", "--file-allocation=none", "-t3",
+        return ["aria2c", "--no-conf", "--file-allocation=none",
                 f"--ftp-pasv={str(j.passive).lower()}"]
 
     def fetch(self, j, pairs, resume=False, ascii=False):
