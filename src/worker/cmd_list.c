@@ -166,6 +166,8 @@ list(struct sess *s, struct sv arg, unsigned options)
 		return;
 	}
 	s->listing->absolute = arg.len > 0 && arg.ptr[0] == '/';
+	s->listing->links.follow = s->verb == V_MLSD &&
+	    s->w->conf.mlsd_links == CONF_LINKS_FOLLOW;
 	if ((options & LS_ITSELF) != 0)
 		lookup_start(s, LOOKUP_STAT, path, list_single);
 	else if ((options & LS_RECURSIVE) != 0 &&

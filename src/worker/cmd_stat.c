@@ -70,27 +70,42 @@ brief_add(struct lookup *l, const struct storage_entry *entry, int64_t now_s,
 	return true;
 }
 
+/* The next entry that is shown; STORAGE_NOT_FOUND at the end. */
+static enum storage_err
+brief_next(struct lookup *l, struct storage_dir *dir, struct path_links *links,
+    struct storage_entry *entry)
+{
+	enum storage_err err;
+
+	for (;;) {
+		err = l->storage->ops->next(dir, false, entry);
+		if (err != STORAGE_OK)
+			return err;
+		if (entry->name.ptr[0] == '.' ||
+		    list_is_unspeakable(entry->name))
+			continue;
+		err = path_may_list(&l->w->conf, l->storage, l->path, links,
+		    entry);
+		if (err != STORAGE_NOT_FOUND)
+			return err;
+	}
+}
+
 static enum storage_err
 brief_read(struct lookup *l, struct storage_dir *dir)
 {
-	const struct storage_ops *ops = l->storage->ops;
+	struct path_links links = { .follow = false };
 	struct storage_entry entry;
 	int64_t now_s = time(NULL);
 	unsigned shown = 0;
 	size_t wire = 0;
 	enum storage_err err;
 
-	while ((err = ops->next(dir, false, &entry)) == STORAGE_OK) {
-		if (entry.name.ptr[0] == '.' ||
-		    list_is_unspeakable(entry.name) ||
-		    !path_may_list(&l->w->conf, l->storage, l->path, &entry))
-			continue;
-		if (++shown > BRIEF_ENTRIES ||
-		    !brief_add(l, &entry, now_s, &wire)) {
-			l->is_long = true;
-			return STORAGE_OK;
-		}
-	}
+	while ((err = brief_next(l, dir, &links, &entry)) == STORAGE_OK &&
+	    !l->is_long)
+		l->is_long = ++shown > BRIEF_ENTRIES ||
+		    !brief_add(l, &entry, now_s, &wire);
+	path_links_forget(&links);
 	return err == STORAGE_NOT_FOUND ? STORAGE_OK : err;
 }
 

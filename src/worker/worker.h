@@ -130,6 +130,7 @@ struct sess {
 	bool epsv_all;
 	bool epsv;		/* the port asked for is told as 229 */
 	bool transferred;	/* a transfer has begun */
+	bool impatient;		/* it closes no data connection before 226 */
 	bool restarted;		/* REST or RANG was given for the next one */
 	bool ranged;		/* RANG was: range_first to range_last */
 	bool running;		/* a line is being run */
@@ -231,13 +232,29 @@ struct sv path_last(struct sv path);
 
 /* A component of it is hidden: nothing is there, for anybody. */
 MUST_USE bool path_is_hidden(const struct conf *c, struct sv path);
+
+/* How a directory's links are listed. */
+struct path_links {
+	bool follow;		/* as what they lead to */
+	size_t count;		/* of way; 0: not asked for yet */
+	struct path_id {
+		uint64_t dev, ino;
+	} *way;			/* the directory, and all on its path */
+};
+
+/* With a fresh directory, and at the end. */
+void path_links_forget(struct path_links *l);
+
 /*
- * Whether an entry of dir, a virtual path, may be listed.  One that is a link
- * to what is hidden becomes what it leads to, as its text must not tell.  On
- * a disk thread.
+ * Whether an entry of dir, a virtual path, may be listed: STORAGE_OK, or
+ * STORAGE_NOT_FOUND; anything else means the listing cannot be complete.
+ * A link becomes what it leads to where links->follow says so, or where that
+ * is hidden, as its text must not tell.  One that leads back to dir, or to a
+ * directory on its path, stays a link.  On a disk thread.
  */
-MUST_USE bool path_may_list(const struct conf *c, struct storage *st,
-    struct sv dir, struct storage_entry *e);
+MUST_USE enum storage_err path_may_list(const struct conf *c,
+    struct storage *st, struct sv dir, struct path_links *links,
+    struct storage_entry *e);
 
 /* text.c */
 
@@ -422,6 +439,7 @@ struct listing {
 	struct storage_dir *inner; /* beneath xfer's dir, and listed now */
 	uint32_t entries;	/* that -R has met */
 	enum list_limit limit;
+	struct path_links links; /* of the directory that is listed now */
 };
 
 #define LS_ORDERED (LS_BY_TIME | LS_BY_SIZE | LS_REVERSED)

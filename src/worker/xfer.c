@@ -20,7 +20,7 @@
 
 #include "worker/worker.h"
 
-#define PATIENCE_MS 100	/* for the client to close its data connection */
+#define PATIENCE_MS 1000	/* for the client to close its data connection */
 
 static void
 xfer_release(struct loop_grave *g)
@@ -160,6 +160,8 @@ patience_ended(struct loop_timer *t)
 	struct xfer *x = LOOP_OWNER(t, struct xfer, patience);
 	struct sess *s = x->s;
 
+	/* It waits for the 226 first: once is enough to know that. */
+	s->impatient = true;
 	finish_step(x);
 	control_continue(s);
 }
@@ -169,6 +171,8 @@ patience_ended(struct loop_timer *t)
  * (aria2 then waits for its own time-out), and one that takes a single file,
  * or restarts, is likely to be of that kind: it gets its 226 when it has
  * closed the data connection, as RFC 959 lets us.  Others get it at once.
+ *
+ * The time is for a host that is too busy to let its client read at all.
  */
 static void
 finish_sent(struct xfer *x)
@@ -324,7 +328,7 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->alone = from->op == LOOKUP_STAT;
 	x->data_fd = -1;
 	x->at_once = from->at_once;
-	x->patient = !s->transferred || s->restarted;
+	x->patient = !s->impatient && (!s->transferred || s->restarted);
 	if (kind != XFER_FILE) {
 		x->listing = s->listing;
 		s->listing = NULL;
