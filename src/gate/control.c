@@ -319,6 +319,9 @@ listener_close(struct gate *g, size_t i)
 {
 	struct gate_listener *l = g->listener[i];
 
+	/* Who has connected is not reset: our copy is the last. */
+	if (!g->paused)
+		listener_ready(&l->watch, EPOLLIN);
 	g->listener[i] = g->listener[--g->listeners];
 	loop_unwatch(&g->loop, &l->watch);
 	close(l->watch.fd);
