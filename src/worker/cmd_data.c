@@ -18,7 +18,7 @@
 #define UNUSED_MOST 100	/* endpoints in a row without a transfer */
 
 /* A name that has not been resolved yet. */
-#define NO_ADDRESS "No address to tell is known now, use EPSV."
+#define NO_ADDRESS "Our address is not known now; EPSV needs none."
 
 void
 endpoint_void(struct sess *s)

@@ -138,6 +138,8 @@ help_all(struct sess *s)
 		n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%-*s",
 		    name, 9 - (int)strlen(name), offered ? " " : "* ");
 		if (n >= 70 || i + 1 == V_COUNT) {
+			while (line[n - 1] == ' ')
+				n--;
 			reply_line(s, (struct sv) { line, n });
 			n = 0;
 		}

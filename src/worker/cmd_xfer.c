@@ -54,7 +54,7 @@ cmd_rang(struct sess *s, struct sv arg)
 	s->ranged = s->restarted = true;
 	s->range_first = from;
 	s->range_last = to;
-	reply_format(s, 350, "The next transfer sends bytes %llu to %llu.",
+	reply_format(s, 350, "Bytes %llu to %llu, of the next file.",
 	    (unsigned long long)from, (unsigned long long)to);
 }
 
