@@ -249,6 +249,8 @@ feed(struct sess *s, struct sv in)
 			s->line_waits = !run_guarded(s);
 			if (s->line_waits) {
 				keep(s, in);
+				if (!s->dead && s->xfer != NULL)
+					xfer_hurry(s->xfer);
 				return;
 			}
 			release_line(s);

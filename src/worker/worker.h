@@ -389,6 +389,8 @@ void xfer_connected(struct xfer *x, int fd, uint32_t number);
 void xfer_not_connected(struct xfer *x, const struct ipc_port *why);
 /* ABOR: 426, then 226. */
 void xfer_abort(struct xfer *x);
+/* A command waits for it: all that is sent is not waited for any more. */
+void xfer_hurry(struct xfer *x);
 /* No progress, or too little of it: 426 or 425. */
 void xfer_stalled(struct xfer *x);
 /* The client's host has taken less than rate.least, and more was there. */

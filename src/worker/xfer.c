@@ -154,6 +154,18 @@ client_closed(struct loop_watch *w, uint32_t events)
 	control_continue(s);
 }
 
+/* Who has sent his next command does not read a 226 together with a 150. */
+void
+xfer_hurry(struct xfer *x)
+{
+	struct sess *s = x->s;
+
+	if (x->patience.slot == 0)
+		return;
+	finish_step(x);
+	control_continue(s);
+}
+
 static void
 patience_ended(struct loop_timer *t)
 {
@@ -177,7 +189,7 @@ patience_ended(struct loop_timer *t)
 static void
 finish_sent(struct xfer *x)
 {
-	if (x->patient && x->step == STEP_DONE) {
+	if (x->patient && x->step == STEP_DONE && !x->s->line_waits) {
 		shutdown(x->data_fd, SHUT_WR);
 		x->watch = (struct loop_watch) { .fd = x->data_fd,
 			.ready = client_closed };
