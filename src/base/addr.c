@@ -77,6 +77,21 @@ addr_same_ip(const struct addr *a, const struct addr *b)
 }
 
 bool
+addr_same(const struct addr *a, const struct addr *b)
+{
+	return a->port == b->port && addr_same_ip(a, b);
+}
+
+bool
+addr_is_in(const struct addr *list, size_t count, const struct addr *a)
+{
+	for (size_t i = 0; i < count; i++)
+		if (addr_same(&list[i], a))
+			return true;
+	return false;
+}
+
+bool
 addr_in_net(const struct addr *a, const struct addr_net *net)
 {
 	struct addr x = addr_unmap(*a);

@@ -50,6 +50,12 @@ struct addr addr_unmap(struct addr a);
 /* The same address after unmapping both, whatever the ports. */
 bool addr_same_ip(const struct addr *a, const struct addr *b);
 
+/* And the same port. */
+bool addr_same(const struct addr *a, const struct addr *b);
+
+/* One of the list is the same, port and all. */
+bool addr_is_in(const struct addr *list, size_t count, const struct addr *a);
+
 /* The address is inside the network, after unmapping both. */
 bool addr_in_net(const struct addr *a, const struct addr_net *net);
 

@@ -10,10 +10,7 @@
 static bool
 is_of_label(char c)
 {
-	char upper = sv_upper(c);
-
-	return sv_digit(c) || (upper >= 'A' && upper <= 'Z') || c == '-' ||
-	    c == '_';
+	return sv_digit(c) || sv_letter(c) || c == '-' || c == '_';
 }
 
 /* The length of the label at the front; 0: there is none. */
@@ -46,4 +43,13 @@ hostname_is_good(struct sv name)
 		name = sv_drop(name, n);
 	} while (sv_take(&name, '.'));
 	return name.len == 0 && !digit_first;
+}
+
+bool
+hostname_is_in(struct sv list, struct sv name)
+{
+	while (list.len > 0)
+		if (sv_eq_nocase(sv_take_field(&list, ','), name))
+			return true;
+	return false;
 }

@@ -15,3 +15,6 @@
  * begins with a digit (RFC 1123 §2.1).
  */
 bool hostname_is_good(struct sv name);
+
+/* The list, commas between, holds that name in any case. */
+bool hostname_is_in(struct sv list, struct sv name);

@@ -15,10 +15,23 @@ sv_digits(struct sv v)
 	return n;
 }
 
+struct sv
+sv_take_field(struct sv *v, char mark)
+{
+	const char *end = v->len == 0 ? NULL : memchr(v->ptr, mark, v->len);
+	struct sv field = *v;
+
+	if (end != NULL)
+		field.len = (size_t)(end - v->ptr);
+	*v = sv_drop(*v, field.len + 1);
+	return field;
+}
+
 bool
 sv_eq(struct sv a, struct sv b)
 {
-	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+	return a.len == b.len &&
+	    (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
 bool
@@ -48,4 +61,14 @@ sv_number(struct sv v, uint64_t max, uint64_t *out)
 	}
 	*out = value;
 	return true;
+}
+
+uint64_t
+sv_hash(struct sv v)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < v.len; i++)
+		h = (h ^ (unsigned char)v.ptr[i]) * UINT64_C(0x100000001b3);
+	return h;
 }

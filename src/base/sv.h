@@ -51,6 +51,12 @@ sv_upper(char c)
 	return c >= 'a' && c <= 'z' ? (char)(c - ('a' - 'A')) : c;
 }
 
+static inline bool
+sv_letter(char c)
+{
+	return sv_upper(c) >= 'A' && sv_upper(c) <= 'Z';
+}
+
 /* Takes one expected byte off the front; false, and nothing taken, if other. */
 static inline bool
 sv_take(struct sv *v, char expected)
@@ -60,6 +66,12 @@ sv_take(struct sv *v, char expected)
 	*v = sv_drop(*v, 1);
 	return true;
 }
+
+/*
+ * Takes what stands before the next mark off the front, and the mark with it;
+ * where there is none, all of it.
+ */
+struct sv sv_take_field(struct sv *v, char mark);
 
 /* The length of the run of decimal digits at the front. */
 size_t sv_digits(struct sv v);
@@ -74,3 +86,9 @@ bool sv_eq_nocase(struct sv a, struct sv b);
  * False, and out untouched, when it is not one or is above max.
  */
 MUST_USE bool sv_number(struct sv v, uint64_t max, uint64_t *out);
+
+/*
+ * FNV-1a, without a seed: for bytes that are ours, or where who finds two of
+ * one hash hurts nobody but himself.
+ */
+uint64_t sv_hash(struct sv v);

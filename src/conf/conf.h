@@ -132,6 +132,11 @@ enum conf_hash {
 	CONF_HASH_COMPUTE,	/* and what has to be read */
 };
 
+enum conf_links {
+	CONF_LINKS_FOLLOW,
+	CONF_LINKS_SHOW,
+};
+
 /*
  * Every key: name in the file, type, field, unit, least, most, default as it
  * would be written, meaning.  Types: number, duration (seconds; "90", "90s",
@@ -246,6 +251,8 @@ enum conf_hash {
 	    "Entries that LIST -R gives before it ends with 451; 0 refuses it.") \
 	X("list.depth", number, list_depth, "directories", 1, 64, "32", \
 	    "How many directories deep LIST -R goes.") \
+	X("mlsd.links", choice, mlsd_links, "follow|show", 0, 1, "follow", \
+	    "Whether MLSD tells what links lead to, or that they are links.") \
 	X("stop.timeout", duration, stop_timeout_s, "seconds", 0, 86400, \
 	    "60", \
 	    "How long running transfers are waited for at a stop.") \
@@ -368,7 +375,8 @@ void conf_print(const struct conf *c, FILE *out);
 
 /*
  * How a process inherits it: writes c into a sealed unnamed file and returns
- * its descriptor (close-on-exec), or -1 with errno set; and reads it back.
+ * its descriptor (close-on-exec), or -1 with errno set; and reads it back,
+ * which is false, and c untouched, for a file of another build.
  */
 MUST_USE int conf_to_fd(const struct conf *c);
 MUST_USE bool conf_from_fd(struct conf *c, int fd);

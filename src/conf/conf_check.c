@@ -56,16 +56,12 @@ check_listen(const struct conf *c, const struct conf_where *w)
 	int problems = 0;
 
 	for (uint32_t i = 0; i < l->count; i++) {
-		for (uint32_t j = 0; j < i; j++) {
-			if (l->at[i].port == 0 ||
-			    l->at[i].port != l->at[j].port ||
-			    !addr_same_ip(&l->at[i], &l->at[j]))
-				continue;
-			conf_problem(w, "listen", "%s is given twice",
-			    addr_format(&l->at[i], buf));
-			problems++;
-			break;
-		}
+		/* Port 0 is another one each time. */
+		if (l->at[i].port == 0 || !addr_is_in(l->at, i, &l->at[i]))
+			continue;
+		conf_problem(w, "listen", "%s is given twice",
+		    addr_format(&l->at[i], buf));
+		problems++;
 	}
 	return problems;
 }
@@ -97,21 +93,6 @@ check_ports(const struct conf *c, const char *key, uint32_t low,
 	return problems;
 }
 
-static bool
-same_place(const struct addr *a, const struct addr *b)
-{
-	return a->port == b->port && addr_same_ip(a, b);
-}
-
-static bool
-is_listener(const struct conf *c, const struct addr *a)
-{
-	for (uint32_t i = 0; i < c->listen.count; i++)
-		if (same_place(&c->listen.at[i], a))
-			return true;
-	return false;
-}
-
 static int
 check_ports_at(const struct conf *c, uint32_t i, const struct conf_where *w)
 {
@@ -120,13 +101,13 @@ check_ports_at(const struct conf *c, uint32_t i, const struct conf_where *w)
 	char buf[ADDR_TEXT_MAX];
 	int problems = check_ports(c, "passive.ports_at", p->low, p->high, w);
 
-	if (!is_listener(c, &p->at)) {
+	if (!addr_is_in(c->listen.at, c->listen.count, &p->at)) {
 		conf_problem(w, "passive.ports_at",
 		    "%s is not in listen", addr_format(&p->at, buf));
 		problems++;
 	}
 	for (uint32_t j = 0; j < i; j++) {
-		if (!same_place(&l->at[j].at, &p->at))
+		if (!addr_same(&l->at[j].at, &p->at))
 			continue;
 		conf_problem(w, "passive.ports_at", "%s is given twice",
 		    addr_format(&p->at, buf));

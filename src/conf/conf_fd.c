@@ -10,8 +10,10 @@
  */
 #include "conf/conf.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -93,14 +95,14 @@ pread_all(int fd, void *bytes, size_t len)
 bool
 conf_from_fd(struct conf *c, int fd)
 {
-	struct conf in;
+	uint32_t version;
 	struct stat st;
 
-	if (fstat(fd, &st) == -1 || st.st_size != (off_t)sizeof(in))
+	static_assert(offsetof(struct conf, version) == 0, "read by itself");
+	if (fstat(fd, &st) == -1 || st.st_size != (off_t)sizeof(*c) ||
+	    !pread_all(fd, &version, sizeof(version)) ||
+	    version != CONF_VERSION)
 		return false;
-	if (!pread_all(fd, &in, sizeof(in)) ||
-	    in.version != CONF_VERSION)
-		return false;
-	*c = in;
-	return true;
+	/* Not by way of the stack: it has some 100 KB. */
+	return pread_all(fd, c, sizeof(*c));
 }

@@ -76,12 +76,23 @@ extern const struct conf_type conf_type_passive;
 extern const struct conf_type conf_type_ports_at;
 extern const struct conf_type conf_type_set;
 
-/* Parts of types that others are made of (conf_value.c). */
+/* Parts that types are made of. */
 
+bool conf_is_blank(char c);
 /* The next item of a list, between blanks; empty when there is none. */
 struct sv conf_take_item(struct sv *list);
-/* The next word of a unit "a|b|c", which it takes off. */
-struct sv conf_take_word(struct sv *words);
+/* Reads one item behind those that the list has; false: it said why. */
+typedef bool conf_item_read(const struct conf_key *k, struct sv item,
+    void *list, const struct conf_where *w);
+/*
+ * Reads a list into `list`, of so many bytes and with its count in front,
+ * behind the `old` one where that is not NULL; and then into the field.
+ */
+MUST_USE bool conf_read_list(const struct conf_key *k, struct sv text,
+    const void *old, void *list, size_t size, conf_item_read *read,
+    void *field, const struct conf_where *w);
+/* One component of a path: printable, without blank or slash, and no dots. */
+bool conf_is_name(struct sv text);
 /* A network without bits behind its length; false: it said why. */
 MUST_USE bool conf_read_net(const struct conf_key *k, struct sv item,
     struct addr_net *out, const struct conf_where *w);

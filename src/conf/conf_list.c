@@ -1,238 +1,218 @@
 /*
- * conf/conf_list.c: lists whose items have parts: passive addresses, ports of
- * listeners, sets of words.
+ * conf/conf_list.c: lists, whose items stand between blanks, and what their
+ * readers share.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "conf/conf_key.h"
 
-/* Ports that a listener may draw from, as for passive.ports. */
-#define PORT_LEAST 1024
-#define PORT_MOST 65535
-
-/* Splits "LEFT=RIGHT" at the last "="; false when there is none. */
-static bool
-split(struct sv item, struct sv *left, struct sv *right)
+bool
+conf_is_blank(char c)
 {
-	const char *equals = memrchr(item.ptr, '=', item.len);
-
-	if (equals == NULL)
-		return false;
-	*left = (struct sv) { item.ptr, (size_t)(equals - item.ptr) };
-	*right = sv_drop(item, left->len + 1);
-	return true;
+	return c == ' ' || c == '\t';
 }
 
-/* Host names (RFC 1123 §2.1), and "_", which some have. */
-
-static bool
-is_label_byte(char c)
+struct sv
+conf_take_item(struct sv *list)
 {
-	char upper = sv_upper(c);
+	struct sv item;
 
-	return sv_digit(c) || (upper >= 'A' && upper <= 'Z') || c == '-' ||
-	    c == '_';
+	while (list->len > 0 && conf_is_blank(list->ptr[0]))
+		*list = sv_drop(*list, 1);
+	item = (struct sv) { list->ptr, 0 };
+	while (item.len < list->len && !conf_is_blank(item.ptr[item.len]))
+		item.len++;
+	*list = sv_drop(*list, item.len);
+	return item;
 }
 
-static bool
-is_label(struct sv label)
-{
-	for (size_t i = 0; i < label.len; i++)
-		if (!is_label_byte(label.ptr[i]))
-			return false;
-	return label.len > 0 && label.len <= 63 && label.ptr[0] != '-';
-}
-
-/* "10.0.0.300" is an address with a mistake in it, not a name. */
-static bool
-is_name(struct sv text)
-{
-	struct sv label = { text.ptr, 0 };
-
-	if (text.len > 253)
-		return false;
-	for (;;) {
-		const char *dot = memchr(text.ptr, '.', text.len);
-
-		label = text;
-		if (dot != NULL)
-			label.len = (size_t)(dot - text.ptr);
-		if (!is_label(label))
-			return false;
-		text = sv_drop(text, label.len + 1);
-		if (dot == NULL || text.len == 0)	/* or "example.org." */
-			return sv_digits(label) != label.len;
-	}
-}
-
-static bool
-read_place(const struct conf_key *k, struct sv text, struct passive_entry *e,
+bool
+conf_read_list(const struct conf_key *k, struct sv text, const void *old,
+    void *list, size_t size, conf_item_read *read, void *field,
     const struct conf_where *w)
 {
-	if (sv_eq(text, SV("local"))) {
-		e->means = PASSIVE_LOCAL;
-	} else if (addr_parse_ip(text, &e->at)) {
-		e->means = PASSIVE_FIXED;
-		if (e->at.family != ADDR_V4)
-			return conf_refuse(k, text, "is not IPv4, and PASV "
-			    "knows nothing else", w);
-		if (!passive_can_be_told(&e->at))
-			return conf_refuse(k, text, "is no host's address",
-			    w);
-	} else if (is_name(text)) {
-		e->means = PASSIVE_NAMED;
-		memcpy(e->name, text.ptr, text.len);
-	} else {
-		return conf_refuse(k, text, "is no address and no name", w);
-	}
-	return true;
-}
+	uint32_t *count = list;
+	struct sv rest = text, item;
 
-static bool
-read_entry(const struct conf_key *k, struct sv item, struct passive_entry *e,
-    const struct conf_where *w)
-{
-	struct sv net, place = item;
-
-	memset(e, 0, sizeof(*e));
-	e->clients.base.family = ADDR_V4;
-	if (split(item, &net, &place)) {
-		if (!conf_read_net(k, net, &e->clients, w))
-			return false;
-		if (e->clients.base.family != ADDR_V4)
-			return conf_refuse(k, net, "is not IPv4, and PASV is "
-			    "for IPv4 clients alone", w);
-	}
-	return read_place(k, place, e, w);
-}
-
-/* Which of two entries for one network would hold, nobody could see. */
-static bool
-is_double(const struct conf_passive *list, const struct passive_entry *e)
-{
-	for (uint32_t i = 0; i < list->count; i++)
-		if (list->at[i].clients.bits == e->clients.bits &&
-		    addr_same_ip(&list->at[i].clients.base, &e->clients.base))
-			return true;
-	return false;
-}
-
-static bool
-passive_read(const struct conf_key *k, struct sv text, bool add, void *field,
-    const struct conf_where *w)
-{
-	struct conf_passive list;
-	struct sv rest = text, item = conf_take_item(&rest);
-
-	memset(&list, 0, sizeof(list));
-	if (add)
-		memcpy(&list, field, sizeof(list));
-	for (; item.len > 0; item = conf_take_item(&rest)) {
-		struct passive_entry e;
-
-		if (!read_entry(k, item, &e, w))
-			return false;
-		if (is_double(&list, &e))
-			return conf_refuse(k, item, "is for the same clients "
-			    "as another", w);
-		if (list.count == k->most)
+	memset(list, 0, size);
+	if (old != NULL)
+		memcpy(list, old, size);
+	while ((item = conf_take_item(&rest)).len > 0) {
+		if (*count == k->most)
 			return conf_refuse(k, item, "is one too many", w);
-		list.at[list.count++] = e;
+		if (!read(k, item, list, w))
+			return false;
+		++*count;
 	}
-	memcpy(field, &list, sizeof(list));
+	if (*count < k->least)
+		return conf_refuse(k, text, "names too few", w);
+	memcpy(field, list, size);
 	return true;
 }
 
-static void
-passive_write(const void *field, const struct conf_key *k, FILE *out)
-{
-	const struct conf_passive *list = field;
-	char buf[ADDR_TEXT_MAX];
-
-	(void)k;
-	for (uint32_t i = 0; i < list->count; i++) {
-		const struct passive_entry *e = &list->at[i];
-
-		fputc(' ', out);
-		if (e->clients.bits > 0)
-			fprintf(out, "%s/%u=",
-			    addr_format_ip(&e->clients.base, buf),
-			    e->clients.bits);
-		if (e->means == PASSIVE_FIXED)
-			fputs(addr_format_ip(&e->at, buf), out);
-		else
-			fputs(e->means == PASSIVE_NAMED ? e->name : "local",
-			    out);
-	}
-}
-
-static void
-passive_allowed(const struct conf_key *k, FILE *out)
-{
-	fprintf(out, "%u to %u %s, as 203.0.113.5, ftp.example.org or "
-	    "10.0.0.0/8=local", k->least, k->most, k->unit);
-}
-
 static bool
-read_ports(const struct conf_key *k, struct sv item, struct passive_ports *p,
+listen_item(const struct conf_key *k, struct sv item, void *list,
     const struct conf_where *w)
 {
-	struct sv at, ports;
-	struct conf_range range;
-	const char *wrong;
+	struct conf_listen *l = list;
+	struct addr a;
 
-	if (!split(item, &at, &ports) || !addr_parse_ip_port(at, &p->at) ||
-	    p->at.port == 0)
-		return conf_refuse(k, item, "is not a listener with its ports",
+	if (!addr_parse_ip_port(item, &a))
+		return conf_refuse(k, item, "is not an address with a port",
 		    w);
-	wrong = conf_read_range(ports, PORT_LEAST, PORT_MOST, &range);
-	if (wrong != NULL)
-		return conf_refuse(k, ports, wrong, w);
-	p->at = addr_unmap(p->at);
-	p->low = range.low;
-	p->high = range.high;
+	l->at[l->count] = addr_unmap(a);
 	return true;
 }
 
 static bool
-ports_at_read(const struct conf_key *k, struct sv text, bool add, void *field,
+listen_read(const struct conf_key *k, struct sv text, bool add, void *field,
     const struct conf_where *w)
 {
-	struct conf_ports_at list = { .count = 0 };
-	struct sv rest = text, item = conf_take_item(&rest);
+	struct conf_listen list;
 
-	if (add)
-		memcpy(&list, field, sizeof(list));
-	for (; item.len > 0; item = conf_take_item(&rest)) {
-		struct passive_ports p;
-
-		if (!read_ports(k, item, &p, w))
-			return false;
-		if (list.count == k->most)
-			return conf_refuse(k, item, "is one too many", w);
-		list.at[list.count++] = p;
-	}
-	memcpy(field, &list, sizeof(list));
-	return true;
+	return conf_read_list(k, text, add ? field : NULL, &list,
+	    sizeof(list), listen_item, field, w);
 }
 
 static void
-ports_at_write(const void *field, const struct conf_key *k, FILE *out)
+listen_write(const void *field, const struct conf_key *k, FILE *out)
 {
-	const struct conf_ports_at *list = field;
+	const struct conf_listen *list = field;
 	char buf[ADDR_TEXT_MAX];
 
 	(void)k;
 	for (uint32_t i = 0; i < list->count; i++)
-		fprintf(out, " %s=%u-%u", addr_format(&list->at[i].at, buf),
-		    list->at[i].low, list->at[i].high);
+		fprintf(out, " %s", addr_format(&list->at[i], buf));
 }
 
 static void
-ports_at_allowed(const struct conf_key *k, FILE *out)
+listen_allowed(const struct conf_key *k, FILE *out)
 {
-	fprintf(out, "%u to %u of %s, as 192.0.2.1:21=51000-51999, ports %u "
-	    "to %u", k->least, k->most, k->unit, PORT_LEAST, PORT_MOST);
+	fprintf(out, "%u to %u of %s, as 192.0.2.1:21 or [2001:db8::1]:21",
+	    k->least, k->most, k->unit);
+}
+
+/* The network's address with every bit behind its first `bits` cleared. */
+static struct addr_net
+net_of(const struct addr_net *given)
+{
+	struct addr_net net = *given;
+	uint32_t bits = net.bits;
+
+	for (size_t i = 0; i < sizeof(net.base.ip); i++) {
+		unsigned kept = bits < 8 ? bits : 8;
+
+		net.base.ip[i] &= (uint8_t)(0xff00U >> kept);
+		bits -= kept;
+	}
+	return net;
+}
+
+/*
+ * "10.1.2.3/8" is refused rather than read as 10.0.0.0/8: whoever wrote it
+ * meant another network or another length, and this list denies.
+ */
+bool
+conf_read_net(const struct conf_key *k, struct sv item, struct addr_net *out,
+    const struct conf_where *w)
+{
+	char quoted[CONF_QUOTE_MAX], buf[ADDR_TEXT_MAX];
+	struct addr_net given, net;
+
+	if (!addr_parse_net(item, &given))
+		return conf_refuse(k, item, "is not a network", w);
+	net = net_of(&given);
+	if (memcmp(net.base.ip, given.base.ip, sizeof(net.base.ip)) != 0) {
+		conf_problem(w, k->name,
+		    "%s is longer than its /%u; write %s/%u",
+		    conf_quote(item, quoted), net.bits,
+		    addr_format_ip(&net.base, buf), net.bits);
+		return false;
+	}
+	*out = net;
+	return true;
+}
+
+static bool
+nets_item(const struct conf_key *k, struct sv item, void *list,
+    const struct conf_where *w)
+{
+	struct conf_nets *l = list;
+
+	return conf_read_net(k, item, &l->at[l->count], w);
+}
+
+static bool
+nets_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	struct conf_nets list;
+
+	return conf_read_list(k, text, add ? field : NULL, &list,
+	    sizeof(list), nets_item, field, w);
+}
+
+static void
+nets_write(const void *field, const struct conf_key *k, FILE *out)
+{
+	const struct conf_nets *list = field;
+	char buf[ADDR_TEXT_MAX];
+
+	(void)k;
+	for (uint32_t i = 0; i < list->count; i++)
+		fprintf(out, " %s/%u",
+		    addr_format_ip(&list->at[i].base, buf),
+		    list->at[i].bits);
+}
+
+static void
+nets_allowed(const struct conf_key *k, FILE *out)
+{
+	fprintf(out, "%u to %u %s, as 192.0.2.0/24 or 2001:db8::/32",
+	    k->least, k->most, k->unit);
+}
+
+/* Patterns of names; what a "/" in one would mean nobody could say. */
+
+static bool
+patterns_item(const struct conf_key *k, struct sv item, void *list,
+    const struct conf_where *w)
+{
+	struct conf_patterns *l = list;
+
+	if (item.len >= CONF_NAME_MAX)
+		return conf_refuse(k, item, "is too long", w);
+	if (!conf_is_name(item))
+		return conf_refuse(k, item, "is no pattern of a name", w);
+	memcpy(l->at[l->count], item.ptr, item.len);
+	return true;
+}
+
+static bool
+patterns_read(const struct conf_key *k, struct sv text, bool add, void *field,
+    const struct conf_where *w)
+{
+	struct conf_patterns list;
+
+	return conf_read_list(k, text, add ? field : NULL, &list,
+	    sizeof(list), patterns_item, field, w);
+}
+
+static void
+patterns_write(const void *field, const struct conf_key *k, FILE *out)
+{
+	const struct conf_patterns *list = field;
+
+	(void)k;
+	for (uint32_t i = 0; i < list->count; i++)
+		fprintf(out, " %s", list->at[i]);
+}
+
+static void
+patterns_allowed(const struct conf_key *k, FILE *out)
+{
+	fprintf(out, "%u to %u %s of names, each at most %d bytes, as *.tmp",
+	    k->least, k->most, k->unit, CONF_NAME_MAX - 1);
 }
 
 /* Sets: bit i is word i + 1; the first word is none, the last all. */
@@ -250,7 +230,7 @@ bits_of(const struct conf_key *k, struct sv item, uint32_t *out)
 	struct sv words = sv_of(k->unit);
 
 	for (uint32_t i = 0; i <= k->most; i++) {
-		if (!sv_eq(item, conf_take_word(&words)))
+		if (!sv_eq(item, sv_take_field(&words, '|')))
 			continue;
 		*out = i == 0 ? 0 : i == k->most ? all_of(k) : 1u << (i - 1);
 		return true;
@@ -285,14 +265,14 @@ static void
 set_write(const void *field, const struct conf_key *k, FILE *out)
 {
 	uint32_t set = *(const uint32_t *)field;
-	struct sv words = sv_of(k->unit), word = conf_take_word(&words);
+	struct sv words = sv_of(k->unit), word = sv_take_field(&words, '|');
 
 	if (set == 0)
 		fprintf(out, " %.*s", (int)word.len, word.ptr);
 	for (uint32_t i = 1; i <= k->most; i++) {
 		bool all = i == k->most;
 
-		word = conf_take_word(&words);
+		word = sv_take_field(&words, '|');
 		if (all ? set == all_of(k) : set != all_of(k) &&
 		    (set & 1u << (i - 1)) != 0)
 			fprintf(out, " %.*s", (int)word.len, word.ptr);
@@ -305,7 +285,7 @@ set_allowed(const struct conf_key *k, FILE *out)
 	struct sv words = sv_of(k->unit);
 
 	for (uint32_t i = 0; i <= k->most; i++) {
-		struct sv word = conf_take_word(&words);
+		struct sv word = sv_take_field(&words, '|');
 
 		fprintf(out, "%s%.*s", i == 0 ? "" : i == k->most ? " or " :
 		    ", ", (int)word.len, word.ptr);
@@ -321,6 +301,7 @@ set_allowed(const struct conf_key *k, FILE *out)
 		.is_list = true, \
 	}
 
-TYPE(passive);
-TYPE(ports_at);
+TYPE(listen);
+TYPE(nets);
+TYPE(patterns);
 TYPE(set);

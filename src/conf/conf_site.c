@@ -11,58 +11,20 @@
 
 #include "base/hostname.h"
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 static void
 skip_blanks(struct sv *text)
 {
-	while (text->len > 0 && is_blank(text->ptr[0]))
+	while (text->len > 0 && conf_is_blank(text->ptr[0]))
 		*text = sv_drop(*text, 1);
-}
-
-/* What stands before the next byte of that kind, or before the end. */
-static struct sv
-take_until(struct sv *text, bool (*ends)(char c))
-{
-	struct sv word = { text->ptr, 0 };
-
-	while (word.len < text->len && !ends(word.ptr[word.len]))
-		word.len++;
-	*text = sv_drop(*text, word.len);
-	return word;
-}
-
-static bool
-is_comma(char c)
-{
-	return c == ',';
-}
-
-/* Whether the list, commas between, holds that name in any case. */
-static bool
-holds_name(const char *names, struct sv name)
-{
-	struct sv rest = sv_of(names);
-
-	while (rest.len > 0) {
-		if (sv_eq_nocase(take_until(&rest, is_comma), name))
-			return true;
-		(void)sv_take(&rest, ',');
-	}
-	return false;
 }
 
 static bool
 is_taken(const struct conf_sites *list, const char *mine, struct sv name)
 {
 	for (uint32_t i = 0; i < list->count; i++)
-		if (holds_name(list->at[i].names, name))
+		if (hostname_is_in(sv_of(list->at[i].names), name))
 			return true;
-	return holds_name(mine, name);
+	return hostname_is_in(sv_of(mine), name);
 }
 
 static void
@@ -83,17 +45,20 @@ static bool
 read_names(const struct conf_key *k, struct sv text,
     const struct conf_sites *list, char *out, const struct conf_where *w)
 {
+	struct sv name;
+	bool more;
+
 	if (text.len >= CONF_SITE_NAMES_MAX)
 		return conf_refuse(k, text, "is too long", w);
 	do {
-		struct sv name = take_until(&text, is_comma);
-
+		more = memchr(text.ptr, ',', text.len) != NULL;
+		name = sv_take_field(&text, ',');
 		if (!hostname_is_good(name))
 			return conf_refuse(k, name, "is not a host's name", w);
 		if (is_taken(list, out, name))
 			return conf_refuse(k, name, "is given twice", w);
 		append_name(out, name);
-	} while (sv_take(&text, ','));
+	} while (more);
 	return true;
 }
 
@@ -104,7 +69,7 @@ take_directory(struct sv *text, char out[PATH_MAX], size_t *len)
 	bool quoted = sv_take(text, '"'), open = quoted;
 	size_t n = 0;
 
-	while (text->len > 0 && (open || !is_blank(text->ptr[0]))) {
+	while (text->len > 0 && (open || !conf_is_blank(text->ptr[0]))) {
 		char c = text->ptr[0];
 
 		if (quoted && c == '"') {
@@ -121,7 +86,7 @@ take_directory(struct sv *text, char out[PATH_MAX], size_t *len)
 		*text = sv_drop(*text, 1);
 	}
 	*len = n;
-	return !open && (text->len == 0 || is_blank(text->ptr[0]));
+	return !open && (text->len == 0 || conf_is_blank(text->ptr[0]));
 }
 
 static bool
@@ -160,7 +125,7 @@ static struct sv
 without_outer_blanks(struct sv text)
 {
 	skip_blanks(&text);
-	while (text.len > 0 && is_blank(text.ptr[text.len - 1]))
+	while (text.len > 0 && conf_is_blank(text.ptr[text.len - 1]))
 		text.len--;
 	return text;
 }
@@ -173,7 +138,7 @@ site_read(const struct conf_key *k, struct sv text, bool add, void *field,
 	struct conf_sites none = { .count = 0 };
 	struct conf_site site = { .names = "" };
 	struct sv rest = without_outer_blanks(text);
-	struct sv names = take_until(&rest, is_blank);
+	struct sv names = conf_take_item(&rest);
 
 	if (names.len == 0 && rest.len == 0 && !add) {
 		memcpy(list, &none, sizeof(none));

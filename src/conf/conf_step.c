@@ -36,10 +36,9 @@ static bool
 is_class_name(struct sv text)
 {
 	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i], upper = sv_upper(c);
+		char c = text.ptr[i];
 
-		if (!sv_digit(c) && (upper < 'A' || upper > 'Z') &&
-		    c != '-' && c != '_')
+		if (!sv_digit(c) && !sv_letter(c) && c != '-' && c != '_')
 			return false;
 	}
 	return text.len > 0 && text.len < CONF_CLASS_NAME_MAX;
@@ -351,13 +350,14 @@ check_list(const struct conf *c, const char *key,
 		else if (timed && s->class_name[0] == '\0' &&
 		    s->limit == LIMIT_sessions_max &&
 		    s->value > c->sessions_max)
-			what = "is more than sessions.max, which must be the "
-			    "largest of all";
+			what = "is more than the key sessions.max itself, "
+			    "which must be the largest; raise that one";
 		if (what == NULL)
 			continue;
-		conf_problem(w, key, "%s%s%s: %s", s->class_name,
+		conf_problem(w, key, "%s%s%s %llu: %s", s->class_name,
 		    s->class_name[0] == '\0' ? "" : " ",
-		    key_of_limit(s->limit)->name, what);
+		    key_of_limit(s->limit)->name,
+		    (unsigned long long)s->value, what);
 		problems++;
 	}
 	return problems;
@@ -385,9 +385,9 @@ check_least(const struct conf *c, const struct conf_where *w)
 		}
 	if (c->rate_least <= slowest / 2)
 		return 0;
-	conf_problem(w, "rate.least", "is more than half of %llu, which is "
-	    "the most that some clients are sent",
-	    (unsigned long long)slowest);
+	conf_problem(w, "rate.least", "%llu is more than half of %llu, which "
+	    "is the most that some clients are sent",
+	    (unsigned long long)c->rate_least, (unsigned long long)slowest);
 	return 1;
 }
 

@@ -1,7 +1,8 @@
 /*
  * conf/conf_value.c: the types of values: what each reads, writes and says
- * about itself.  A value is read whole or not at all: a field is written
- * only when nothing is wrong with its text.
+ * about itself.  Lists are in conf_list.c and beside it.  A value is read
+ * whole or not at all: a field is written only when nothing is wrong with
+ * its text.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -208,24 +209,6 @@ range_allowed(const struct conf_key *k, FILE *out)
 
 /* A choice's words are its unit, "require|best"; its value is the place. */
 
-static struct sv
-take_word(struct sv *words)
-{
-	const char *bar = memchr(words->ptr, '|', words->len);
-	struct sv word = *words;
-
-	if (bar != NULL)
-		word.len = (size_t)(bar - words->ptr);
-	*words = sv_drop(*words, word.len + 1);
-	return word;
-}
-
-struct sv
-conf_take_word(struct sv *words)
-{
-	return take_word(words);
-}
-
 static bool
 choice_read(const struct conf_key *k, struct sv text, bool add, void *field,
     const struct conf_where *w)
@@ -234,7 +217,7 @@ choice_read(const struct conf_key *k, struct sv text, bool add, void *field,
 
 	(void)add;
 	for (uint32_t i = k->least; i <= k->most; i++) {
-		if (sv_eq(text, take_word(&words))) {
+		if (sv_eq(text, sv_take_field(&words, '|'))) {
 			*(uint32_t *)field = i;
 			return true;
 		}
@@ -245,21 +228,21 @@ choice_read(const struct conf_key *k, struct sv text, bool add, void *field,
 static void
 choice_write(const void *field, const struct conf_key *k, FILE *out)
 {
-	struct sv words = sv_of(k->unit), word = take_word(&words);
+	struct sv words = sv_of(k->unit), word = sv_take_field(&words, '|');
 
 	for (uint32_t i = *(const uint32_t *)field; i > 0; i--)
-		word = take_word(&words);
+		word = sv_take_field(&words, '|');
 	fprintf(out, " %.*s", (int)word.len, word.ptr);
 }
 
 static void
 choice_allowed(const struct conf_key *k, FILE *out)
 {
-	struct sv words = sv_of(k->unit), word = take_word(&words);
+	struct sv words = sv_of(k->unit), word = sv_take_field(&words, '|');
 
 	fprintf(out, "%.*s", (int)word.len, word.ptr);
 	while (words.len > 0) {
-		word = take_word(&words);
+		word = sv_take_field(&words, '|');
 		fprintf(out, " or %.*s", (int)word.len, word.ptr);
 	}
 }
@@ -348,10 +331,10 @@ is_user_name(struct sv text)
 	static const char others[] = "_.-";
 
 	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i], upper = sv_upper(c);
-		bool plain = sv_digit(c) || (upper >= 'A' && upper <= 'Z');
+		char c = text.ptr[i];
 
-		if (!plain && memchr(others, c, sizeof(others) - 1) == NULL)
+		if (!sv_digit(c) && !sv_letter(c) &&
+		    memchr(others, c, sizeof(others) - 1) == NULL)
 			return false;
 	}
 	return text.len > 0 && text.ptr[0] != '-';
@@ -385,10 +368,11 @@ user_allowed(const struct conf_key *k, FILE *out)
 
 /* A name of one file, or of who owns it: a word in a listing. */
 
-static bool
-is_name(struct sv text)
+bool
+conf_is_name(struct sv text)
 {
-	return conf_is_printable(text) && memchr(text.ptr, ' ', text.len) == NULL &&
+	return conf_is_printable(text) &&
+	    memchr(text.ptr, ' ', text.len) == NULL &&
 	    memchr(text.ptr, '/', text.len) == NULL &&
 	    !sv_eq(text, SV(".")) && !sv_eq(text, SV(".."));
 }
@@ -400,7 +384,7 @@ name_read(const struct conf_key *k, struct sv text, bool add, void *field,
 	(void)add;
 	if (text.len < k->least || text.len > k->most)
 		return conf_refuse(k, text, "is too short or too long", w);
-	if (!is_name(text))
+	if (!conf_is_name(text))
 		return conf_refuse(k, text, "is not a name", w);
 	store(field, k, text);
 	return true;
@@ -440,229 +424,20 @@ file_write(const void *field, const struct conf_key *k, FILE *out)
 	text_write(((const struct conf_file *)field)->path, k, out);
 }
 
-/* Lists: items between blanks. */
-
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/* The next item; empty when there is none. */
-static struct sv
-take_item(struct sv *list)
-{
-	struct sv item;
-
-	while (list->len > 0 && is_blank(list->ptr[0]))
-		*list = sv_drop(*list, 1);
-	item = (struct sv) { list->ptr, 0 };
-	while (item.len < list->len && !is_blank(item.ptr[item.len]))
-		item.len++;
-	*list = sv_drop(*list, item.len);
-	return item;
-}
-
-struct sv
-conf_take_item(struct sv *list)
-{
-	return take_item(list);
-}
-
-static bool
-listen_read(const struct conf_key *k, struct sv text, bool add, void *field,
-    const struct conf_where *w)
-{
-	struct conf_listen list = { .count = 0 };
-	struct sv rest = text, item;
-
-	if (add)
-		memcpy(&list, field, sizeof(list));
-	for (item = take_item(&rest); item.len > 0; item = take_item(&rest)) {
-		struct addr a;
-
-		if (!addr_parse_ip_port(item, &a))
-			return conf_refuse(k, item,
-			    "is not an address with a port", w);
-		if (list.count == k->most)
-			return conf_refuse(k, item, "is one too many", w);
-		list.at[list.count++] = addr_unmap(a);
-	}
-	if (list.count < k->least)
-		return conf_refuse(k, text, "names too few", w);
-	memcpy(field, &list, sizeof(list));
-	return true;
-}
-
-static void
-listen_write(const void *field, const struct conf_key *k, FILE *out)
-{
-	const struct conf_listen *list = field;
-	char buf[ADDR_TEXT_MAX];
-
-	(void)k;
-	for (uint32_t i = 0; i < list->count; i++)
-		fprintf(out, " %s", addr_format(&list->at[i], buf));
-}
-
-static void
-listen_allowed(const struct conf_key *k, FILE *out)
-{
-	fprintf(out, "%u to %u of %s, as 192.0.2.1:21 or [2001:db8::1]:21",
-	    k->least, k->most, k->unit);
-}
-
-/* The network's address with every bit behind its first `bits` cleared. */
-static struct addr_net
-net_of(const struct addr_net *given)
-{
-	struct addr_net net = *given;
-	uint32_t bits = net.bits;
-
-	for (size_t i = 0; i < sizeof(net.base.ip); i++) {
-		unsigned kept = bits < 8 ? bits : 8;
-
-		net.base.ip[i] &= (uint8_t)(0xff00U >> kept);
-		bits -= kept;
-	}
-	return net;
-}
-
-/*
- * "10.1.2.3/8" is refused rather than read as 10.0.0.0/8: whoever wrote it
- * meant another network or another length, and this list denies.
- */
-static bool
-net_parse(const struct conf_key *k, struct sv item, struct addr_net *out,
-    const struct conf_where *w)
-{
-	char quoted[CONF_QUOTE_MAX], buf[ADDR_TEXT_MAX];
-	struct addr_net given, net;
-
-	if (!addr_parse_net(item, &given))
-		return conf_refuse(k, item, "is not a network", w);
-	net = net_of(&given);
-	if (memcmp(net.base.ip, given.base.ip, sizeof(net.base.ip)) != 0) {
-		conf_problem(w, k->name,
-		    "%s is longer than its /%u; write %s/%u",
-		    conf_quote(item, quoted), net.bits,
-		    addr_format_ip(&net.base, buf), net.bits);
-		return false;
-	}
-	*out = net;
-	return true;
-}
-
-bool
-conf_read_net(const struct conf_key *k, struct sv item, struct addr_net *out,
-    const struct conf_where *w)
-{
-	return net_parse(k, item, out, w);
-}
-
-static bool
-nets_read(const struct conf_key *k, struct sv text, bool add, void *field,
-    const struct conf_where *w)
-{
-	struct conf_nets list = { .count = 0 };
-	struct sv rest = text, item;
-
-	if (add)
-		memcpy(&list, field, sizeof(list));
-	for (item = take_item(&rest); item.len > 0; item = take_item(&rest)) {
-		struct addr_net net;
-
-		if (!net_parse(k, item, &net, w))
-			return false;
-		if (list.count == k->most)
-			return conf_refuse(k, item, "is one too many", w);
-		list.at[list.count++] = net;
-	}
-	if (list.count < k->least)
-		return conf_refuse(k, text, "names too few", w);
-	memcpy(field, &list, sizeof(list));
-	return true;
-}
-
-static void
-nets_write(const void *field, const struct conf_key *k, FILE *out)
-{
-	const struct conf_nets *list = field;
-	char buf[ADDR_TEXT_MAX];
-
-	(void)k;
-	for (uint32_t i = 0; i < list->count; i++)
-		fprintf(out, " %s/%u",
-		    addr_format_ip(&list->at[i].base, buf),
-		    list->at[i].bits);
-}
-
-static void
-nets_allowed(const struct conf_key *k, FILE *out)
-{
-	fprintf(out, "%u to %u %s, as 192.0.2.0/24 or 2001:db8::/32",
-	    k->least, k->most, k->unit);
-}
-
-/* Patterns of names; what a "/" in one would mean nobody could say. */
-
-static bool
-patterns_read(const struct conf_key *k, struct sv text, bool add, void *field,
-    const struct conf_where *w)
-{
-	struct conf_patterns list = { .count = 0 };
-	struct sv rest = text, item;
-
-	if (add)
-		memcpy(&list, field, sizeof(list));
-	for (item = take_item(&rest); item.len > 0; item = take_item(&rest)) {
-		if (item.len >= CONF_NAME_MAX)
-			return conf_refuse(k, item, "is too long", w);
-		if (!is_name(item))
-			return conf_refuse(k, item, "is no pattern of a name", w);
-		if (list.count == k->most)
-			return conf_refuse(k, item, "is one too many", w);
-		memcpy(list.at[list.count++], item.ptr, item.len);
-	}
-	memcpy(field, &list, sizeof(list));
-	return true;
-}
-
-static void
-patterns_write(const void *field, const struct conf_key *k, FILE *out)
-{
-	const struct conf_patterns *list = field;
-
-	(void)k;
-	for (uint32_t i = 0; i < list->count; i++)
-		fprintf(out, " %s", list->at[i]);
-}
-
-static void
-patterns_allowed(const struct conf_key *k, FILE *out)
-{
-	fprintf(out, "%u to %u %s of names, each at most %d bytes, as *.tmp",
-	    k->least, k->most, k->unit, CONF_NAME_MAX - 1);
-}
-
-#define TYPE(name, reader, writer, list) \
+#define TYPE(name, reader, writer) \
 	const struct conf_type conf_type_##name = { \
 		.read = reader##_read, \
 		.write = writer##_write, \
 		.allowed = name##_allowed, \
-		.is_list = list, \
 	}
 
-TYPE(number, number, number, false);
-TYPE(duration, duration, number, false);
-TYPE(rate, rate, rate, false);
-TYPE(choice, choice, choice, false);
-TYPE(range, range, range, false);
-TYPE(text, text, text, false);
-TYPE(path, text, text, false);
-TYPE(user, user, text, false);
-TYPE(name, name, text, false);
-TYPE(file, file, file, false);
-TYPE(patterns, patterns, patterns, true);
-TYPE(listen, listen, listen, true);
-TYPE(nets, nets, nets, true);
+TYPE(number, number, number);
+TYPE(duration, duration, number);
+TYPE(rate, rate, rate);
+TYPE(choice, choice, choice);
+TYPE(range, range, range);
+TYPE(text, text, text);
+TYPE(path, text, text);
+TYPE(user, user, text);
+TYPE(name, name, text);
+TYPE(file, file, file);

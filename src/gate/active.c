@@ -67,10 +67,9 @@ socket_from(const struct gate_session *s)
 	socklen_t len;
 
 	from.port = port;
-	len = addr_to_sockaddr(&from, &ss);
-	if (ss.ss_family == AF_INET6)
-		((struct sockaddr_in6 *)&ss)->sin6_scope_id = s->scope;
-	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	len = gate_sockaddr(s, &from, &ss);
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
 	if (fd < 0)
 		return -1;
 	gate_limit_sends(fd);
@@ -93,9 +92,7 @@ connect_to_peer(const struct gate_session *s, int fd, uint16_t port)
 	socklen_t len;
 
 	to.port = port;
-	len = addr_to_sockaddr(&to, &ss);
-	if (ss.ss_family == AF_INET6)
-		((struct sockaddr_in6 *)&ss)->sin6_scope_id = s->scope;
+	len = gate_sockaddr(s, &to, &ss);
 	return connect(fd, (struct sockaddr *)&ss, len);
 }
 

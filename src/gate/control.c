@@ -109,6 +109,17 @@ session_new(struct gate *g, struct gate_worker *w, int fd,
 	session_announce(s, copy);
 }
 
+socklen_t
+gate_sockaddr(const struct gate_session *s, const struct addr *a,
+    struct sockaddr_storage *out)
+{
+	socklen_t len = addr_to_sockaddr(a, out);
+
+	if (out->ss_family == AF_INET6)
+		((struct sockaddr_in6 *)out)->sin6_scope_id = s->scope;
+	return len;
+}
+
 void
 gate_endpoint_void(struct gate_session *s)
 {
@@ -196,7 +207,8 @@ shed_one(struct gate *g, int listener)
 static void
 listener_ready(struct loop_watch *watch, uint32_t events)
 {
-	struct gate_listener *l = LOOP_OWNER(watch, struct gate_listener, watch);
+	struct gate_listener *l = LOOP_OWNER(watch, struct gate_listener,
+	    watch);
 	struct gate *g = l->gate;
 	struct sockaddr_storage peer;
 
@@ -269,7 +281,8 @@ bind_listener(const struct addr *at)
 	socklen_t len = addr_to_sockaddr(at, &ss);
 	int one = 1, fd, error;
 
-	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -287,25 +300,10 @@ bind_listener(const struct addr *at)
 }
 
 static bool
-same_place(const struct addr *a, const struct addr *b)
-{
-	return addr_same_ip(a, b) && a->port == b->port;
-}
-
-static bool
 is_listening(const struct gate *g, const struct addr *at)
 {
 	for (size_t i = 0; i < g->listeners; i++)
-		if (same_place(&g->listener[i]->at, at))
-			return true;
-	return false;
-}
-
-static bool
-is_configured(const struct gate *g, const struct addr *at)
-{
-	for (uint32_t i = 0; i < g->conf.listen.count; i++)
-		if (same_place(&g->conf.listen.at[i], at))
+		if (addr_same(&g->listener[i]->at, at))
 			return true;
 	return false;
 }
@@ -321,6 +319,9 @@ listener_close(struct gate *g, size_t i)
 {
 	struct gate_listener *l = g->listener[i];
 
+	/* Who has connected is not reset: our copy is the last. */
+	if (!g->paused)
+		listener_ready(&l->watch, EPOLLIN);
 	g->listener[i] = g->listener[--g->listeners];
 	loop_unwatch(&g->loop, &l->watch);
 	close(l->watch.fd);
@@ -330,12 +331,15 @@ listener_close(struct gate *g, size_t i)
 bool
 gate_listen(struct gate *g, struct addr *failed)
 {
+	const struct conf_listen *wanted = &g->conf.listen;
+
 	/* What stays is not bound again: the warden's copy holds it open. */
 	for (size_t i = g->listeners; i > 0; i--)
-		if (!is_configured(g, &g->listener[i - 1]->at))
+		if (!addr_is_in(wanted->at, wanted->count,
+		    &g->listener[i - 1]->at))
 			listener_close(g, i - 1);
-	for (uint32_t i = 0; i < g->conf.listen.count; i++) {
-		const struct addr *at = &g->conf.listen.at[i];
+	for (uint32_t i = 0; i < wanted->count; i++) {
+		const struct addr *at = &wanted->at[i];
 		int fd;
 
 		if (is_listening(g, at))

@@ -26,6 +26,7 @@
 #include "guard/event.h"
 #include "ipc/board.h"
 #include "ipc/channel.h"
+#include "policy/ports.h"
 #include "policy/share.h"
 
 #define GATE_LINGER_US 100000	/* a blocking send on a data connection waits */
@@ -40,6 +41,7 @@ struct gate_group {
 	struct conf_limits limit;	/* now */
 	uint32_t sessions;
 	uint32_t transfers;	/* sessions of which data connections run */
+	uint32_t paced;		/* its addresses in gate.paced */
 };
 
 /* What is counted for one address (IPv6: one /64). */
@@ -67,7 +69,6 @@ struct gate_flow {
 	int fd;			/* a duplicate, to pace by; or -1 */
 	bool fresh;		/* since the last look */
 	uint64_t acked;		/* bytes that the client has, at that */
-	uint64_t used;		/* bytes a second, then */
 	uint64_t paced;		/* what the kernel was told */
 	struct share share;	/* of what the address may have */
 };
@@ -168,7 +169,7 @@ struct gate {
 	uint64_t rated_ms;	/* when the rates were looked at */
 	uint32_t standing;	/* workers that are kept whatever the load */
 	uint64_t next_flow;
-	uint64_t port_taken[65536 / 64];
+	struct ports taken;	/* passive ports, whoever has them */
 	TAILQ_HEAD(, gate_port) ahead;	/* the oldest first */
 	struct gate_peer **peer_bucket;
 	size_t peer_buckets, peer_count;
@@ -191,6 +192,13 @@ void gate_refuse(const struct gate *g, int fd, const char *text);
 void gate_endpoint_void(struct gate_session *s);
 /* Forgets a session: its control connection, port and connects. */
 void gate_session_free(struct gate_session *s);
+
+/*
+ * The kernel's form of an address at this session's side of the network; what
+ * is link-local is so on the interface by which its client came.
+ */
+socklen_t gate_sockaddr(const struct gate_session *s, const struct addr *a,
+    struct sockaddr_storage *out);
 
 /* passive.c */
 

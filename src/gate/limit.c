@@ -10,7 +10,6 @@
 
 #include "gate/gate.h"
 
-
 static void
 work_out(struct gate *g)
 {

@@ -52,7 +52,19 @@ announce_listeners(struct gate *g)
 		log_fatal(1, "the warden is gone");
 }
 
-static uint32_t standing_workers(const struct conf *conf);
+/* Asked before the files are gone: sysconf(3) reads one. */
+static uint32_t
+standing_workers(const struct conf *conf)
+{
+	static uint32_t processors;
+	long online = processors == 0 ? sysconf(_SC_NPROCESSORS_ONLN) : 0;
+
+	if (online > 0)
+		processors = (uint32_t)online;
+	if (conf->worker_count > 0)
+		return conf->worker_count;
+	return processors > 0 ? processors : 1;
+}
 
 static void
 listen_or_exit(struct gate *g)
@@ -210,20 +222,6 @@ flush(void *arg)
 	}
 	(void)ipc_flush(&g->warden);
 	event_sink_flush(&g->events);
-}
-
-/* Asked before the files are gone: sysconf(3) reads one. */
-static uint32_t
-standing_workers(const struct conf *conf)
-{
-	static uint32_t processors;
-	long online = processors == 0 ? sysconf(_SC_NPROCESSORS_ONLN) : 0;
-
-	if (online > 0)
-		processors = (uint32_t)online;
-	if (conf->worker_count > 0)
-		return conf->worker_count;
-	return processors > 0 ? processors : 1;
 }
 
 static void

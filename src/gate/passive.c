@@ -44,41 +44,6 @@ range_of(const struct gate_session *s)
 	return (struct conf_range) { .low = p->low, .high = p->high };
 }
 
-static bool
-port_is_taken(const struct gate *g, uint32_t port)
-{
-	return (g->port_taken[port / 64] >> (port % 64) & 1) != 0;
-}
-
-static void
-port_mark(struct gate *g, uint32_t port, bool taken)
-{
-	uint64_t bit = (uint64_t)1 << (port % 64);
-
-	if (taken)
-		g->port_taken[port / 64] |= bit;
-	else
-		g->port_taken[port / 64] &= ~bit;
-}
-
-/* How many ports of a range are open, whoever has them. */
-static uint32_t
-count_taken(const struct gate *g, struct conf_range r)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = r.low / 64; i <= r.high / 64; i++) {
-		uint64_t word = g->port_taken[i];
-
-		if (i == r.low / 64)
-			word &= UINT64_MAX << (r.low % 64);
-		if (i == r.high / 64)
-			word &= UINT64_MAX >> (63 - r.high % 64);
-		n += (uint32_t)__builtin_popcountll(word);
-	}
-	return n;
-}
-
 void
 gate_limit_sends(int fd)
 {
@@ -89,15 +54,14 @@ gate_limit_sends(int fd)
 
 /* A listening socket at this address and port; -1 with errno set. */
 static int
-listener_at(const struct addr *at, uint32_t scope)
+listener_at(const struct gate_session *s, const struct addr *at)
 {
 	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(at, &ss);
+	socklen_t len = gate_sockaddr(s, at, &ss);
 	int one = 1, fd;
 
-	if (ss.ss_family == AF_INET6)
-		((struct sockaddr_in6 *)&ss)->sin6_scope_id = scope;
-	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
 	if (fd < 0)
 		return -1;
 	/* Old connections of this port in TIME_WAIT must not stop us. */
@@ -124,16 +88,17 @@ listener_somewhere(const struct gate_session *s, struct addr *at)
 	int fd;
 
 	for (uint32_t i = 0; i < DRAWS + span; i++) {
-		uint32_t port;
+		uint16_t port;
 
 		if (i <= DRAWS)
 			/* span is at most 2^16: the bias is below 2^-48 */
 			start = (uint32_t)(gate_random() % span);
-		port = r.low + (start + (i > DRAWS ? i - DRAWS : 0)) % span;
-		if (port_is_taken(g, port))
+		port = (uint16_t)(r.low +
+		    (start + (i > DRAWS ? i - DRAWS : 0)) % span);
+		if (ports_is_taken(&g->taken, port))
 			continue;
-		at->port = (uint16_t)port;
-		if ((fd = listener_at(at, s->scope)) >= 0)
+		at->port = port;
+		if ((fd = listener_at(s, at)) >= 0)
 			return fd;
 		if (errno != EADDRINUSE)
 			return -1;
@@ -156,7 +121,7 @@ gate_port_free(struct gate_port *p)
 	p->owner->port = NULL;
 	loop_timer_stop(&g->loop, &p->expiry);
 	loop_close(&p->watch);
-	port_mark(g, p->at.port, false);
+	ports_mark(&g->taken, p->at.port, false);
 	if (p->ahead)
 		TAILQ_REMOVE(&g->ahead, p, in_ahead);
 	loop_bury(&g->loop, &p->grave, port_release);
@@ -191,7 +156,7 @@ port_new(struct gate_session *s, uint64_t lasts_ms)
 		return NULL;
 	}
 	s->port = p;
-	port_mark(g, p->at.port, true);
+	ports_mark(&g->taken, p->at.port, true);
 	g->counters.passive_opened++;
 	loop_timer_set(&g->loop, &p->expiry, lasts_ms);
 	return p;
@@ -214,7 +179,8 @@ next_port(struct gate_session *s)
 	struct conf_range r = range_of(s);
 	struct gate_port *p;
 
-	if (!s->repeats || count_taken(g, r) >= (r.high - r.low + 1) / 2)
+	if (!s->repeats || (r.high - r.low + 1) / 2 <=
+	    ports_count(&g->taken, (uint16_t)r.low, (uint16_t)r.high))
 		return 0;
 	p = port_new(s, IPC_NEXT_MS + timeout_ms(g));
 	if (p == NULL)

@@ -179,7 +179,8 @@ void
 gate_peers_regroup(struct gate *g)
 {
 	for (size_t i = 0; i <= CONF_CLASSES_MAX; i++)
-		g->group[i].sessions = g->group[i].transfers = 0;
+		g->group[i].sessions = g->group[i].transfers =
+		    g->group[i].paced = 0;
 	for (size_t i = 0; i < g->peer_buckets; i++)
 		for (struct gate_peer *p = g->peer_bucket[i]; p != NULL;
 		    p = p->next) {
@@ -188,9 +189,11 @@ gate_peers_regroup(struct gate *g)
 			p->group = gate_group_of(g, &a);
 			g->group[0].sessions += p->sessions;
 			g->group[0].transfers += p->transfers;
+			g->group[0].paced += p->paced;
 			if (p->group == 0)
 				continue;
 			g->group[p->group].sessions += p->sessions;
 			g->group[p->group].transfers += p->transfers;
+			g->group[p->group].paced += p->paced;
 		}
 }

@@ -115,14 +115,6 @@ moved(struct gate_flow *f)
 	return f->acked - before;
 }
 
-/* Who takes what he may wants more; others are let grow by a quarter. */
-static uint64_t
-want(uint64_t used, uint64_t rate)
-{
-	return used >= rate - rate / 10 ? SHARE_ALL :
-	    used + used / 4 + RATE_FLOOR;
-}
-
 /* What the address has taken since the last look; false: it has gone. */
 static bool
 measure(struct gate_peer *p, uint64_t ms)
@@ -134,14 +126,23 @@ measure(struct gate_peer *p, uint64_t ms)
 
 		bytes += n;
 		f->share.want = f->fresh ? SHARE_ALL :
-		    want(n * 1000 / ms, f->paced);
+		    share_want(n * 1000 / ms, f->paced, RATE_FLOOR);
 		f->fresh = false;
 	}
 	used = bytes * 1000 / ms;
-	p->share.want = p->fresh ? SHARE_ALL : want(used, p->share.rate);
+	p->share.want = p->fresh ? SHARE_ALL :
+	    share_want(used, p->share.rate, RATE_FLOOR);
 	p->fresh = false;
 	p->moved = 0;
 	return p->flows != NULL || bytes > 0;
+}
+
+static void
+count_paced(struct gate *g, const struct gate_peer *p, uint32_t more)
+{
+	g->group[0].paced += more;
+	if (p->group > 0)
+		g->group[p->group].paced += more;
 }
 
 static void
@@ -156,6 +157,7 @@ measure_all(struct gate *g, uint64_t ms)
 		}
 		*link = p->next_paced;
 		p->paced = false; /* the next sweep may free it */
+		count_paced(g, p, UINT32_MAX); /* one less */
 	}
 }
 
@@ -204,30 +206,23 @@ look(struct loop_timer *t)
 		loop_timer_set(&g->loop, t, LOOK_MS);
 }
 
-static uint64_t
-share_of(const struct gate *g, uint32_t group, uint64_t others)
-{
-	uint64_t rate = limit_of(g, group, LIMIT_rate_all);
-
-	return rate == SHARE_ALL ? rate : rate / (others + 1);
-}
-
 /* An address that had nothing lately: an equal share, until it is looked at. */
 static void
 welcome(struct gate *g, struct gate_peer *p)
 {
-	uint64_t others = 0, of_group = 0;
+	uint64_t rate;
 
-	for (struct gate_peer *o = g->paced; o != NULL; o = o->next_paced) {
-		others++;
-		of_group += o->group == p->group;
-	}
-	p->share.rate = least_of(limit_of(g, p->group, LIMIT_rate_address),
-	    share_of(g, 0, others));
+	/* Counted, not walked: who has a /48 could come from 65536 of them. */
+	rate = least_of(limit_of(g, p->group, LIMIT_rate_address),
+	    share_of_newcomer(limit_of(g, 0, LIMIT_rate_all),
+	    g->group[0].paced));
 	if (p->group > 0)
-		p->share.rate = least_of(p->share.rate,
-		    share_of(g, p->group, of_group));
+		rate = least_of(rate, share_of_newcomer(
+		    limit_of(g, p->group, LIMIT_rate_all),
+		    g->group[p->group].paced));
+	p->share.rate = rate;
 	p->fresh = p->paced = true;
+	count_paced(g, p, 1);
 	p->next_paced = g->paced;
 	g->paced = p;
 	if (g->rate_timer.slot != 0)

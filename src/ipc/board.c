@@ -142,14 +142,12 @@ board_look(struct board_view *v)
 	return &v->last;
 }
 
-/* FNV-1a: the names are the operator's, so nobody chooses them to collide. */
+/* The names are the operator's, so nobody chooses them to collide. */
 uint64_t
 board_name(const char *name)
 {
-	uint64_t hash = 0xcbf29ce484222325u;
+	uint64_t hash = sv_hash(sv_of(name));
 
-	for (; *name != '\0'; name++)
-		hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
 	return hash == 0 ? 1 : hash;
 }
 

@@ -55,3 +55,15 @@ share_divide(struct share *list, uint64_t whole)
 	for (struct share *s = list; s != NULL; s = s->next)
 		s->rate = least_of(s->most, at_level(s, low) + left);
 }
+
+uint64_t
+share_want(uint64_t used, uint64_t rate, uint64_t least)
+{
+	return used >= rate - rate / 10 ? SHARE_ALL : used + used / 4 + least;
+}
+
+uint64_t
+share_of_newcomer(uint64_t whole, uint64_t others)
+{
+	return whole == SHARE_ALL ? whole : whole / (others + 1);
+}

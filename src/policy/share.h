@@ -28,3 +28,12 @@ struct share {
  * must fit into 64 bits.
  */
 void share_divide(struct share *list, uint64_t whole);
+
+/*
+ * What who has used so much of his rate will want next: all, when he has
+ * taken nearly all that he might, else a quarter more and `least`.
+ */
+uint64_t share_want(uint64_t used, uint64_t rate, uint64_t least);
+
+/* An equal share, for one who comes to so many others before they are asked. */
+uint64_t share_of_newcomer(uint64_t whole, uint64_t others);

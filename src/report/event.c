@@ -77,6 +77,22 @@ is_utc(struct sv stamp)
 	    sv_eq(sv_drop(stamp, stamp.len - zone.len), zone);
 }
 
+/* What was done is in other events; here it is what was refused. */
+static void
+take_command(const json_t *in, struct report_event *out)
+{
+	const json_t *ftp = json_object_get(in, "ftp");
+	const json_t *code = json_array_get(json_object_get(ftp,
+	    "completion_code"), 0);
+
+	out->verb = text_of(ftp, "command");
+	if (out->verb.len == 0 || !json_is_string(code))
+		return;
+	out->code = sv_of(json_string_value(code));
+	if (out->code.len == 3 && out->code.ptr[0] >= '4')
+		out->type = REPORT_COMMAND;
+}
+
 static const char *
 take_session(const json_t *in, struct report_event *out)
 {
@@ -90,6 +106,8 @@ take_session(const json_t *in, struct report_event *out)
 		out->type = REPORT_LOGIN;
 	else if (sv_eq(action, SV("login_failed")))
 		out->type = REPORT_LOGIN_FAILED;
+	else if (sv_eq(action, SV("command")))
+		take_command(in, out);
 	else if (action.len == 0)
 		return "no ftp.action";
 	return NULL;

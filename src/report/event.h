@@ -16,6 +16,7 @@ enum report_event_type {
 	REPORT_LOGIN_FAILED,
 	REPORT_TRANSFER,
 	REPORT_ALERT,
+	REPORT_COMMAND,		/* that was answered with 400 or above */
 	REPORT_STATS,
 	REPORT_OTHER,		/* an event, and none that is counted here */
 };
@@ -31,6 +32,8 @@ struct report_event {
 	uint64_t bytes, duration_ms;
 	bool listing;		/* LIST, NLST, MLSD; else a file */
 	bool active;
+	/* of commands */
+	struct sv verb, code;
 	/* of alerts */
 	struct sv variant;
 	bool blocked;		/* the server's; else a sensor's */

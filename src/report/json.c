@@ -216,6 +216,21 @@ asked_object(const struct report *r, const struct report_row *row,
 }
 
 static json_t *
+command_object(const struct report *r, const struct report_row *row,
+    const void *arg)
+{
+	json_t *o = json_object();
+
+	(void)r;
+	(void)arg;
+	put_text(o, "command", key_of(row));
+	put_number(o, "refused", row->tally.refused);
+	put_day(o, "first", row->tally.first_day);
+	put_day(o, "last", row->tally.last_day);
+	return o;
+}
+
+static json_t *
 counter_object(const struct report *r, const struct report_row *row,
     const void *arg)
 {
@@ -278,6 +293,7 @@ static const struct part parts[] = {
 	{ "results", REPORT_results, REPORT_BY_TRANSFERS, result_object },
 	{ "alerts", REPORT_alerts, REPORT_BY_ALERTS, alert_object },
 	{ "asked", REPORT_asked, REPORT_BY_ALERTS, asked_object },
+	{ "commands", REPORT_commands, REPORT_BY_REFUSED, command_object },
 	{ "counters", REPORT_counters, REPORT_BY_KEY, counter_object },
 };
 

@@ -45,6 +45,7 @@ name(const void *a, const void *b) \
 BY(by_bytes, bytes)
 BY(by_transfers, transfers)
 BY(by_alerts, alerts)
+BY(by_refused, refused)
 BY(by_active, active)
 
 static int
@@ -68,6 +69,8 @@ is_wanted(const struct report_tally *t, enum report_order order)
 		return t->transfers > 0;
 	case REPORT_BY_ALERTS:
 		return t->alerts > 0;
+	case REPORT_BY_REFUSED:
+		return t->refused > 0;
 	case REPORT_BY_ACTIVE:
 		return t->active > 0;
 	case REPORT_BY_SLOWNESS:
@@ -88,6 +91,7 @@ report_sort(const struct report_table *t, enum report_order order,
 		[REPORT_BY_BYTES] = by_bytes,
 		[REPORT_BY_TRANSFERS] = by_transfers,
 		[REPORT_BY_ALERTS] = by_alerts,
+		[REPORT_BY_REFUSED] = by_refused,
 		[REPORT_BY_ACTIVE] = by_active,
 		[REPORT_BY_SLOWNESS] = by_slowness,
 	};

@@ -12,6 +12,7 @@ enum report_order {
 	REPORT_BY_BYTES,
 	REPORT_BY_TRANSFERS,
 	REPORT_BY_ALERTS,
+	REPORT_BY_REFUSED,
 	REPORT_BY_ACTIVE,	/* transfers in active mode */
 	REPORT_BY_SLOWNESS,	/* those without a rate are left out */
 };

@@ -26,6 +26,7 @@ struct report_tally {
 	uint64_t passive_failed;
 	uint64_t sessions, logins, login_failures;
 	uint64_t alerts;
+	uint64_t refused;	/* of commands */
 	uint64_t big, big_bytes, big_ms;	/* transfers that tell a rate */
 	uint64_t peak;		/* of counters: the highest that was seen */
 	uint32_t first_day, last_day, last_active_day;

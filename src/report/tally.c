@@ -136,6 +136,9 @@ add_event(struct report_tally *t, const struct report_event *e)
 		    e->severity < t->severity))
 			t->severity = e->severity;
 		break;
+	case REPORT_COMMAND:
+		t->refused++;
+		break;
 	case REPORT_SESSION_END:
 	case REPORT_STATS:
 	case REPORT_OTHER:
@@ -277,6 +280,19 @@ take_alert(struct report *r, const struct report_event *e)
 	    (struct sv) { asked, sizeof(asked) }), e);
 }
 
+static void
+take_command(struct report *r, const struct report_event *e)
+{
+	char key[VARIANT_MAX];
+	int len = snprintf(key, sizeof(key), "%.*s %.3s",
+	    (int)(e->verb.len < 32 ? e->verb.len : 32), e->verb.ptr,
+	    e->code.ptr);
+
+	if (len > 0)
+		add_event(report_table_at(&r->tables[REPORT_commands],
+		    (struct sv) { key, (size_t)len }), e);
+}
+
 /*
  * Several workers write counters of their own under one name, and each begins
  * again from 0 when it is started anew: a sum would be made up.  The highest
@@ -324,6 +340,10 @@ report_take(struct report *r, const struct report_event *e)
 	r->events++;
 	if (e->type == REPORT_STATS) {
 		take_stats(r, e);
+		return;
+	}
+	if (e->type == REPORT_COMMAND) {
+		take_command(r, e);
 		return;
 	}
 	add_event(&r->total, e);

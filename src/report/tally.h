@@ -28,6 +28,7 @@
 	X(results,        64,     8u << 10, "results") \
 	X(alerts,        256,    32u << 10, "kinds of alerts") \
 	X(asked,       16384,     1u << 20, "addresses that were named") \
+	X(commands,      512,    32u << 10, "refused commands") \
 	X(counters,      256,    32u << 10, "counters")
 
 enum report_table_id {
@@ -45,7 +46,7 @@ const char *report_table_what(enum report_table_id id);
  * Keys: days "2026-11-24"; datasets a byte with the depth, then the path;
  * networks as in networks.h; clients and asked a byte with the family, then
  * the address (16 bytes); alerts 'b' (blocked) or 'a' (allowed), then the
- * variant; counters "gate.events_dropped"; the others as they are in events.
+ * variant; commands "STOR 550"; counters "gate.events_dropped"; the others as they are in events.
  */
 struct report {
 	struct report_table tables[REPORT_TABLE_COUNT];

@@ -544,6 +544,26 @@ print_kinds(struct view *v)
 	close_view(v, REPORT_alerts);
 }
 
+/* Only where events.commands of the server asks for them. */
+static void
+print_commands(struct view *v)
+{
+	if (!open_view(v, REPORT_commands, REPORT_BY_REFUSED, 0))
+		return;
+	fprintf(v->out, "\n%-38s %8s %10s %10s\n",
+	    "Commands that were refused, and code", "count", "first", "last");
+	for (size_t i = 0; i < v->shown; i++) {
+		const struct report_tally *t = &v->rows[i]->tally;
+		char first[CELL], last[CELL];
+
+		print_name(v->out, key_of(v->rows[i]), 38);
+		fprintf(v->out, "%8" PRIu64 " %10s %10s\n", t->refused,
+		    day_text(t->first_day, first),
+		    day_text(t->last_day, last));
+	}
+	close_view(v, REPORT_commands);
+}
+
 static void
 print_addresses(struct view *v, enum report_table_id id, const char *title)
 {
@@ -686,6 +706,7 @@ report_print_text(FILE *out, const struct report *r,
 	print_clients(&v);
 	print_slowest(&v);
 	print_results(&v);
+	print_commands(&v);
 	print_kinds(&v);
 	print_addresses(&v, REPORT_clients, "Who was refused, or alerted of");
 	print_addresses(&v, REPORT_asked, "Whom they named");

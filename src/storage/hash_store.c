@@ -200,6 +200,15 @@ hash_store_make(const char *path, uint32_t entries, char why[HASH_STORE_WHY])
 	return -1;
 }
 
+void
+hash_store_mend(int fd, uint32_t entries)
+{
+	uint64_t found = 0;
+
+	if (fault_of(fd, &found) != NULL || found != rounded(entries))
+		(void)!write_new(fd, rounded(entries));
+}
+
 bool
 hash_store_open(struct hash_store *s, int fd)
 {

@@ -49,6 +49,15 @@ enum hash_store_answer {
 MUST_USE int hash_store_make(const char *path, uint32_t entries,
     char why[HASH_STORE_WHY]);
 
+/*
+ * For the warden, when a worker has ended: one that was captured may have
+ * written over the header or made the file longer, and the next start would
+ * refuse it.  Entries need no mending.
+ *
+ * entries  as they were given to hash_store_make
+ */
+void hash_store_mend(int fd, uint32_t entries);
+
 struct hash_store {
 	int fd;			/* -1: nothing is known, and nothing kept */
 	bool in_memory;

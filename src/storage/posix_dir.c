@@ -334,15 +334,16 @@ next_name(struct storage_dir *d, struct name *out)
 }
 
 /*
- * Whether a link leads to something inside.  It is resolved by its virtual
+ * What a link leads to, if that is inside.  It is resolved by its virtual
  * path from the root: seen from its own directory alone, "../x" is outside.
  */
 static enum storage_err
-try_link(struct storage_dir *d, struct sv name)
+follow_link(struct storage_dir *d, struct sv name, struct storage_stat *to)
 {
 	char path[PATH_MAX];
 	size_t len = d->path_len;
 	enum storage_err err;
+	struct stat stat;
 	int fd = -1;
 
 	if (len + 1 + name.len >= sizeof(path))
@@ -353,8 +354,13 @@ try_link(struct storage_dir *d, struct sv name)
 	memcpy(path + len, name.ptr, name.len);
 	err = posix_open_beneath(d->p, (struct sv) { path, len + name.len },
 	    O_PATH, STORAGE_WAIT, &fd);
-	if (fd >= 0)
-		close(fd);
+	if (err != STORAGE_OK)
+		return err;
+	if (fstat(fd, &stat) != 0)
+		err = posix_err_of(errno);
+	else
+		posix_stat_of(&stat, to);
+	close(fd);
 	return err;
 }
 
@@ -373,7 +379,7 @@ read_link(struct storage_dir *d, struct storage_entry *entry)
 	if (n == 0 || (size_t)n == sizeof(d->target) || d->target[0] == '/')
 		return STORAGE_NOT_FOUND;
 	entry->target = (struct sv) { d->target, (size_t)n };
-	switch (try_link(d, entry->name)) {
+	switch (follow_link(d, entry->name, &entry->to)) {
 	case STORAGE_OK:
 		return STORAGE_OK;
 	case STORAGE_NOT_FOUND:

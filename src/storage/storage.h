@@ -57,8 +57,9 @@ struct storage_stat {
 /* One entry of a directory; views live until the next call. */
 struct storage_entry {
 	struct sv name;
-	struct sv target;	/* of a symbolic link that stays inside */
 	struct storage_stat stat; /* of the link itself, if it is one */
+	struct sv target;	/* of a symbolic link that stays inside */
+	struct storage_stat to;	/* what that link leads to */
 };
 
 struct storage;

@@ -120,20 +120,20 @@ may_write(const struct logpipe *p)
 	return p->file_fd < 0 || !p->can_block || poll(&out, 1, 0) == 1;
 }
 
-/* One piece; false when there is nothing (more), or nowhere to put it. */
-static bool
+/* Bytes of one piece; 0 when there is none, or nowhere to put it. */
+static size_t
 copy_some(struct logpipe *p)
 {
 	ssize_t n;
 
 	if (!may_write(p))
-		return false;
+		return 0;
 	/* A pipe that is writable takes PIPE_BUF bytes without waiting. */
 	n = read(p->watch.fd, room, p->can_block ? PIPE_BUF : sizeof(room));
 	if (n <= 0)
-		return false;
+		return 0;
 	copy(p, room, (size_t)n);
-	return true;
+	return (size_t)n;
 }
 
 static void
@@ -142,7 +142,7 @@ pipe_ready(struct loop_watch *watch, uint32_t events)
 	struct logpipe *p = LOOP_OWNER(watch, struct logpipe, watch);
 
 	(void)events;
-	for (int i = 0; i < PIECES && copy_some(p); i++)
+	for (int i = 0; i < PIECES && copy_some(p) > 0; i++)
 		;
 	if (may_write(p))
 		return;
@@ -227,10 +227,13 @@ logpipe_open(struct logpipe *p, const char *path)
 void
 logpipe_drain(struct logpipe *p)
 {
+	size_t left = PIPE_BYTES, n;
+
 	if (p->watch.fd < 0)
 		return;
-	while (copy_some(p))
-		;
+	/* What it held when we began: a captured child may write on for ever. */
+	while (left > 0 && (n = copy_some(p)) > 0)
+		left -= n < left ? n : left;
 }
 
 void

@@ -82,26 +82,17 @@ reload_ask(struct warden *w)
 		begin(w);
 }
 
-static bool
-is_configured(const struct conf *c, const struct addr *at)
-{
-	for (uint32_t i = 0; i < c->listen.count; i++)
-		if (addr_same_ip(&c->listen.at[i], at) &&
-		    c->listen.at[i].port == at->port)
-			return true;
-	return false;
-}
-
 /* Our copies would hold ports that the gate may want to bind otherwise. */
 static void
 drop_old_listeners(struct warden *w)
 {
+	const struct conf_listen *wanted = &w->fresh.listen;
 	int kept = 0;
 
 	for (int i = 0; i < w->listeners; i++) {
 		struct addr at = run_listener_address(w->listener[i]);
 
-		if (is_configured(&w->fresh, &at))
+		if (addr_is_in(wanted->at, wanted->count, &at))
 			w->listener[kept++] = w->listener[i];
 		else
 			close(w->listener[i]);

@@ -111,7 +111,21 @@ take_answer(struct warden *w, const struct ipc_msg *m)
 		say_why(w, r.place, r.reason);
 }
 
-/* All that it has said so far. */
+/* One that has been taken over could talk for ever, and fill the log. */
+static void
+expel(struct child *c)
+{
+	struct warden *w = c->warden;
+
+	loop_unwatch(&w->loop, &c->watch);
+	if (w->resolver != c)
+		return;	/* it has ended, and its number may be another's */
+	log_line("resolver %d ended: it says more than it was asked",
+	    (int)c->pid);
+	kill(c->pid, SIGKILL);
+}
+
+/* All that it has said so far; no more than there are places. */
 static void
 resolver_says(struct loop_watch *watch, uint32_t events)
 {
@@ -123,8 +137,13 @@ resolver_says(struct loop_watch *watch, uint32_t events)
 	(void)events;
 	while ((status = ipc_receive(&c->channel, m, &n, NULL, NULL)) ==
 	    IPC_GOOD)
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n; i++) {
+			if (c->warden->answers++ >= CONF_PASSIVE_MAX) {
+				expel(c);
+				return;
+			}
 			take_answer(c->warden, &m[i]);
+		}
 	if (status != IPC_AGAIN)
 		loop_unwatch(&c->warden->loop, watch);
 }
@@ -135,6 +154,7 @@ resolver_start(struct warden *w)
 	struct child_spec spec = { .program = "portcullis-resolver",
 		.account = &w->gate_account, .fds = INHERIT_WARDEN + 1 };
 
+	w->answers = 0;
 	w->resolver = run_child_new(w, &spec, &w->conf, resolver_says);
 	if (w->resolver == NULL)
 		loop_timer_set(&w->loop, &w->resolve, period_ms(w));

@@ -574,6 +574,8 @@ worker_ended(struct warden *w, struct child *c, int status)
 	*link = c->next;
 	say_how_it_ended("worker", c->pid, status);
 	run_child_free(c);
+	if (w->store_fd >= 0)
+		hash_store_mend(w->store_fd, w->conf.hash_entries);
 	if (w->stopping || !current)
 		return;
 	if (!finished || !was_ready)

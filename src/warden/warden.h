@@ -29,16 +29,16 @@
 struct logpipe {
 	struct loop *loop;
 	struct loop_watch watch;	/* the end that is read */
-	struct loop_timer again;	/* when the file's reader was not ready */
+	struct loop_timer again;	/* the file's reader was not ready */
 	const char *key;		/* "events" */
 	int write_fd;			/* the children's; -1: not wanted */
 	int file_fd;			/* -1: not wanted any more */
-	bool can_block;			/* no file but "-", a FIFO, a device */
+	bool can_block;			/* "-", a FIFO, a device */
 	bool failing;			/* said so already */
 	uint64_t lost;			/* lines since then */
-	bool skip;			/* lose the rest of a line that failed */
-	bool in_line;			/* the last byte read ended no line */
-	bool torn;			/* the last byte written ended no line */
+	bool skip;			/* the rest of a line that failed */
+	bool in_line;			/* the last byte read ended none */
+	bool torn;			/* the last byte written ended none */
 };
 
 void logpipe_init(struct logpipe *p, struct loop *l, const char *key);
@@ -90,6 +90,7 @@ MUST_USE pid_t child_start(const struct child_spec *spec);
  */
 MUST_USE bool archives_open(const struct conf *c, struct child_spec *spec);
 void archives_close(struct child_spec *spec);
+
 /* zone.c */
 
 #define ZONE_RULE_MAX 64
@@ -127,6 +128,7 @@ struct warden {
 	struct loop_timer resolve;	/* when the next is to */
 	uint64_t resolve_pause_ms;
 	uint32_t unresolved;	/* set of places; said so already */
+	uint32_t answers;	/* of the resolver that runs, or ran last */
 	struct board *board;	/* as the others see it */
 	struct board_content told; /* what stands on it */
 	int board_fd;
@@ -165,6 +167,13 @@ MUST_USE bool run_open_store(const struct conf *c, const struct conf *of,
 /* Of two stores, which may be the same, one is not wanted any more. */
 void run_drop_store(int unwanted, int kept);
 
+/* Starts a process and watches the channel to it; NULL after a line. */
+struct child *run_child_new(struct warden *w, struct child_spec *spec,
+    const struct conf *conf,
+    void (*says)(struct loop_watch *watch, uint32_t events));
+/* Forgets a process that has ended. */
+void run_child_free(struct child *c);
+
 /* Starts a new set of workers with this configuration. */
 void run_start_set(struct warden *w, const struct conf *conf);
 /* Gives the gate every ready worker that it does not know yet. */
@@ -181,13 +190,6 @@ struct addr run_listener_address(int fd);
 MUST_USE bool board_start(struct warden *w);
 /* Looks for what is to be told, as the configuration says, from now on. */
 void board_follow(struct warden *w);
-/* Starts a process and watches the channel to it; NULL after a line. */
-struct child *run_child_new(struct warden *w, struct child_spec *spec,
-    const struct conf *conf,
-    void (*says)(struct loop_watch *watch, uint32_t events));
-/* Forgets a process that has ended. */
-void run_child_free(struct child *c);
-
 /* resolve.c */
 
 /* The names of passive.address are these from now on. */

@@ -26,9 +26,9 @@ is_rule(struct sv text)
 	bool offset = false;
 
 	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i], upper = sv_upper(c);
+		char c = text.ptr[i];
 
-		if (!sv_digit(c) && (upper < 'A' || upper > 'Z') &&
+		if (!sv_digit(c) && !sv_letter(c) &&
 		    memchr(others, c, sizeof(others) - 1) == NULL)
 			return false;
 		offset |= sv_digit(c);

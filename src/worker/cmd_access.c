@@ -14,16 +14,23 @@
 
 #define IDENT_MAX 128
 
+static sess_handler *const handlers[V_COUNT] = {
+#define X(VERB, handler, ...) [V_##VERB] = cmd_##handler,
+	FTP_VERBS(X)
+#undef X
+};
+
 void
 sess_command(struct sess *s, enum ftp_verb verb, struct sv arg)
 {
-	static sess_handler *const handlers[V_COUNT] = {
-#define X(VERB, handler, ...) [V_##VERB] = cmd_##handler,
-		FTP_VERBS(X)
-#undef X
-	};
-
 	handlers[verb](s, arg);
+}
+
+bool
+sess_offers(const struct sess *s, enum ftp_verb verb)
+{
+	return handlers[verb] != cmd_absent && handlers[verb] != cmd_lprt &&
+	    (handlers[verb] != cmd_hash || s->w->hash_desk != NULL);
 }
 
 void

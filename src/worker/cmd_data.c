@@ -18,7 +18,7 @@
 #define UNUSED_MOST 100	/* endpoints in a row without a transfer */
 
 /* A name that has not been resolved yet. */
-#define NO_ADDRESS "No address to tell is known now, use EPSV."
+#define NO_ADDRESS "Our address is not known now; EPSV needs none."
 
 void
 endpoint_void(struct sess *s)
@@ -31,6 +31,14 @@ endpoint_void(struct sess *s)
 	s->endpoint = ENDPOINT_NONE;
 	if (at_gate)
 		link_void(s);
+}
+
+void
+endpoint_unclaimed(struct sess *s)
+{
+	link_close_data(s, &s->data_fd, s->data_number);
+	s->endpoint = ENDPOINT_FAILED;
+	s->failed = (struct ipc_port) { .reason = IPC_TIMEOUT };
 }
 
 static void
@@ -265,7 +273,7 @@ endpoint_failed_text(const struct sess *s, const struct ipc_port *why,
 	case IPC_REFUSED:
 		return "No data connection: your host refused it.";
 	case IPC_TIMEOUT:
-		return "No data connection: nobody came in time.";
+		return "No data connection: nobody used it in time.";
 	case IPC_UNREACHABLE:
 		return "No data connection: host unreachable.";
 	case IPC_FORBIDDEN:
@@ -380,7 +388,8 @@ cmd_epsv(struct sess *s, struct sv arg)
 	    ((wish == EPSV_V4 && !is_v4) || (wish == EPSV_V6 && is_v4)))) {
 		refuse_family(s);
 	} else if (err != FTP_OK) {
-		reply(s, ftp_err_reply(err), "EPSV takes 1, 2, ALL or nothing.");
+		reply(s, ftp_err_reply(err),
+		    "EPSV takes 1, 2, ALL or nothing.");
 	} else if (wish == EPSV_ALL) {
 		s->epsv_all = true;
 		reply(s, 200, "EPSV ALL: other commands are refused now.");

@@ -9,31 +9,14 @@
 #include "proto/host.h"
 #include "worker/worker.h"
 
-/* Names are kept in small letters, with commas between. */
-static bool
-has_name(const struct conf_site *site, struct sv name)
-{
-	struct sv rest = sv_of(site->names);
-
-	while (rest.len > 0) {
-		const char *comma = memchr(rest.ptr, ',', rest.len);
-		size_t n = comma == NULL ? rest.len :
-		    (size_t)(comma - rest.ptr);
-
-		if (sv_eq_nocase((struct sv) { rest.ptr, n }, name))
-			return true;
-		rest = sv_drop(rest, n + 1);
-	}
-	return false;
-}
-
 /* The site of that name; sites.count: there is none. */
 static uint32_t
 find_site(const struct conf_sites *sites, struct sv name)
 {
 	uint32_t i = 0;
 
-	while (i < sites->count && !has_name(&sites->at[i], name))
+	while (i < sites->count &&
+	    !hostname_is_in(sv_of(sites->at[i].names), name))
 		i++;
 	return i;
 }

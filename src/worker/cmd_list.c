@@ -110,7 +110,10 @@ list_matching(struct sess *s, struct lookup *l)
 {
 	struct sv last = path_last(l->path);
 
-	if (s->verb == V_MLSD || !glob_is_pattern(last))
+	/* A longer one (the kernel turns it down, unless it is hidden) only
+	 * makes work: a class of it may be looked through for each byte. */
+	if (s->verb == V_MLSD || !glob_is_pattern(last) ||
+	    last.len > NAME_MAX)
 		return false;
 	if ((s->listing->options & LS_RECURSIVE) != 0) {
 		refuse(s, 504, "With -R comes a directory, and no pattern.");
@@ -163,6 +166,8 @@ list(struct sess *s, struct sv arg, unsigned options)
 		return;
 	}
 	s->listing->absolute = arg.len > 0 && arg.ptr[0] == '/';
+	s->listing->links.follow = s->verb == V_MLSD &&
+	    s->w->conf.mlsd_links == CONF_LINKS_FOLLOW;
 	if ((options & LS_ITSELF) != 0)
 		lookup_start(s, LOOKUP_STAT, path, list_single);
 	else if ((options & LS_RECURSIVE) != 0 &&

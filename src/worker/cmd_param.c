@@ -132,14 +132,19 @@ help_all(struct sess *s)
 
 	reply_begin(s, 214, "Commands (HELP and one of them says more):");
 	for (size_t i = 0; i < V_COUNT; i++) {
-		n += (size_t)snprintf(line + n, sizeof(line) - n, "%-8s",
-		    ftp_commands[i].name);
+		const char *name = ftp_commands[i].name;
+		bool offered = sess_offers(s, (enum ftp_verb)i);
+
+		n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%-*s",
+		    name, 9 - (int)strlen(name), offered ? " " : "* ");
 		if (n >= 70 || i + 1 == V_COUNT) {
+			while (line[n - 1] == ' ')
+				n--;
 			reply_line(s, (struct sv) { line, n });
 			n = 0;
 		}
 	}
-	text_end(s, 214, "End.");
+	text_end(s, 214, "End; * is not offered.");
 }
 
 void
@@ -157,8 +162,10 @@ cmd_help(struct sess *s, struct sv arg)
 		return;
 	}
 	syntax = command_syntax(verb);
-	reply_format(s, 214, "Syntax: %s%s%s (%s)", ftp_commands[verb].name,
-	    *syntax != '\0' ? " " : "", syntax, ftp_commands[verb].source);
+	reply_format(s, 214, "%s: %s%s%s (%s)",
+	    sess_offers(s, verb) ? "Syntax" : "Not offered",
+	    ftp_commands[verb].name, *syntax != '\0' ? " " : "", syntax,
+	    ftp_commands[verb].source);
 }
 
 static void site_help(struct sess *s, struct sv arg);

@@ -27,7 +27,8 @@ stat_session(struct sess *s)
 	reply_begin(s, 211, "Status:");
 	reply_line(s, s->logged_in ? SV("Logged in, read-only.") :
 	    SV("Not logged in."));
-	n = snprintf(line, sizeof(line), "Type %s, structure file, mode stream.",
+	n = snprintf(line, sizeof(line),
+	    "Type %s, structure file, mode stream.",
 	    s->ascii ? "ASCII" : "image");
 	reply_line(s, (struct sv) { line, (size_t)n });
 	if (s->xfer != NULL) {
@@ -39,25 +40,6 @@ stat_session(struct sess *s)
 	if (s->wait == WAIT_HASH)
 		reply_line(s, SV("A digest is computed."));
 	reply(s, 211, "End.");
-}
-
-static struct listing_entry
-entry_of(const struct conf *c, struct sv name, struct sv target,
-    const struct storage_stat *stat)
-{
-	return (struct listing_entry) { .name = name, .target = target,
-		.owner = sv_of(c->list_owner), .group = sv_of(c->list_group),
-		.mode = stat->mode, .links = stat->links, .size = stat->size,
-		.mtime = stat->mtime };
-}
-
-/* Not shown: dot-files, and what no line can hold. */
-static bool
-is_shown(struct sv name)
-{
-	return name.len > 0 && name.ptr[0] != '.' &&
-	    memchr(name.ptr, '\n', name.len) == NULL &&
-	    memchr(name.ptr, '\r', name.len) == NULL;
 }
 
 /* What a line takes as a reply: a blank before it, and each 255 twice. */
@@ -77,8 +59,7 @@ brief_add(struct lookup *l, const struct storage_entry *entry, int64_t now_s,
     size_t *wire)
 {
 	char line[NAME_MAX + PATH_MAX + LISTING_SLACK];
-	struct listing_entry e = entry_of(&l->w->conf, entry->name,
-	    entry->target, &entry->stat);
+	struct listing_entry e = list_entry(&l->w->conf, entry);
 	size_t n = listing_list(&e, now_s, line, sizeof(line));
 
 	*wire += wire_length((struct sv) { line, n });
@@ -89,26 +70,42 @@ brief_add(struct lookup *l, const struct storage_entry *entry, int64_t now_s,
 	return true;
 }
 
+/* The next entry that is shown; STORAGE_NOT_FOUND at the end. */
+static enum storage_err
+brief_next(struct lookup *l, struct storage_dir *dir, struct path_links *links,
+    struct storage_entry *entry)
+{
+	enum storage_err err;
+
+	for (;;) {
+		err = l->storage->ops->next(dir, false, entry);
+		if (err != STORAGE_OK)
+			return err;
+		if (entry->name.ptr[0] == '.' ||
+		    list_is_unspeakable(entry->name))
+			continue;
+		err = path_may_list(&l->w->conf, l->storage, l->path, links,
+		    entry);
+		if (err != STORAGE_NOT_FOUND)
+			return err;
+	}
+}
+
 static enum storage_err
 brief_read(struct lookup *l, struct storage_dir *dir)
 {
-	const struct storage_ops *ops = l->storage->ops;
+	struct path_links links = { .follow = false };
 	struct storage_entry entry;
 	int64_t now_s = time(NULL);
 	unsigned shown = 0;
 	size_t wire = 0;
 	enum storage_err err;
 
-	while ((err = ops->next(dir, false, &entry)) == STORAGE_OK) {
-		if (!is_shown(entry.name) || !path_may_list(&l->w->conf,
-		    l->storage, l->path, &entry))
-			continue;
-		if (++shown > BRIEF_ENTRIES ||
-		    !brief_add(l, &entry, now_s, &wire)) {
-			l->is_long = true;
-			return STORAGE_OK;
-		}
-	}
+	while ((err = brief_next(l, dir, &links, &entry)) == STORAGE_OK &&
+	    !l->is_long)
+		l->is_long = ++shown > BRIEF_ENTRIES ||
+		    !brief_add(l, &entry, now_s, &wire);
+	path_links_forget(&links);
 	return err == STORAGE_NOT_FOUND ? STORAGE_OK : err;
 }
 
@@ -144,11 +141,8 @@ stat_brief(struct sess *s, struct lookup *l)
 	}
 	reply_begin(s, 212, "Status:");
 	while (rest.len > 0) {
-		const char *end = memchr(rest.ptr, '\r', rest.len);
-		size_t n = end == NULL ? rest.len : (size_t)(end - rest.ptr);
-
-		reply_line(s, (struct sv) { rest.ptr, n });
-		rest = sv_drop(rest, n + 2);
+		reply_line(s, sv_take_field(&rest, '\r'));
+		rest = sv_drop(rest, 1);
 	}
 	reply(s, 212, "End.");
 }
@@ -157,8 +151,9 @@ static void
 stat_found(struct sess *s, struct lookup *l)
 {
 	char line[PATH_MAX + LISTING_SLACK];
-	struct listing_entry e = entry_of(&l->w->conf, path_last(l->path),
-	    SV(""), &l->stat);
+	struct storage_entry entry = { .name = path_last(l->path),
+		.target = SV(""), .stat = l->stat };
+	struct listing_entry e = list_entry(&l->w->conf, &entry);
 	size_t n;
 
 	if (l->err != STORAGE_OK) {
@@ -175,29 +170,23 @@ stat_found(struct sess *s, struct lookup *l)
 	reply(s, 213, "End.");
 }
 
-/* "-l pub": clients that know STAT for a listing write it as they do LIST. */
-static struct sv
-without_options(struct sv arg)
-{
-	while (arg.len > 0 && arg.ptr[0] == '-') {
-		const char *space = memchr(arg.ptr, ' ', arg.len);
-
-		arg = sv_drop(arg, space == NULL ? arg.len :
-		    (size_t)(space - arg.ptr) + 1);
-	}
-	return arg;
-}
-
 void
 cmd_stat(struct sess *s, struct sv arg)
 {
 	char room[PATH_MAX];
 	struct sv path;
 
-	if (arg.len == 0 || s->wait == WAIT_TRANSFER || s->wait == WAIT_HASH)
+	if (arg.len == 0 || s->wait == WAIT_TRANSFER ||
+	    s->wait == WAIT_HASH) {
 		stat_session(s);
-	else if (!s->logged_in)
+		return;
+	}
+	if (!s->logged_in) {
 		reply(s, 530, "Log in first.");
-	else if (sess_path(s, without_options(arg), room, &path))
+		return;
+	}
+	/* Who knows STAT for a listing writes it as LIST: "-l pub". */
+	(void)listing_take_options(&arg);
+	if (sess_path(s, arg, room, &path))
 		lookup_start(s, LOOKUP_STAT, path, stat_found);
 }

@@ -54,22 +54,20 @@ cmd_rang(struct sess *s, struct sv arg)
 	s->ranged = s->restarted = true;
 	s->range_first = from;
 	s->range_last = to;
-	reply_format(s, 350, "The next transfer sends bytes %llu to %llu.",
+	reply_format(s, 350, "Bytes %llu to %llu, of the next file.",
 	    (unsigned long long)from, (unsigned long long)to);
 }
 
-/* A transfer needs an endpoint; the reply says so when there is none. */
+/*
+ * A transfer needs an endpoint; the reply says so when there is none.  One that
+ * has failed will do for now: xfer_start tells that, and makes it an event.
+ */
 bool
 sess_has_endpoint(struct sess *s)
 {
-	char room[ENDPOINT_TEXT_MAX];
-
-	if (s->endpoint != ENDPOINT_NONE && s->endpoint != ENDPOINT_FAILED)
+	if (s->endpoint != ENDPOINT_NONE)
 		return true;
-	reply(s, 425, s->endpoint == ENDPOINT_FAILED ?
-	    endpoint_failed_text(s, &s->failed, room) :
-	    "Use EPSV, PASV, EPRT or PORT first.");
-	s->endpoint = ENDPOINT_NONE;
+	reply(s, 425, "Use EPSV, PASV, EPRT or PORT first.");
 	restart_forget(s);
 	return false;
 }

@@ -79,11 +79,14 @@ unknown(struct sess *s, enum ftp_err err)
 static void
 malformed(struct sess *s, enum ftp_verb verb)
 {
+	const char *syntax = command_syntax(verb);
+
 	/* A failed PORT leaves no earlier data address behind. */
 	if (verb == V_PORT || verb == V_EPRT || verb == V_PASV ||
 	    verb == V_EPSV)
 		endpoint_void(s);
-	reply(s, 501, "Syntax error in argument.");
+	reply_format(s, 501, "Syntax: %s%s%s", ftp_commands[verb].name,
+	    *syntax != '\0' ? " " : "", syntax);
 }
 
 static bool
@@ -246,6 +249,8 @@ feed(struct sess *s, struct sv in)
 			s->line_waits = !run_guarded(s);
 			if (s->line_waits) {
 				keep(s, in);
+				if (!s->dead && s->xfer != NULL)
+					xfer_hurry(s->xfer);
 				return;
 			}
 			release_line(s);

@@ -2,8 +2,9 @@
  * worker/hash.c: see the header.
  *
  * A turn's job owns its struct hash while it runs; an abort sets a flag, and
- * the loop frees when the job is back.  Buffers are on the threads' stacks: each
- * that waits has its names (at most 13 KiB), some 500 bytes and a descriptor.
+ * the loop frees when the job is back.  Buffers are on the threads' stacks:
+ * each that waits has its names (at most 13 KiB), some 500 bytes and a
+ * descriptor.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -175,36 +175,54 @@ sess_waits_for(const struct sess *s, const struct ipc_port *p)
 	    s->data_port == p->port;
 }
 
-/* The data connection that a session, or its transfer, waits for. */
-static void
-data_came(struct sess *s, int fd, const struct ipc_port *p)
-{
-	if (p->active == 0)
-		keep_next_port(s, p);
-	if (fd < 0)
-		return;
-	if (xfer_waits_for(s, p)) {
-		xfer_connected(s->xfer, fd, p->number);
-	} else if (sess_waits_for(s, p)) {
-		s->endpoint = ENDPOINT_CONNECTED;
-		s->data_fd = fd;
-		s->data_number = p->number;
-	} else {
-		link_close_data(s, &fd, p->number);
-	}
-}
-
 static void
 data_failed(struct sess *s, const struct ipc_port *p)
 {
 	/* The gate gave up what no client was told yet. */
 	if (p->active == 0 && p->port == s->next_port)
 		s->next_port = 0;
+	/* Who tries again at a busy server does not probe it. */
+	if (p->reason >= IPC_BUSY)
+		s->unused = 0;
 	if (xfer_waits_for(s, p)) {
 		xfer_not_connected(s->xfer, p);
 	} else if (sess_waits_for(s, p)) {
 		s->endpoint = ENDPOINT_FAILED;
 		s->failed = *p;
+	}
+}
+
+/* It came, and no descriptor was free for it: the kernel has closed it. */
+static void
+data_lost(struct sess *s, struct ipc_port p)
+{
+	link_done(s, p.number);
+	p.reason = IPC_BROKEN;
+	data_failed(s, &p);
+}
+
+/* The data connection that a session, or its transfer, waits for. */
+static void
+data_came(struct sess *s, int fd, const struct ipc_port *p)
+{
+	if (p->active == 0)
+		keep_next_port(s, p);
+	if (fd < 0) {
+		data_lost(s, *p);
+		return;
+	}
+	if (xfer_waits_for(s, p)) {
+		xfer_connected(s->xfer, fd, p->number);
+	} else if (sess_waits_for(s, p)) {
+		s->endpoint = ENDPOINT_CONNECTED;
+		s->data_fd = fd;
+		s->data_number = p->number;
+		s->data_until_ms = s->w->loop.now_ms +
+		    (uint64_t)s->w->conf.passive_timeout_s * 1000;
+		if (s->wait == WAIT_NOTHING && !s->closing)
+			sess_clock_restart(s);
+	} else {
+		link_close_data(s, &fd, p->number);
 	}
 }
 

@@ -34,6 +34,7 @@ list_free(struct listing *l)
 	if (l == NULL)
 		return;
 	descent_free(l->descent);
+	path_links_forget(&l->links);
 	free(l->pattern);
 	free(l->prefix);
 	free(l);
@@ -66,18 +67,23 @@ prefix_of(const struct xfer *x, char room[2 * PATH_MAX])
 	return (struct sv) { room, (size_t)n };
 }
 
+struct listing_entry
+list_entry(const struct conf *c, const struct storage_entry *entry)
+{
+	return (struct listing_entry) { .name = entry->name,
+		.target = entry->target, .owner = sv_of(c->list_owner),
+		.group = sv_of(c->list_group), .mode = entry->stat.mode,
+		.links = entry->stat.links, .size = entry->stat.size,
+		.mtime = entry->stat.mtime, .dev = entry->stat.dev,
+		.ino = entry->stat.ino };
+}
+
 static size_t
 format_entry(struct xfer *x, const struct storage_entry *entry, char *out,
     size_t room)
 {
 	char prefix[2 * PATH_MAX];
-	struct listing_entry e = { .name = entry->name,
-		.owner = sv_of(x->w->conf.list_owner),
-		.group = sv_of(x->w->conf.list_group),
-		.target = entry->target, .mode = entry->stat.mode,
-		.links = entry->stat.links, .size = entry->stat.size,
-		.mtime = entry->stat.mtime, .dev = entry->stat.dev,
-		.ino = entry->stat.ino };
+	struct listing_entry e = list_entry(&x->w->conf, entry);
 
 	if (has(x, LS_MARKED))
 		e.mark = listing_mark(e.mode);
@@ -97,9 +103,8 @@ format_entry(struct xfer *x, const struct storage_entry *entry, char *out,
 	return 0;
 }
 
-/* A name that a line cannot hold: it could not be asked for, either. */
-static bool
-is_unspeakable(struct sv name)
+bool
+list_is_unspeakable(struct sv name)
 {
 	return memchr(name.ptr, '\n', name.len) != NULL ||
 	    memchr(name.ptr, '\r', name.len) != NULL;
@@ -118,19 +123,23 @@ place_of(const struct xfer *x, char room[PATH_MAX])
 	return (struct sv) { room, len };
 }
 
-/* The one place where an entry of a directory is left out. */
-static bool
-is_wanted(const struct xfer *x, struct storage_entry *e)
+/*
+ * The one place where an entry of a directory is left out: then it is
+ * STORAGE_NOT_FOUND.
+ */
+static enum storage_err
+look_at(const struct xfer *x, struct storage_entry *e)
 {
 	char room[PATH_MAX];
 
-	if (is_unspeakable(e->name))
-		return false;
+	if (list_is_unspeakable(e->name))
+		return STORAGE_NOT_FOUND;
 	if (x->listing->pattern != NULL ?
 	    !glob_match(sv_of(x->listing->pattern), e->name) :
 	    e->name.ptr[0] == '.' && !has(x, LS_ALL | LS_ALMOST_ALL))
-		return false;
-	return path_may_list(&x->w->conf, x->storage, place_of(x, room), e);
+		return STORAGE_NOT_FOUND;
+	return path_may_list(&x->w->conf, x->storage, place_of(x, room),
+	    &x->listing->links, e);
 }
 
 /* What stands in the buffer is sent; then the transfer ends with 451. */
@@ -142,12 +151,15 @@ stop(struct xfer *x, enum list_limit limit)
 	return STEP_DONE;
 }
 
-/* Writes the entry's line; for -R, keeps a directory's name. */
+/* Writes the entry's line, if any; for -R, keeps a directory's name. */
 static enum xfer_step
-put_entry(struct xfer *x, const struct storage_entry *entry)
+put_entry(struct xfer *x, struct storage_entry *entry)
 {
 	struct descent *d = x->listing->descent;
+	enum storage_err err = x->alone ? STORAGE_OK : look_at(x, entry);
 
+	if (err != STORAGE_OK)
+		return err == STORAGE_NOT_FOUND ? STEP_DONE : STEP_READ_FAILED;
 	x->buf_len += format_entry(x, entry, x->buf + x->buf_len,
 	    XFER_BUF - x->buf_len);
 	if (d == NULL || !S_ISDIR(entry->stat.mode))
@@ -184,6 +196,7 @@ close_inner(struct xfer *x)
 	if (x->listing->inner != NULL)
 		x->storage->ops->close_dir(x->listing->inner);
 	x->listing->inner = NULL;
+	path_links_forget(&x->listing->links);
 }
 
 /*
@@ -220,6 +233,7 @@ next_directory(struct xfer *x)
 		    x->buf + x->buf_len, XFER_BUF - x->buf_len);
 	return STEP_DONE;
 }
+
 static enum storage_err
 next_entry(struct xfer *x, struct storage_entry *out)
 {
@@ -267,7 +281,7 @@ list_fill(struct xfer *x)
 			step = STEP_READ_FAILED;
 		else if (is_over_budget(x))
 			step = stop(x, LIST_TOO_LONG);
-		else if (x->alone || is_wanted(x, &entry))
+		else
 			step = put_entry(x, &entry);
 	}
 	return step;

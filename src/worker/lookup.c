@@ -218,7 +218,6 @@ lookup_start(struct sess *s, enum lookup_op op, struct sv path,
 
 	if (op == LOOKUP_SORT_DIR)
 		l.options = s->listing->options;
-
 	if (path_is_hidden(&s->w->conf, path))
 		l.err = STORAGE_NOT_FOUND;
 	else

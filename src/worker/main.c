@@ -166,7 +166,7 @@ main(void)
 	log_open("worker");
 	signal(SIGPIPE, SIG_IGN);
 	tzset();
-	/* A heap of its own for each disk thread would cost more than it saves. */
+	/* A heap for each disk thread would cost more than it saves. */
 	mallopt(M_ARENA_MAX, 2);
 	if (!conf_from_fd(&w.conf, INHERIT_CONF))
 		log_fatal(2, "is started by portcullisd alone");

@@ -28,6 +28,26 @@ session_event(struct sess *s, const char *action)
 	event_end(&e, &s->w->events);
 }
 
+/* It counts as a transfer at the gate: NOOP must not keep it for ever. */
+static bool
+data_is_unclaimed(const struct sess *s)
+{
+	return s->endpoint == ENDPOINT_CONNECTED &&
+	    s->w->loop.now_ms >= s->data_until_ms;
+}
+
+static uint64_t
+idle_ms(const struct sess *s)
+{
+	uint64_t ms = (uint64_t)s->w->conf.idle_timeout_s * 1000, left = 0;
+
+	if (s->endpoint != ENDPOINT_CONNECTED)
+		return ms;
+	if (!data_is_unclaimed(s))
+		left = s->data_until_ms - s->w->loop.now_ms;
+	return left < ms ? left : ms;
+}
+
 static void
 clock_fired(struct loop_timer *t)
 {
@@ -41,6 +61,11 @@ clock_fired(struct loop_timer *t)
 		sess_wait_for(s, WAIT_NOTHING);
 		reply(s, 530, "Anonymous logins only; send no password here.");
 		control_continue(s);
+		return;
+	}
+	if (s->wait == WAIT_NOTHING && data_is_unclaimed(s)) {
+		endpoint_unclaimed(s);
+		sess_clock_restart(s);
 		return;
 	}
 	if (s->wait == WAIT_TRANSFER && !xfer_is_too_slow(s->xfer) &&
@@ -78,7 +103,7 @@ sess_clock_restart(struct sess *s)
 	else if (s->wait != WAIT_NOTHING)
 		ms = (uint64_t)c->data_timeout_s * 1000;
 	else if (s->logged_in)
-		ms = (uint64_t)c->idle_timeout_s * 1000;
+		ms = idle_ms(s);
 	else	/* all told, not since the last command */
 		ms = (uint64_t)c->login_timeout_s * 1000 > elapsed_ms ?
 		    (uint64_t)c->login_timeout_s * 1000 - elapsed_ms : 0;

@@ -16,7 +16,10 @@
 
 #define TOLD_MAX 64	/* messages that a session is known to have seen */
 
-/* Which those are: the latest, as hashes of paths. */
+/*
+ * Which those are: the latest, as hashes of paths.  Who finds two paths of
+ * one hash misses a message of his own.
+ */
 struct told {
 	unsigned count;
 	uint64_t path[TOLD_MAX];
@@ -116,25 +119,14 @@ text_refuses(struct sess *s)
 	return true;
 }
 
-/* FNV-1a.  Who finds two paths of one hash misses a message of his own. */
-static uint64_t
-hash_of(struct sv path)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < path.len; i++)
-		h = (h ^ (unsigned char)path.ptr[i]) *
-		    UINT64_C(0x100000001b3);
-	return h;
-}
-
 bool
 text_is_due(const struct sess *s, struct sv dir)
 {
-	uint64_t h = hash_of(dir);
+	uint64_t h;
 
 	if (s->w->conf.message[0] == '\0')
 		return false;
+	h = sv_hash(dir);
 	for (unsigned i = 0; s->told != NULL && i < TOLD_MAX; i++)
 		if (i < s->told->count && s->told->path[i] == h)
 			return false;
@@ -147,7 +139,7 @@ text_message(struct sess *s, struct sv dir, struct sv text)
 	if (s->told == NULL &&
 	    (s->told = calloc(1, sizeof(*s->told))) == NULL)
 		return;	/* it cannot be said only once */
-	s->told->path[s->told->count++ % TOLD_MAX] = hash_of(dir);
+	s->told->path[s->told->count++ % TOLD_MAX] = sv_hash(dir);
 	reply_begin(s, 250, "Directory changed.");
 	reply_text(s, text);
 }

@@ -130,6 +130,7 @@ struct sess {
 	bool epsv_all;
 	bool epsv;		/* the port asked for is told as 229 */
 	bool transferred;	/* a transfer has begun */
+	bool impatient;		/* it closes no data connection before 226 */
 	bool restarted;		/* REST or RANG was given for the next one */
 	bool ranged;		/* RANG was: range_first to range_last */
 	bool running;		/* a line is being run */
@@ -144,6 +145,7 @@ struct sess {
 	unsigned facts;		/* of MLSD */
 	int data_fd;		/* arrived, and not yet a transfer's; or -1 */
 	uint32_t data_number;	/* the gate's name for it */
+	uint64_t data_until_ms;	/* it waits for a transfer till then */
 	struct ipc_port failed;	/* why there is none: ENDPOINT_FAILED */
 	uint64_t rest;
 	uint64_t range_first, range_last; /* both inclusive */
@@ -230,13 +232,29 @@ struct sv path_last(struct sv path);
 
 /* A component of it is hidden: nothing is there, for anybody. */
 MUST_USE bool path_is_hidden(const struct conf *c, struct sv path);
+
+/* How a directory's links are listed. */
+struct path_links {
+	bool follow;		/* as what they lead to */
+	size_t count;		/* of way; 0: not asked for yet */
+	struct path_id {
+		uint64_t dev, ino;
+	} *way;			/* the directory, and all on its path */
+};
+
+/* With a fresh directory, and at the end. */
+void path_links_forget(struct path_links *l);
+
 /*
- * Whether an entry of dir, a virtual path, may be listed.  One that is a link
- * to what is hidden becomes what it leads to, as its text must not tell.  On
- * a disk thread.
+ * Whether an entry of dir, a virtual path, may be listed: STORAGE_OK, or
+ * STORAGE_NOT_FOUND; anything else means the listing cannot be complete.
+ * A link becomes what it leads to where links->follow says so, or where that
+ * is hidden, as its text must not tell.  One that leads back to dir, or to a
+ * directory on its path, stays a link.  On a disk thread.
  */
-MUST_USE bool path_may_list(const struct conf *c, struct storage *st,
-    struct sv dir, struct storage_entry *e);
+MUST_USE enum storage_err path_may_list(const struct conf *c,
+    struct storage *st, struct sv dir, struct path_links *links,
+    struct storage_entry *e);
 
 /* text.c */
 
@@ -371,6 +389,8 @@ void xfer_connected(struct xfer *x, int fd, uint32_t number);
 void xfer_not_connected(struct xfer *x, const struct ipc_port *why);
 /* ABOR: 426, then 226. */
 void xfer_abort(struct xfer *x);
+/* A command waits for it: all that is sent is not waited for any more. */
+void xfer_hurry(struct xfer *x);
 /* No progress, or too little of it: 426 or 425. */
 void xfer_stalled(struct xfer *x);
 /* The client's host has taken less than rate.least, and more was there. */
@@ -398,6 +418,7 @@ void hash_opts(struct sess *s, struct sv algorithm);
 /* FEAT's lines about digests: before and behind the others. */
 void hash_feat_line(struct sess *s);
 void hash_feat_others(struct sess *s);
+
 /* list.c */
 
 /* Why a listing is not whole. */
@@ -420,6 +441,7 @@ struct listing {
 	struct storage_dir *inner; /* beneath xfer's dir, and listed now */
 	uint32_t entries;	/* that -R has met */
 	enum list_limit limit;
+	struct path_links links; /* of the directory that is listed now */
 };
 
 #define LS_ORDERED (LS_BY_TIME | LS_BY_SIZE | LS_REVERSED)
@@ -427,6 +449,12 @@ struct listing {
 /* NULL without memory.  Whoever frees it has closed inner. */
 struct listing *list_new(const struct conf *c, unsigned options);
 void list_free(struct listing *l);
+
+/* What a line says of it, but for what belongs to one kind of listing. */
+struct listing_entry list_entry(const struct conf *c,
+    const struct storage_entry *entry);
+/* A name that a line cannot hold: it could not be asked for, either. */
+bool list_is_unspeakable(struct sv name);
 
 /* On a disk thread, as the options want it. */
 enum storage_err list_sort(const struct storage_ops *ops,
@@ -466,6 +494,8 @@ void worker_exit_if_empty(struct worker *w);
 
 /* Forgets the data endpoint, at the gate too. */
 void endpoint_void(struct sess *s);
+/* The client has come, and asks for nothing: the connection is closed. */
+void endpoint_unclaimed(struct sess *s);
 /* Why there is no data connection, in words; they stand in buf or are fixed. */
 #define ENDPOINT_TEXT_MAX 160
 const char *endpoint_failed_text(const struct sess *s,
@@ -484,13 +514,15 @@ void endpoint_listen_failed(struct sess *s, enum ipc_reason reason);
 
 typedef void sess_handler(struct sess *s, struct sv arg);
 void sess_command(struct sess *s, enum ftp_verb verb, struct sv arg);
+/* False for what is always answered 502. */
+bool sess_offers(const struct sess *s, enum ftp_verb verb);
 #define SESS_HANDLERS(X) \
 	X(abor) X(absent) X(acct) X(allo) X(cdup) X(clnt) X(csid) X(cwd) \
 	X(eprt) X(epsv) X(feat) X(hash) X(help) X(host) X(lang) X(list) \
-	X(lprt) X(mdtm) X(mlsd) X(mlst) X(mode) \
-	X(nlst) X(noop) X(opts) X(pass) X(pasv) X(port) X(pwd) X(quit) \
-	X(rang) X(rein) X(rest) X(retr) X(rnto) X(site) X(size) X(stat) X(stru) \
-	X(syst) X(type) X(user) X(write)
+	X(lprt) X(mdtm) X(mlsd) X(mlst) X(mode) X(nlst) X(noop) X(opts) \
+	X(pass) X(pasv) X(port) X(pwd) X(quit) X(rang) X(rein) X(rest) \
+	X(retr) X(rnto) X(site) X(size) X(stat) X(stru) X(syst) X(type) \
+	X(user) X(write)
 #define X(name) sess_handler cmd_##name;
 SESS_HANDLERS(X)
 #undef X

@@ -20,7 +20,7 @@
 
 #include "worker/worker.h"
 
-#define PATIENCE_MS 100	/* for the client to close its data connection */
+#define PATIENCE_MS 1000	/* for the client to close its data connection */
 
 static void
 xfer_release(struct loop_grave *g)
@@ -71,7 +71,8 @@ report(struct xfer *x, int code, const char *result)
 		.bytes = atomic_load(&x->sent),
 		.duration_ms = w->loop.now_ms - x->started_ms,
 		.offset = x->offset, .active = x->active, .ascii = x->ascii,
-		.complete = x->step == STEP_DONE && code == 226, .result = result, .code = code,
+		.complete = x->step == STEP_DONE && code == 226,
+		.result = result, .code = code,
 	};
 
 	path[0] = '/';
@@ -153,12 +154,26 @@ client_closed(struct loop_watch *w, uint32_t events)
 	control_continue(s);
 }
 
+/* Who has sent his next command does not read a 226 together with a 150. */
+void
+xfer_hurry(struct xfer *x)
+{
+	struct sess *s = x->s;
+
+	if (x->patience.slot == 0)
+		return;
+	finish_step(x);
+	control_continue(s);
+}
+
 static void
 patience_ended(struct loop_timer *t)
 {
 	struct xfer *x = LOOP_OWNER(t, struct xfer, patience);
 	struct sess *s = x->s;
 
+	/* It waits for the 226 first: once is enough to know that. */
+	s->impatient = true;
 	finish_step(x);
 	control_continue(s);
 }
@@ -168,11 +183,13 @@ patience_ended(struct loop_timer *t)
  * (aria2 then waits for its own time-out), and one that takes a single file,
  * or restarts, is likely to be of that kind: it gets its 226 when it has
  * closed the data connection, as RFC 959 lets us.  Others get it at once.
+ *
+ * The time is for a host that is too busy to let its client read at all.
  */
 static void
 finish_sent(struct xfer *x)
 {
-	if (x->patient && x->step == STEP_DONE) {
+	if (x->patient && x->step == STEP_DONE && !x->s->line_waits) {
 		shutdown(x->data_fd, SHUT_WR);
 		x->watch = (struct loop_watch) { .fd = x->data_fd,
 			.ready = client_closed };
@@ -268,17 +285,23 @@ xfer_connected(struct xfer *x, int fd, uint32_t number)
 	submit(x);
 }
 
+static const char *
+why_not(const struct ipc_port *why)
+{
+	return why->reason >= IPC_BUSY ? "busy" : "not_connected";
+}
+
 void
 xfer_not_connected(struct xfer *x, const struct ipc_port *why)
 {
-	bool busy = why->reason >= IPC_BUSY;
+	const char *result = why_not(why);
 	char room[ENDPOINT_TEXT_MAX];
 	struct sess *s = x->s;
 
-	finish(x, 425, endpoint_failed_text(s, why, room),
-	    busy ? "busy" : "not_connected");
+	finish(x, 425, endpoint_failed_text(s, why, room), result);
 	/* That others are served is nothing that he did. */
-	if (!busy && ++s->refusals >= s->w->conf.abuse_refusals)
+	if (strcmp(result, "busy") != 0 &&
+	    ++s->refusals >= s->w->conf.abuse_refusals)
 		sess_end(s, "Too many failed data connections.");
 	control_continue(s);
 }
@@ -317,7 +340,7 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->alone = from->op == LOOKUP_STAT;
 	x->data_fd = -1;
 	x->at_once = from->at_once;
-	x->patient = !s->transferred || s->restarted;
+	x->patient = !s->impatient && (!s->transferred || s->restarted);
 	if (kind != XFER_FILE) {
 		x->listing = s->listing;
 		s->listing = NULL;
@@ -346,8 +369,10 @@ xfer_start(struct sess *s, enum xfer_kind kind, struct lookup *from)
 		    "No data connection." :
 		    endpoint_failed_text(s, &s->failed, room);
 
-		if (x != NULL)
+		if (x != NULL) {
+			report(x, 425, why_not(&s->failed));
 			xfer_free(x);
+		}
 		endpoint_void(s);
 		reply(s, 425, text);
 		return;

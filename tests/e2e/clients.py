@@ -242,7 +242,6 @@ class inetutils(Client):
 
 class ncftp(Client):
     """ncftpget and ncftpls."""
-    tree_lacks = LINKS
     no_cell = dict.fromkeys((("passive", "ipv6"), ("active", "ipv6")),
                             "has no IPv6")
 
@@ -284,9 +283,7 @@ class aria2(Client):
     lacks = {"list": "has no listing", "tree": "fetches files, not trees"}
 
     def start(self, j):
-        # Held up for longer than the server's patience, it reads 150 and 226
-        # at one go, loses the second, and waits for its time-out.
-        return ["aria2c", "--no-conf", "--file-allocation=none", "-t3",
+        return ["aria2c", "--no-conf", "--file-allocation=none",
                 f"--ftp-pasv={str(j.passive).lower()}"]
 
     def fetch(self, j, pairs, resume=False, ascii=False):
@@ -308,7 +305,6 @@ class aria2(Client):
 
 class rclone(Client):
     modes = ("passive",)
-    tree_lacks = LINKS
     lacks = {"ascii": "binary only"}
     disguised = None
 
@@ -340,9 +336,7 @@ class rclone(Client):
         return run([*self.start(j), "lsf", b":ftp:" + j.path(name)], j)
 
     def tree(self, j, name, out):
-        # Links it takes for files, of their own size, and fails.
         return run([*self.start(j), "sync", "--create-empty-src-dirs",
-                    "--exclude", "/latest", "--exclude", "link.nc",
                     b":ftp:" + j.path(name), out], j)
 
     def early(self, j, name):
@@ -378,7 +372,6 @@ class yafc(Client):
     after_early = "shown"
     modes = ("passive",)
     exits_well = True
-    tree_lacks = ("latest/t2m.grib2",)
     names_fail = TELNET | {b"caf\xe9.nc": "wants UTF-8"}
 
     def script(self, j, *lines):
@@ -411,7 +404,6 @@ class yafc(Client):
 
 class Library(Client):
     start = ()
-    tree_lacks = LINKS
     after_early = "after"
 
     def script(self, j, *steps):
@@ -497,6 +489,7 @@ sys.exit(status)
 
 class net_ftp(Library):
     """Perl's Net::FTP."""
+    tree_lacks = LINKS	# a walk by LIST
     start = ("perl", "-MNet::FTP", "-e", r"""
         my ($host, $port, $passive) = splice @ARGV, 0, 3;
         my $ftp = Net::FTP->new($host, Port => $port, Passive => $passive,

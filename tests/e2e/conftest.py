@@ -251,7 +251,8 @@ class Server:
     """A running portcullisd."""
 
     def __init__(self, place, archive, conf=None, host="127.0.0.1",
-                 prefix=(), port=None, args=(), wait=True, preexec=None):
+                 prefix=(), port=None, args=(), wait=True, preexec=None,
+                 build=None):
         self.place = place
         self.port = port or free_port()
         self.host = host
@@ -273,7 +274,7 @@ class Server:
         self.conf_file = place / f"portcullis-{self.port}.conf"
         self.write_conf(settings)
         self.process = subprocess.Popen(
-            [*prefix, str(BUILD / "portcullisd"), "-c", str(self.conf_file),
+            [*prefix, str((build or BUILD) / "portcullisd"), "-c", str(self.conf_file),
              *args],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=self.stderr_file.open("wb"), env=ENVIRONMENT,

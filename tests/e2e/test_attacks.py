@@ -290,6 +290,7 @@ def test_b12_a_transfer_ended_at_every_step(unharmed, end, active):
                         data.settimeout(10)
                         while data.recv(1 << 20):
                             pass
+                        data.close()	# else the 226 waits for it
                 c.send("ABOR\r\nREIN\r\n")
                 codes = []
                 while not codes or codes[-1] != 220:

@@ -231,22 +231,29 @@ def test_word(shared, line, code):
         assert c.fetch("RETR /pub/README") == README
 
 
+NOT_OFFERED = {verb for verb, (_, _, code) in VERBS.items() if code == 502}
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_tells_syntax_and_source(shared, verb):
     with shared.control() as c:
         assert c.read().code == 220
         reply = c.cmd(f"HELP {verb.lower()}")
-        assert re.fullmatch(rf"214 Syntax: {verb}( [^\r\n]*\S)? "
+        kind = "Not offered" if verb in NOT_OFFERED else "Syntax"
+        assert re.fullmatch(rf"214 {kind}: {verb}( [^\r\n]*\S)? "
                             r"\([^()]+\)\r\n", reply), reply
         needs = verbs_in_source()[verb] in ("ARG_TEXT", "ARG_HOSTPORT")
-        bare = re.fullmatch(rf"214 Syntax: {verb} \(.*\r\n", reply)
+        bare = re.fullmatch(rf"214 {kind}: {verb} \(.*\r\n", reply)
         assert not (needs and bare), reply
 
 
 def test_help_lists_every_verb(shared):
     with shared.login() as c:
         lines = c.cmd("HELP").split("\r\n")[1:-2]
-        assert " ".join(lines).split() == sorted(VERBS)
+        assert " ".join(lines).split() == [
+            verb + "*" * (verb in NOT_OFFERED) for verb in sorted(VERBS)]
+        for verb in NOT_OFFERED:	# the mark is true
+            assert code_of(c, f"{verb} 1") == 502, verb
         assert c.cmd("SITE HELP").split("\r\n")[1:-2] == [" HELP"]
 
 
@@ -403,7 +410,7 @@ def make_directories(root):
     (root / "closed").mkdir()
 
 
-@pytest.mark.parametrize("options", ["", "-l ", "-la "])
+@pytest.mark.parametrize("options", ["", "-l ", "-la ", "-l -- "])
 def test_stat_shows_a_directory_as_list_does(shared, options):
     with shared.login() as c:
         for path in ("pub", "pub/data", "pub/empty dir", "/", "d256"):

@@ -356,8 +356,8 @@ def test_c10_a_hidden_name_is_as_one_that_is_not_there():
                          "XSHA256", "XCRC")
              if v in VERBS or v == "CWD"]
     asked = 0
-    with serving({"hide": HIDE}, with_hidden) as server, \
-            serving({}, without_hidden) as model, \
+    with serving({"hide": HIDE, "hash": "compute"}, with_hidden) as server, \
+            serving({"hash": "compute"}, without_hidden) as model, \
             server.login() as c, model.login() as m:
         for path in dict.fromkeys(asked_paths(server.archive)):
             for verb in verbs:
@@ -369,6 +369,17 @@ def test_c10_a_hidden_name_is_as_one_that_is_not_there():
                     assert got[0].startswith(b"550"), (verb, path)
         assert sum(1 for _ in c.fetch("NLST pub").split(b"\r\n")) > 10
     assert asked > 800
+
+
+def test_a_pattern_is_no_longer_than_a_name_hidden_or_not():
+    """A hidden path is not asked of the kernel, which would refuse it."""
+    with serving({"hide": "*.part"}, with_hidden) as server, \
+            server.login() as c:
+        for pattern in ("pub/*", "pub/*.part", "pub/[r-t]mall.*"):
+            assert c.fetch(f"NLST {pattern}") is not None
+        for pattern in ("*[%s]*.part", "*[%s]*"):
+            with c.data():
+                assert c.cmd("NLST pub/" + pattern % ("z" * 256)).code == 550
 
 
 def test_c10_a_link_to_what_is_hidden_does_not_tell_its_name():

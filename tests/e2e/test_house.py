@@ -68,6 +68,15 @@ def test_warden_and_gate_contain_no_ftp_parser():
         assert "ssl" not in libs and "crypto" not in libs
 
 
+def test_the_gate_can_be_read_in_one_sitting():
+    """docs/design/processes.md says how long it is, and why no longer."""
+    lines = 0
+    for path in (SRC / "gate").glob("*.[ch]"):
+        code = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+        lines += sum(1 for line in code.splitlines() if line.strip())
+    assert 1000 < lines <= 2000, lines
+
+
 def test_the_resolver_alone_resolves_names():
     def imported(program):
         out = subprocess.run(["nm", "-D", "-u", BUILD / program], check=True,

@@ -374,6 +374,13 @@ COLUMNS = [("passive", "ipv4"), ("passive", "ipv6"), ("active", "ipv4"),
            ("active", "ipv6")]
 
 
+LEGEND = [
+    "Each client's actions, by a letter where it is done and the bytes are",
+    "right, - where the client cannot (why is said below), X where it failed:",
+    "g get    r resume        l list       t tree     n odd names",
+    "e empty  c closes early  b big, 3 GB  a TYPE A   m missing is noticed"]
+
+
 def letters(client, result):
     return "".join(
         "-" if action in client.lacks or action in client.fails else
@@ -399,8 +406,7 @@ def test_the_interop_matrix(results, capsys):
     reasons += [f"{name}: not run: {reason}"
                 for name, reason in ABSENT.items()]
     with capsys.disabled():
-        print("\n" + " ".join(f"{letter} {action}" for action, letter in
-                              ACTIONS.items()) + "  - the client cannot")
+        print("\n" + "\n".join(LEGEND) + "\n")
         print(" " * 11 + " ".join(f"{m + ' ' + f:12}" for m, f in COLUMNS))
         print("\n".join(lines))
         print("\n".join(reasons))
@@ -416,6 +422,6 @@ def why_not(client):
             for action, reason in client.lacks.items()]
     why += [f"{client.name}: {action}: {reason}"
             for action, (reason, _) in client.fails.items()]
-    why += [f"{client.name}: name {name.decode(errors='replace')}: {reason}"
+    why += [f"{client.name}: name {name.decode(errors='backslashreplace')}: {reason}"
             for name, reason in client.names_fail.items()]
     return why

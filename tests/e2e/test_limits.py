@@ -10,6 +10,7 @@ has them.
 
 import contextlib
 import os
+import resource
 import select
 import signal
 import socket
@@ -214,6 +215,12 @@ def test_transfers_at_once_are_counted(start):
     held = [fetch_begun(server, OTHER) for _ in range(2)]
     last = server.login("192.0.2.21")
     count_refused(server, "192.0.2.21", "", 5)
+    told = [(e["src_ip"], e["ftp_data"]["command"])
+            for e in server.events("ftp_data", want=9)
+            if e["ftp_data"]["result"] == "busy"]
+    assert sorted(told) == sorted(
+        (source, command) for source in (CLIENT, CAMPUS, "192.0.2.21")
+        for command in ("RETR", "LIST", "MLSD"))
 
     # Whatever ends a transfer makes room for the next at once: an abort ...
     assert one.cmd("ABOR").code == 426 and one.read().code == 226
@@ -364,6 +371,74 @@ def test_paced_transfers_go_on_with_few_threads(start):
     takers.close()
     assert about(sum(rates), 8e6, 1.4), sum(rates)
     assert min(rates) > 8e6 / 40 / 3, sorted(rates)
+
+
+def test_a_data_connection_that_nobody_uses_is_no_transfer_for_ever(serve):
+    server = serve({"transfers.max": 1, "passive.timeout": 1})
+    holder = server.login()
+    with holder.data() as data:
+        data.setblocking(False)
+        end = time.monotonic() + 20
+        while not select.select([data], [], [], 0.2)[0]:
+            assert time.monotonic() < end
+            assert holder.cmd("NOOP").code == 200
+        assert data.recv(1) == b""
+        assert fetch(server.login(), "RETR pub/small.nc")
+        assert holder.cmd("RETR pub/small.nc").code == 425
+    # It is no fault of the session, whose own time has not come.
+    assert fetch(holder, "RETR pub/small.nc")
+
+
+def test_who_tries_again_at_a_busy_server_is_no_attacker(serve):
+    server = serve({"transfers.max": 1})
+    with open(server.settings["archive"] / "pub" / "huge", "wb") as f:
+        f.truncate(HUGE)
+    os.chmod(f.name, 0o644)
+    one = server.login()
+    data = one.data()
+    assert one.cmd("RETR pub/huge").code == 150
+    other = server.login()
+    for _ in range(110):
+        with other.data():
+            assert other.cmd("RETR pub/README").code == 425
+    data.close()
+    assert one.read().code == 226
+    assert fetch(other, "RETR pub/README")
+    assert not server.events("alert", seconds=0)
+
+
+DESCRIPTORS = 160
+
+
+@needs_root
+def test_a_data_connection_that_no_descriptor_is_left_for_is_425(serve):
+    """And it does not count as a transfer until the session ends."""
+    server = serve({"transfers.max": 99, "sessions.per_address": 99},
+                   preexec=lambda: resource.setrlimit(
+                       resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS)))
+    worker, = server.children("portcullis-worker")
+
+    def used():
+        return len(os.listdir(f"/proc/{worker}/fd"))
+
+    with contextlib.ExitStack() as all_of_them:
+        enter = all_of_them.enter_context
+        late = enter(server.login())
+        holders = [enter(server.login()) for _ in range(DESCRIPTORS // 2)]
+        for one in holders[used() - DESCRIPTORS:]:
+            before = used()
+            enter(one.data())
+            end = time.monotonic() + 20
+            while used() == before:
+                assert time.monotonic() < end
+                time.sleep(0.01)
+        assert used() == DESCRIPTORS
+        with late.data():
+            time.sleep(0.2)	# for the gate to hand it over
+            for one in holders[:4]:
+                one.cmd("QUIT")
+            assert "out of resources" in late.cmd("RETR pub/README")
+        assert fetch(late, "RETR pub/README")
 
 
 # ---- too slow

@@ -422,9 +422,11 @@ def test_f04_a_listing_that_nobody_reads_is_426(serve, archive):
 
 # ---- clients
 
-def tree_of(root):
-    return {str(path.relative_to(root)) for path in root.rglob("*")
-            if path.is_file() and not path.is_symlink()}
+def tree_of(root, follow=False):
+    return {os.path.relpath(os.path.join(base, name), root)
+            for base, _, names in os.walk(root, followlinks=follow)
+            for name in names
+            if follow or not os.path.islink(os.path.join(base, name))}
 
 
 @pytest.mark.skipif(not shutil.which("wget"), reason="no wget")
@@ -445,10 +447,110 @@ def test_ncftpget_takes_the_whole_tree(site, place):
 
 @pytest.mark.skipif(not shutil.which("lftp"), reason="no lftp")
 def test_lftp_mirrors_by_list_as_by_mlsd(site, place):
-    for how, setting in (("mlsd", "set ftp:use-feat yes"),
-                         ("list", "set ftp:use-feat no; "
+    for how, setting in (("mlsd", "set ftp:use-mlsd yes"),
+                         ("list", "set ftp:use-mlsd no; "
                           "set ftp:list-options -a")):
         subprocess.run(["lftp", "-c", f"{setting}; open {site.url()}; "
                         f"mirror tree {place}/{how}"], check=True, timeout=60)
-        assert tree_of(place / how) == tree_of(site.root / "tree")
+        assert tree_of(place / how, True) == tree_of(site.root / "tree", True)
+    # LIST tells what a link is, MLSD what it leads to.
     assert (place / "list/a/to-sub").is_symlink()
+    assert not (place / "mlsd/a/to-sub").is_symlink()
+
+
+# ---- MLSD and links
+
+def facts_of(control, path):
+    """name: its facts, as MLSD has them."""
+    found = {}
+    for line in lines_of(control.fetch(f"MLSD {path}")):
+        facts, name = line.split(" ", 1)
+        found[name] = dict(fact.split("=", 1)
+                           for fact in facts.rstrip(";").split(";"))
+    return found
+
+
+def walk(control, path):
+    """Every path that a mirror makes, which enters each type=dir."""
+    found = []
+    for name, facts in facts_of(control, path).items():
+        below = f"{path}/{name}"
+        found.append(below)
+        assert len(found) < 100, found
+        if facts["type"] == "dir":
+            found += walk(control, below)
+    return found
+
+
+def test_mlsd_tells_what_a_link_leads_to(site, scratch):
+    (scratch / "file").symlink_to("../tree/a/one")
+    (scratch / "folder").symlink_to("../tree/a/sub")
+    (scratch / "again").symlink_to("file")
+    (scratch / "outside").symlink_to("../../up")
+    (scratch / "gone").symlink_to("nothing")
+    os.mkfifo(scratch / "fifo")
+    (scratch / "to-fifo").symlink_to("fifo")
+    with site.login() as c:
+        got = facts_of(c, "scratch")
+        assert set(got) == {"file", "folder", "again", "fifo", "to-fifo"}
+        one = facts_of(c, "tree/a")["one"]
+        assert one["type"] == "file" and one["size"] == "30" and \
+            one["modify"] == "19700101005000" and one["perm"] == "r"
+        assert got["file"] == got["again"] == one
+        assert got["folder"] == facts_of(c, "tree/a")["sub"]
+        assert got["folder"]["type"] == "dir" and \
+            got["folder"]["perm"] == "el"
+        assert got["to-fifo"]["type"] == "OS.unix=special"
+        # MLST has always followed.
+        reply = c.cmd("MLST scratch/file")
+        assert f"unique={one['unique']}; /scratch/file" in str(reply)
+        # LIST shows links.
+        lines = lines_of(c.fetch("LIST scratch"))
+        assert any(line.startswith("l") and
+                   line.endswith(" file -> ../tree/a/one") for line in lines)
+
+
+def test_d15_a_walk_by_mlsd_does_not_go_in_circles(serve, archive):
+    """Links up, to themselves, to each other, and through what is hidden."""
+    tree = archive / "tree"
+    for name in ("a", "b", ".r1"):
+        (tree / name).mkdir(parents=True)
+        (tree / name / "file").touch()
+    for name, target in {"self": ".", "a/up": "..", "a/to-b": "../b",
+                         "b/to-a": "../a", "current": ".r1",
+                         ".r1/round": "../.r1", "a/root": "../.."}.items():
+        (tree / name).symlink_to(target)
+    (archive / "short").symlink_to("tree/a")
+    open_to_others(archive)
+    server = serve({"hide": ".r*"})
+    with server.login() as c:
+        assert facts_of(c, "tree")["self"]["type"] == "OS.unix=slink:."
+        assert facts_of(c, "tree/a")["up"]["type"] == "OS.unix=slink:.."
+        assert facts_of(c, "tree/a")["to-b"]["type"] == "dir"
+        assert facts_of(c, "tree/a/to-b")["to-a"]["type"] == \
+            "OS.unix=slink:../a"
+        # What is hidden is not told by a circle, either.
+        assert facts_of(c, "tree/current")["round"]["type"] == \
+            "OS.unix=slink:"
+        assert any(line.startswith("l") and line.endswith(" round")
+                   for line in lines_of(c.fetch("LIST tree/current")))
+        assert sorted(walk(c, "tree")) == sorted(
+            "tree/" + name for name in (
+                "self", "a", "a/file", "a/up", "a/root", "a/to-b",
+                "a/to-b/file", "a/to-b/to-a", "b", "b/file", "b/to-a",
+                "b/to-a/file", "b/to-a/up", "b/to-a/root", "b/to-a/to-b",
+                "current", "current/file", "current/round"))
+        # By another way: up leads to what this way has not passed.
+        assert facts_of(c, "short")["up"]["type"] == "dir"
+        assert facts_of(c, "short")["root"]["type"].startswith("OS.")
+        assert len(walk(c, "short")) < 60
+
+
+def test_mlsd_shows_links_where_that_is_wanted(serve, archive):
+    (archive / "pub" / "self").symlink_to(".")
+    server = serve({"mlsd.links": "show"})
+    with server.login() as c:
+        got = facts_of(c, "pub")
+        assert got["latest"]["type"] == "OS.unix=slink:data/2023"
+        assert got["link.nc"]["type"] == "OS.unix=slink:small.nc"
+        assert got["self"]["type"] == "OS.unix=slink:."

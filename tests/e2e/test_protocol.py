@@ -784,6 +784,47 @@ def test_a_file_that_shrinks_is_not_called_complete(serve, archive):
             assert code_of(c, "NOOP") == 200
 
 
+def all_of(c, data, command):
+    assert c.cmd(command).code == 150
+    while data.recv(1 << 16):
+        pass
+
+
+def test_226_waits_for_who_closes_first_and_once_for_who_does_not(shared):
+    """aria2 loses a 226 that it reads together with 150."""
+    with shared.login() as c:
+        with c.data() as data:
+            all_of(c, data, "RETR pub/README")
+            assert c.cmd("NOOP").code == 200
+        assert c.read().code == 226
+        for command in ("REST 1", "REST 2"):
+            assert c.cmd(command).code == 350
+            with c.data() as data:
+                all_of(c, data, "RETR pub/README")
+                assert c.cmd("NOOP").code == \
+                    (200 if command == "REST 1" else 226)
+                assert c.read().code == \
+                    (226 if command == "REST 1" else 200)
+
+
+def test_226_does_not_wait_while_a_command_does(shared):
+    """And that is no impatience: the next restart is waited for again."""
+    with shared.login() as c:
+        with c.data() as data:
+            all_of(c, data, "RETR pub/README")
+            assert c.cmd("PWD").code == 226
+            assert c.read().code == 257
+        assert c.cmd("REST 1").code == 350
+        with c.data() as data:
+            all_of(c, data, "RETR pub/README")
+            assert c.cmd("NOOP").code == 200
+        assert c.read().code == 226
+        assert c.cmd("REST 1").code == 350
+        with c.data() as data:
+            c.send("RETR pub/README\r\nPWD\r\n")
+            assert [c.read().code for _ in range(3)] == [150, 226, 257]
+
+
 def test_early_close_by_the_client_is_226_at_once(shared):
     with shared.login() as c:
         for command in ("RETR sparse", "RETR pub/big.grib2"):

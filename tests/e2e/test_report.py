@@ -342,6 +342,20 @@ def test_refusals_are_told_by_kind_client_and_address(place):
     assert re.search(r"fxp +seen only +1 ", text)
 
 
+def test_commands_that_were_refused_are_told(place):
+    def command(verb, *codes):
+        return event("ftp", ftp={"action": "command", "command": verb,
+                                 "completion_code": list(codes)})
+    file = write(place / "events", command("STOR", "550"),
+                 command("STOR", "550"), command("RETR", "426"),
+                 command("RETR", "226"), command("QUIT"), transfer())
+    got = as_json(file)
+    assert [(c["command"], c["refused"]) for c in got["commands"]] == [
+        ("STOR 550", 2), ("RETR 426", 1)]
+    text, _ = report(file)
+    assert re.search(r"Commands that were refused.*\nSTOR 550 +2 2026", text)
+
+
 def test_the_slowest_are_found_among_large_transfers(place):
     big = 4 << 20
     got = as_json(write(

@@ -90,6 +90,13 @@ mapped_addresses_compare_as_what_they_map(void **state)
 	assert_true(addr_same_ip(&mapped, &v4));
 	assert_false(addr_same_ip(&v4, &compatible));
 	assert_false(addr_same_ip(&none, &none));
+	assert_false(addr_same(&v4, &mapped));
+	mapped.port = 1;
+	assert_true(addr_same(&v4, &mapped));
+	assert_true(addr_is_in((struct addr[]) { compatible, mapped }, 2,
+	    &v4));
+	assert_false(addr_is_in((struct addr[]) { compatible, mapped }, 1,
+	    &v4));
 	mapped.port = 7;
 	assert_int_equal(addr_unmap(mapped).port, 7);
 	assert_int_equal(addr_unmap(mapped).family, ADDR_V4);

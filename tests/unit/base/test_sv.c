@@ -125,6 +125,33 @@ drop_and_take_stay_inside(void **state)
 	assert_true(sv_eq(none, SV("")));
 }
 
+static void
+fields_end_at_the_mark(void **state)
+{
+	struct sv v = SV("a,,b\0c,"), none = { NULL, 0 };
+
+	(void)state;
+	assert_true(sv_eq(sv_take_field(&v, ','), SV("a")));
+	assert_true(sv_eq(sv_take_field(&v, ','), SV("")));
+	assert_true(sv_eq(sv_take_field(&v, ','), SV("b\0c")));
+	assert_int_equal(v.len, 0);
+	assert_int_equal(sv_take_field(&v, ',').len, 0);
+	v = SV("all");
+	assert_true(sv_eq(sv_take_field(&v, ','), SV("all")));
+	assert_int_equal(v.len, 0);
+	assert_int_equal(sv_take_field(&none, ',').len, 0);
+}
+
+/* The published values of FNV-1a. */
+static void
+hash_is_fnv_1a(void **state)
+{
+	(void)state;
+	assert_true(sv_hash(SV("")) == UINT64_C(0xcbf29ce484222325));
+	assert_true(sv_hash(SV("a")) == UINT64_C(0xaf63dc4c8601ec8c));
+	assert_true(sv_hash(SV("foobar")) == UINT64_C(0x85944171f73967e8));
+}
+
 int
 main(void)
 {
@@ -134,6 +161,8 @@ main(void)
 		cmocka_unit_test(nul_is_a_byte_like_others),
 		cmocka_unit_test(case_folding_is_ascii_only),
 		cmocka_unit_test(drop_and_take_stay_inside),
+		cmocka_unit_test(fields_end_at_the_mark),
+		cmocka_unit_test(hash_is_fnv_1a),
 	};
 
 	return RUN(tests);

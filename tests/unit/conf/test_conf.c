@@ -391,6 +391,8 @@ static const struct row rows[] = {
 	{ "passive.address", "a..b", NULL, "is no address and no name" },
 	{ "passive.address", ".", NULL, "is no address and no name" },
 	{ "passive.address", "-a.b", NULL, "is no address and no name" },
+	{ "passive.address", "a-.b", NULL, "is no address and no name" },
+	{ "passive.address", "a..", NULL, "is no address and no name" },
 	{ "passive.address", "10.0.0.0/8=", NULL, "is no address" },
 	{ "passive.address", "=10.0.0.5", NULL, "is not a network" },
 	{ "passive.address", "a,b", NULL, "is no address and no name" },
@@ -1131,16 +1133,16 @@ static const struct limit_file {
 	{ "class = a 10.0.0.0/8\nclass = b ::/0\nclass = a 1.2.3.4\n", 1,
 	    "class: a is given twice" },
 	{ "class.limit = a rate.all 5K\n", 1,
-	    "class.limit: a rate.all: there is no class of this name" },
+	    "class.limit: a rate.all 5000: there is no class of this name" },
 	{ "at = 08:00 rate.all 5K\n", 1,
-	    "at: rate.all: one step alone holds all day" },
+	    "at: rate.all 5000: one step alone holds all day" },
 	{ "at = 08:00 rate.all 5K\nat = 09:00 rate.all 5K\n"
-	  "at = 08:00 rate.all 6K\n", 2, "at: rate.all: is given twice" },
+	  "at = 08:00 rate.all 6K\n", 2, "at: rate.all 6000: is given twice" },
 	{ "sessions.max = 50\nat = 08:00 sessions.max 51\n"
-	  "at = 09:00 sessions.max 50\n", 1, "more than sessions.max" },
+	  "at = 09:00 sessions.max 50\n", 1, "sessions.max 51: is more than" },
 	{ "rate.session = 10K\nrate.least = 5000\n", 0, "" },
 	{ "rate.session = 10K\nrate.least = 5001\n", 1,
-	    "rate.least: is more than half of 10000" },
+	    " is more than half of 10000" },
 	{ "class = a ::/0\nclass.limit = a rate.address 4K\n"
 	  "rate.least = 2001\n", 1, "rate.least: " },
 };

@@ -133,12 +133,27 @@ any_shares_are_fair_and_fit(void **state)
 	}
 }
 
+static void
+wants_follow_what_was_used(void **state)
+{
+	(void)state;
+	assert_true(share_want(900, 1000, 7) == SHARE_ALL);
+	assert_true(share_want(899, 1000, 7) == 899 + 224 + 7);
+	assert_true(share_want(0, 1000, 7) == 7);
+	assert_true(share_want(0, 0, 7) == SHARE_ALL);
+	assert_true(share_want(1 << 20, SHARE_ALL, 0) == 5 << 18);
+	assert_true(share_of_newcomer(1000, 0) == 1000);
+	assert_true(share_of_newcomer(1000, 2) == 333);
+	assert_true(share_of_newcomer(SHARE_ALL, 2) == SHARE_ALL);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shares_are_as_in_the_table),
 		cmocka_unit_test(any_shares_are_fair_and_fit),
+		cmocka_unit_test(wants_follow_what_was_used),
 	};
 
 	return RUN(tests);

@@ -849,6 +849,27 @@ an_error_is_not_the_end(void **state)
 	s->st->ops->close_dir(d);
 }
 
+static void
+a_link_tells_what_it_leads_to(void **state)
+{
+	struct site *s = *state;
+	struct storage_stat file;
+	struct storage_entry e;
+	struct storage_dir *d;
+
+	assert_int_equal(symlinkat("../file.txt", s->root, "pub/in/link"), 0);
+	assert_int_equal(try_stat(s->st, SV("pub/file.txt"), &file),
+	    STORAGE_OK);
+	assert_int_equal(s->st->ops->open_dir(s->st, SV("pub/in"),
+	    STORAGE_WAIT, &d), STORAGE_OK);
+	assert_int_equal(s->st->ops->next(d, false, &e), STORAGE_OK);
+	assert_true(S_ISLNK(e.stat.mode));
+	assert_int_equal(e.to.mode, file.mode);
+	assert_int_equal(e.to.size, file.size);
+	assert_int_equal(e.to.ino, file.ino);
+	s->st->ops->close_dir(d);
+}
+
 /* Links cannot be tried without a descriptor: no silent gap. */
 static void
 short_descriptors_are_busy(void **state)
@@ -1173,6 +1194,7 @@ main(void)
 		TEST_IN_MEMORY(a_large_directory_is_not_sorted_in_part),
 		TEST(beneath_an_open_directory_no_link_is_followed),
 		TEST(an_error_is_not_the_end),
+		TEST(a_link_tells_what_it_leads_to),
 		TEST(short_descriptors_are_busy),
 		TEST(the_root_must_be_a_directory),
 		TEST(now_answers_what_is_in_memory),
