@@ -104,3 +104,9 @@ conf_from_fd(struct conf *c, int fd)
 	*c = in;
 	return true;
 }
+
+bool
+conf_moves(const struct conf *c)
+{
+	return c->accounts[0] != '\0' || c->tls_certificate[0] != '\0';
+}

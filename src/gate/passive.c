@@ -34,7 +34,7 @@
 static struct conf_range
 range_of(const struct gate_session *s)
 {
-	const struct conf *c = &s->worker->gate->conf;
+	const struct conf *c = &s->gate->conf;
 	const struct passive_ports *p = passive_ports_of(
 	    c->passive_ports_at.at, c->passive_ports_at.count,
 	    &s->who.server);
@@ -118,7 +118,7 @@ listener_at(const struct addr *at, uint32_t scope)
 static int
 listener_somewhere(const struct gate_session *s, struct addr *at)
 {
-	const struct gate *g = s->worker->gate;
+	const struct gate *g = s->gate;
 	struct conf_range r = range_of(s);
 	uint32_t span = r.high - r.low + 1, start = 0;
 	int fd;
@@ -151,7 +151,7 @@ port_release(struct loop_grave *grave)
 void
 gate_port_free(struct gate_port *p)
 {
-	struct gate *g = p->owner->worker->gate;
+	struct gate *g = p->owner->gate;
 
 	p->owner->port = NULL;
 	loop_timer_stop(&g->loop, &p->expiry);
@@ -169,7 +169,7 @@ static void port_expired(struct loop_timer *t);
 static struct gate_port *
 port_new(struct gate_session *s, uint64_t lasts_ms)
 {
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 	struct gate_port *p = calloc(1, sizeof(*p));
 
 	if (s->port != NULL)
@@ -210,7 +210,7 @@ timeout_ms(const struct gate *g)
 static uint16_t
 next_port(struct gate_session *s)
 {
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 	struct conf_range r = range_of(s);
 	struct gate_port *p;
 
@@ -246,7 +246,7 @@ static void
 stranger(struct gate_port *p, int fd, const struct addr *from)
 {
 	struct gate_session *s = p->owner;
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 
 	close(fd);
 	g->counters.strangers++;
@@ -297,7 +297,7 @@ static void
 port_expired(struct loop_timer *t)
 {
 	struct gate_port *p = LOOP_OWNER(t, struct gate_port, expiry);
-	struct gate_counters *c = &p->owner->worker->gate->counters;
+	struct gate_counters *c = &p->owner->gate->counters;
 
 	if (p->ahead)
 		c->passive_unclaimed++;
@@ -331,7 +331,7 @@ take_back(struct gate *g, struct conf_range r)
 void
 gate_passive_listen(struct gate_session *s)
 {
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 	struct gate_port *p = port_new(s, timeout_ms(g));
 	struct ipc_port answer = { 0 };
 

@@ -7,7 +7,7 @@
  * where the old one ended.
  *
  * main.c options; run.c supervision; reload.c a new configuration; board.c
- * what all processes are told; resolve.c addresses of names; child.c fork,
+ * what all processes are told; solo.c workers for one session; resolve.c addresses of names; child.c fork,
  * users, exec; archives.c directories to serve; zone.c the time zone; logpipe.c
  * events and xferlog to their files; say.c what it tells people and systemd.
  *
@@ -110,6 +110,8 @@ struct child {
 	uint32_t set;		/* workers of one configuration and gate */
 	int gate_end;		/* a worker's channel, for the gate; or -1 */
 	bool ready;
+	bool solo;		/* a worker for one session */
+	bool taken;		/* and has had it */
 };
 
 struct warden {
@@ -121,7 +123,7 @@ struct warden {
 	struct account gate_account, worker_account;
 	struct logpipe events, xferlog;
 	struct loop_watch signals;
-	struct loop_timer restart, deadline, look;
+	struct loop_timer restart, deadline, look, solo_again;
 	struct child *gate, *workers;
 	struct child *resolver;		/* while one runs */
 	struct loop_timer resolve;	/* when the next is to */
@@ -137,6 +139,7 @@ struct warden {
 	uint32_t last_set;	/* the highest number given to a set */
 	uint32_t wanted;	/* workers to be started when restart fires */
 	uint64_t backoff_ms, last_start_ms;
+	uint64_t solo_pause_ms;
 	bool needed;		/* the gate asked for one that it did not get */
 	bool need_is_stale;	/* the gate has not read of the reload yet */
 	bool reloading;
@@ -165,9 +168,12 @@ MUST_USE bool run_open_store(const struct conf *c, const struct conf *of,
 /* Of two stores, which may be the same, one is not wanted any more. */
 void run_drop_store(int unwanted, int kept);
 
+/* A worker of the present set; else the status to end with, if it starts. */
+MUST_USE int run_worker_start(struct warden *w, const struct conf *conf,
+    bool solo);
 /* Starts a new set of workers with this configuration. */
 void run_start_set(struct warden *w, const struct conf *conf);
-/* Gives the gate every ready worker that it does not know yet. */
+/* Gives the gate every ready worker of the set that it does not know yet. */
 void run_attach(struct warden *w);
 /* Starts, after a while, what the present set lacks. */
 void run_fill_set(struct warden *w);
@@ -187,6 +193,19 @@ struct child *run_child_new(struct warden *w, struct child_spec *spec,
     void (*says)(struct loop_watch *watch, uint32_t events));
 /* Forgets a process that has ended. */
 void run_child_free(struct child *c);
+
+/* solo.c */
+
+/* Starts what is wanted of workers that wait for a session of their own. */
+void solo_fill(struct warden *w);
+/* One more is ready. */
+void solo_ready(struct warden *w);
+/* Ends those of earlier sets that the gate was never told of. */
+void solo_forget(struct warden *w);
+/* The gate has given that one its session. */
+void solo_taken(struct warden *w, uint32_t number);
+/* One has ended and is out of the list; finished: as it should. */
+void solo_ended(struct warden *w, const struct child *c, bool finished);
 
 /* resolve.c */
 
