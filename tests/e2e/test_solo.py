@@ -138,7 +138,7 @@ def commands_of(server, mark):
     (b"\xff\xf1\xff\xfb\x01US\xff\xf1ER tel\xff\xff\r\nNOOP t\r\nQUIT\r\n",
      [530, 200, 221],
      [("USER", "tel\\xff"), ("NOOP", "t"), ("QUIT", None)]),
-])
+], ids=["user", "auth", "anonymous", "telnet"])
 def test_e01_c03_each_byte_is_read_once_by_whose_it_is(moving, text, codes,
                                                       commands):
     ways = list(pieces_of(text))
@@ -207,36 +207,41 @@ def memory_of(pid):
     return b"\0".join(parts)
 
 
-@needs_root
-@pytest.mark.parametrize("pieces", [
+SECRETS = [
     [b"USER alice-secret\r\nPASS open-secret\r\n"],
     [b"NOOP\r\nUSER alice-secret\r\nPASS open-se", b"cret\r\n"],
     [b"USER alice-sec", b"ret\r\nPASS open-secret\r\nNOOP\r\n"],
     [b"AUTH TLS\r\nUSER alice-secret\r\nPASS open-secret\r\n"],
-])
-def test_c03_nothing_of_a_moved_session_stays_behind(serve, place, pieces):
-    server = serve(conf_of(place))
-    soon(lambda: len(solos(server)) == 2)
-    home, = shared(server)
-    anonymous = server.control()
+]
+
+
+@needs_root
+def test_c03_nothing_of_a_moved_session_stays_behind(moving):
+    home, = shared(moving)
+    anonymous = moving.control()
     assert anonymous.read().code == 220
     anonymous.send("USER ftp\r\nPASS kept-for-all\r\n")
     assert [anonymous.read().code for _ in "12"] == [331, 230]
-    with server.control() as c:
+    moved = [moving.control() for _ in SECRETS]
+    for c, pieces in zip(moved, SECRETS):
         assert c.read().code == 220
         for piece in pieces:
             c.send(piece)
             time.sleep(0.03)
+    for c, pieces in zip(moved, SECRETS):
         for _ in range(b"".join(pieces).count(b"\n")):
             c.read()
-        assert is_solo(worker_of(server, c))
-        seen = memory_of(home)
-        assert b"kept-for-all" in seen	# or it finds nothing at all
-        for word in (b"alice-sec", b"open-se"):
-            assert word not in seen
-            assert word not in memory_of(gate_of(server))
-        # Nor is it kept where it belongs, when it has been judged.
-        assert b"open-secret" not in memory_of(worker_of(server, c))
+    where = [worker_of(moving, c) for c in moved]
+    assert all(map(is_solo, where)) and len(set(where)) == len(SECRETS)
+    assert b"kept-for-all" in memory_of(home)	# or it finds nothing
+    for pid in (home, gate_of(moving)):
+        seen = memory_of(pid)
+        assert b"alice-sec" not in seen and b"open-se" not in seen
+    # Nor is it kept where it belongs, when it has been judged.
+    for pid in where:
+        assert b"open-secret" not in memory_of(pid)
+    for c in (anonymous, *moved):
+        c.close()
 
 
 @needs_root
