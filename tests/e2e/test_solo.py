@@ -139,7 +139,7 @@ def commands_of(server, mark):
      [530, 200, 221],
      [("USER", "tel\\xff"), ("NOOP", "t"), ("QUIT", None)]),
 ], ids=["user", "auth", "anonymous", "telnet"])
-def test_e01_c03_each_byte_is_read_once_by_whose_it_is(moving, text, codes,
+def test_e01_each_byte_is_read_once_by_whose_it_is(moving, text, codes,
                                                       commands):
     ways = list(pieces_of(text))
     for pieces, got in zip(ways, talk(moving, ways)):
@@ -216,7 +216,7 @@ SECRETS = [
 
 
 @needs_root
-def test_c03_nothing_of_a_moved_session_stays_behind(moving):
+def test_nothing_of_a_moved_session_stays_behind(moving):
     home, = shared(moving)
     anonymous = moving.control()
     assert anonymous.read().code == 220
