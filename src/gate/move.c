@@ -125,19 +125,14 @@ is_in_order(const struct gate_session *s, const struct ipc_moved *m)
 	    m->attempts <= IPC_TRIES_MAX && m->strikes <= IPC_TRIES_MAX;
 }
 
-bool
-gate_move(struct gate_session *s, const struct ipc_moved *m)
+/* Finds a solo worker for one that has no worker. */
+static void
+place(struct gate_session *s)
 {
 	struct gate *g = s->gate;
 	struct gate_worker *w;
 	uint32_t busy;
 
-	if (!is_in_order(s, m))
-		return false;
-	gate_session_leave(s);
-	s->moved = *m;
-	if (g->paused)
-		gate_pause_or_resume(g);	/* a slot is free */
 	w = choose(g, &busy);
 	if (g->stopping || !conf_moves(&g->conf))
 		refuse(s, "This server has no users any more.");
@@ -147,6 +142,20 @@ gate_move(struct gate_session *s, const struct ipc_moved *m)
 		refuse(s, "All places for users are taken, try again later.");
 	else
 		wait_for_one(s);
+}
+
+bool
+gate_move(struct gate_session *s, const struct ipc_moved *m)
+{
+	struct gate *g = s->gate;
+
+	if (!is_in_order(s, m))
+		return false;
+	gate_session_leave(s);
+	s->moved = *m;
+	if (g->paused)
+		gate_pause_or_resume(g);	/* a slot is free */
+	place(s);
 	return true;
 }
 

@@ -116,6 +116,7 @@ run_one(struct sess *s, struct sv *in)
 	struct sv rest = *in;
 	enum telnet_event event = next_line(&t, &rest);
 	size_t used = in->len - rest.len;
+	bool ran;
 
 	if (event == TELNET_LINE &&
 	    (s->leaving = (uint8_t)is_for_another(s, telnet_line(&t))) != 0) {
@@ -131,11 +132,13 @@ run_one(struct sess *s, struct sv *in)
 	*in = rest;
 	if (s->dead)
 		return false;
-	if (event == TELNET_OVERLONG)
+	if (event == TELNET_OVERLONG) {
 		control_overlong(s);
-	else if (!control_run_line(s))
-		assert(!"nothing is waited for here");
-	return true;
+		return true;
+	}
+	ran = control_run_line(s);
+	assert(ran);	/* can_go_on: there is no command before it */
+	return ran;
 }
 
 /* Commands before login are carried out at once, but for a penalty. */

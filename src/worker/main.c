@@ -27,7 +27,8 @@ write_stats(struct worker *w)
 {
 	struct event e;
 
-	if (!event_wanted(&w->events))
+	/* One for each session would be more of them than of anything else. */
+	if (!event_wanted(&w->events) || w->solo)
 		return;
 	event_begin(&e, "stats", NULL);
 	event_open(&e, "stats");

@@ -16,7 +16,8 @@ import time
 
 import pytest
 
-from conftest import Server, needs_root, open_to_others, make_archive
+from conftest import (Server, make_archive, needs_root, open_to_others,
+                      plain_build)
 from test_processes import (gate_of, portcullisd, reload, said, sockets_of, soon,
                             tcp_sockets)
 
@@ -216,6 +217,7 @@ SECRETS = [
 
 
 @needs_root
+@plain_build	# a sanitizer's shadow is terabytes
 def test_nothing_of_a_moved_session_stays_behind(moving):
     home, = shared(moving)
     anonymous = moving.control()
