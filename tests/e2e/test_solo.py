@@ -488,20 +488,20 @@ def test_there_are_as_many_as_are_allowed(serve, place):
     soon(lambda: len(solos(server)) == 1)
     os.kill(server.process.pid, signal.SIGSTOP)
     try:
-        taker, waiter, gone = (server.control() for _ in range(3))
-        assert taker.read().code == 220
-        assert taker.cmd("AUTH TLS").code == 502
-        for c in (waiter, gone):
+        waiting = [server.control() for _ in range(3)]
+        for c in waiting:
             assert c.read().code == 220
-            c.send("USER alice\r\nPASS x\r\n")
-        gone.close()
-        assert waiter.read().code == 421
-        assert waiter.ended()
+            c.send("AUTH TLS\r\nUSER alice\r\nPASS x\r\n")
+        waiting.pop().close()
+        # The one that was left may be the first's, if the gate knows it yet.
+        codes = [c.read().code for c in waiting]
+        assert codes in ([421, 421], [502, 421])
+        assert waiting[1].ended()
         with server.login() as c:
             assert c.cmd("NOOP").code == 200
     finally:
         os.kill(server.process.pid, signal.SIGCONT)
-    taker.close()
+    waiting[0].close()
     soon(lambda: len(solos(server)) == 1)
 
 
