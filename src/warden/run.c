@@ -255,7 +255,8 @@ worker_ready(struct warden *w, struct child *c, uint32_t walls)
 	/* It can see that it is not root, but not that nobody else is it. */
 	if (!w->worker_account.change)
 		walls &= ~(1U << WALL_own_user);
-	if (!say_if_walls_lack(w->reloading && !c->solo ? &w->fresh : &w->conf, walls)) {
+	if (!say_if_walls_lack(w->reloading && !c->solo ? &w->fresh : &w->conf,
+	    walls)) {
 		if (!w->was_ready)
 			stop(w, 2);
 		else

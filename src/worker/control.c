@@ -375,7 +375,7 @@ control_flush(struct sess *s)
 		events |= EPOLLRDHUP;
 	if (s->out_len > 0)
 		events |= EPOLLOUT;
-	/* Half a line stays where it is: more of it wakes us, and it does not. */
+	/* Half a line stays there: more of it wakes us, and it does not. */
 	if (look_first(s) && s->half_line)
 		events |= EPOLLET;
 	loop_rewatch(&s->w->loop, &s->watch, events);

@@ -142,7 +142,8 @@ struct sess {
 	bool ranged;		/* RANG was: range_first to range_last */
 	bool running;		/* a line is being run */
 	bool throttled;		/* input waits for replies, or the gate */
-	bool exact;		/* not logged in yet: only lines are taken */
+	bool exact;		/* only whole lines are taken, one by one; a
+				   login ends it for good */
 	bool half_line;		/* what is there is no whole line */
 	uint8_t leaving;	/* enum ipc_why: when the replies are out */
 	bool line_waits;	/* line_buf holds a whole line, not yet run */

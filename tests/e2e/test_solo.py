@@ -18,8 +18,8 @@ import pytest
 
 from conftest import (Server, make_archive, needs_root, open_to_others,
                       plain_build)
-from test_processes import (gate_of, portcullisd, reload, said, sockets_of, soon,
-                            tcp_sockets)
+from test_processes import (gate_of, portcullisd, reload, said, sockets_of,
+                            soon, tcp_sockets)
 
 
 # ---- helpers
