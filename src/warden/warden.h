@@ -9,7 +9,8 @@
  * main.c options; run.c supervision; reload.c a new configuration; board.c
  * what all processes are told; solo.c workers for one session; resolve.c
  * addresses of names; child.c fork, users, exec; archives.c directories to
- * serve; zone.c the time zone; logpipe.c events and xferlog to their files; say.c what it tells people and systemd.
+ * serve; zone.c the time zone; logpipe.c events and xferlog to their files;
+ * say.c what it tells people and systemd.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
