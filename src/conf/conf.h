@@ -35,7 +35,7 @@
 #define CONF_STEPS_MAX 112	/* each limit for each class */
 
 /* Bumped when struct conf changes: a helper of another build refuses it. */
-#define CONF_VERSION 2
+#define CONF_VERSION 3
 
 struct conf_range {
 	uint32_t low;
@@ -272,6 +272,14 @@ enum conf_links {
 	X("passive.timeout", duration, passive_timeout_s, "seconds", 1, 60, \
 	    "60", \
 	    "How long a passive port waits for its client.") \
+	X("accounts", path, accounts, "file", 0, PATH_MAX - 1, "", \
+	    "The file of named users; empty is none: anonymous users alone.") \
+	X("tls.certificate", path, tls_certificate, "file", 0, PATH_MAX - 1, \
+	    "", "The certificate for AUTH TLS; empty is none: no TLS.") \
+	X("solo.spare", number, solo_spare, "processes", 1, 64, "2", \
+	    "Processes that wait for sessions which need one of their own.") \
+	X("solo.max", number, solo_max, "processes", 1, 65536, "512", \
+	    "Sessions with a process of their own; the next one is told 421.") \
 	X("active.source_port", number, active_source_port, "port", 0, 65535, \
 	    "0", \
 	    "Source port of active data connections; 0 is any, 20 the RFC's.") \
@@ -365,7 +373,8 @@ MUST_USE int conf_load(struct conf *c, FILE *err);
  * directory or unreadable, or a site's; two equal listeners; a passive range
  * that holds a listener's port or fewer than 16 ports, or is one of no
  * listener; a log or the store of digests in an archive, or a downtime file,
- * which an uploader could make.
+ * which an uploader could make; an account file or a certificate that cannot be
+ * read, or is in an archive.
  */
 MUST_USE int conf_check(const struct conf *c, FILE *err);
 
@@ -380,3 +389,6 @@ void conf_print(const struct conf *c, FILE *out);
  */
 MUST_USE int conf_to_fd(const struct conf *c);
 MUST_USE bool conf_from_fd(struct conf *c, int fd);
+
+/* Something in it has sessions moved into processes of their own. */
+bool conf_moves(const struct conf *c);

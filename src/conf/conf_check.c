@@ -209,6 +209,26 @@ check_logs(const struct conf *c, const struct conf_where *w)
 	return problems;
 }
 
+/* A file that is read before the first session, and is not for everyone. */
+static int
+check_file(const struct conf *c, const char *key, const char *path,
+    const struct conf_where *w)
+{
+	char quoted[CONF_QUOTE_MAX];
+	int fd;
+
+	if (path[0] == '\0')
+		return 0;
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd == -1) {
+		conf_problem(w, key, "cannot open %s: %s",
+		    conf_quote(sv_of(path), quoted), strerror(errno));
+		return 1;
+	}
+	close(fd);
+	return check_outside(c, key, path, w);
+}
+
 int
 conf_check(const struct conf *c, FILE *err)
 {
@@ -217,6 +237,8 @@ conf_check(const struct conf *c, FILE *err)
 	return check_archives(c, &w) + check_listen(c, &w) +
 	    check_passive(c, &w) + check_logs(c, &w) +
 	    conf_check_limits(c, &w) +
+	    check_file(c, "accounts", c->accounts, &w) +
+	    check_file(c, "tls.certificate", c->tls_certificate, &w) +
 	    (c->downtime[0] == '\0' ? 0 :
 	    check_outside(c, "downtime", c->downtime, &w));
 }

@@ -106,3 +106,9 @@ conf_from_fd(struct conf *c, int fd)
 	/* Not by way of the stack: it has some 100 KB. */
 	return pread_all(fd, c, sizeof(*c));
 }
+
+bool
+conf_moves(const struct conf *c)
+{
+	return c->accounts[0] != '\0' || c->tls_certificate[0] != '\0';
+}

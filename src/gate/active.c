@@ -26,17 +26,6 @@ answer(struct gate_session *s, enum ipc_reason reason, uint16_t port)
 	    -1);
 }
 
-/* The client has neither closed nor reset its control connection. */
-static bool
-control_is_alive(const struct gate_session *s)
-{
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
-
-	return getsockopt(s->control_fd, IPPROTO_TCP, TCP_INFO, &info, &len) ==
-	    0 && info.tcpi_state == TCP_ESTABLISHED;
-}
-
 static enum ipc_reason
 reason_of(int error)
 {
@@ -60,7 +49,7 @@ reason_of(int error)
 static int
 socket_from(const struct gate_session *s)
 {
-	uint16_t port = (uint16_t)s->worker->gate->conf.active_source_port;
+	uint16_t port = (uint16_t)s->gate->conf.active_source_port;
 	struct addr from = s->who.server;
 	struct sockaddr_storage ss;
 	int one = 1, fd;
@@ -106,7 +95,7 @@ void
 gate_dial_free(struct gate_dial *d)
 {
 	struct gate_session *s = d->session;
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 
 	for (size_t i = 0; i < GATE_DIALS; i++)
 		if (s->dial[i] == d)
@@ -122,7 +111,7 @@ static void
 dial_failed(struct gate_dial *d, enum ipc_reason reason)
 {
 	struct gate_session *s = d->session;
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 
 	g->counters.active_failed++;
 	if (reason != IPC_BROKEN)
@@ -135,7 +124,7 @@ static void
 dial_done(struct gate_dial *d)
 {
 	struct gate_session *s = d->session;
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 	struct ipc_port p = { .port = d->port, .active = 1,
 		.who = s->who.client };
 
@@ -177,7 +166,7 @@ dial_expired(struct loop_timer *t)
 static void
 dial_start(struct gate_session *s, struct gate_dial **place, uint16_t port)
 {
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 	struct gate_dial *d = calloc(1, sizeof(*d));
 
 	if (d == NULL) {
@@ -215,7 +204,7 @@ dial_place(struct gate_session *s)
 static void
 refuse(struct gate_session *s, enum bounce_kind kind, uint16_t port)
 {
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 	struct addr asked = s->who.client;
 
 	asked.port = port;
@@ -240,7 +229,7 @@ is_busy(struct gate_session *s, uint16_t port)
 void
 gate_active_connect(struct gate_session *s, uint16_t port)
 {
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 	struct gate_dial **place = dial_place(s);
 	enum bounce_kind kind = bounce_judge_peer_port(&s->who.client, port,
 	    g->conf.active_deny.at, g->conf.active_deny.count);
@@ -252,7 +241,7 @@ gate_active_connect(struct gate_session *s, uint16_t port)
 	} else if (place == NULL || !gate_peer_may_dial(g, s->count)) {
 		g->counters.active_rate_limited++;
 		answer(s, IPC_RATE, port);
-	} else if (!control_is_alive(s)) {
+	} else if (!gate_session_is_alive(s)) {
 		answer(s, IPC_UNREACHABLE, port);
 	} else {
 		dial_start(s, place, port);

@@ -49,21 +49,27 @@ set_control_options(int fd)
 
 /* Into an empty buffer: sent whole, or not at all. */
 static void
-send_and_close(int fd, const char *text, size_t len)
+say(int fd, const char *text, size_t len)
 {
 	(void)!send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	close(fd);
 }
 
 void
-gate_refuse(const struct gate *g, int fd, const char *text)
+gate_say_421(const struct gate *g, int fd, const char *text)
 {
 	bool ask = g->conf.contact[0] != '\0';
 	char line[CONF_TEXT_MAX + 128];
 
 	snprintf(line, sizeof(line), "421 %s%s%s\r\n", text,
 	    ask ? " Contact: " : "", g->conf.contact);
-	send_and_close(fd, line, strlen(line));
+	say(fd, line, strlen(line));
+}
+
+void
+gate_refuse(const struct gate *g, int fd, const char *text)
+{
+	gate_say_421(g, fd, text);
+	close(fd);
 }
 
 static void
@@ -72,9 +78,44 @@ session_announce(struct gate_session *s, int fd)
 	struct ipc_msg m = { .type = IPC_OPEN, .slot = s->slot,
 		.generation = s->worker->generation[s->slot],
 		.open = { .peer = s->who.client, .local = s->who.server,
-			.flow = s->who.flow } };
+			.flow = s->who.flow, .moved = s->moved } };
 
 	ipc_send(&s->worker->channel, &m, fd);
+}
+
+bool
+gate_session_enter(struct gate_session *s, struct gate_worker *w)
+{
+	int copy = fcntl(s->control_fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return false;
+	s->worker = w;
+	s->slot = w->spare[w->slots - ++w->sessions];
+	w->slot[s->slot] = s;
+	w->generation[s->slot]++;
+	session_announce(s, copy);
+	return true;
+}
+
+void
+gate_session_leave(struct gate_session *s)
+{
+	struct gate_worker *w = s->worker;
+
+	w->slot[s->slot] = NULL;
+	w->spare[w->slots - w->sessions--] = s->slot;
+	s->worker = NULL;
+}
+
+bool
+gate_session_is_alive(const struct gate_session *s)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	return getsockopt(s->control_fd, IPPROTO_TCP, TCP_INFO, &info, &len) ==
+	    0 && info.tcpi_state == TCP_ESTABLISHED;
 }
 
 static void
@@ -84,29 +125,27 @@ session_new(struct gate *g, struct gate_worker *w, int fd,
 	struct gate_session *s = calloc(1, sizeof(*s));
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
-	if (s == NULL || copy < 0 ||
-	    getsockname(fd, (struct sockaddr *)&ss, &len) != 0) {
-		free(s);
-		if (copy >= 0)
-			close(copy);
-		gate_peer_leave(g, count);
-		gate_refuse(g, fd, "Out of resources, try again later.");
-		return;
-	}
-	s->worker = w;
+	if (s == NULL ||
+	    getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
+		goto refuse;
+	s->gate = g;
 	s->count = count;
 	s->control_fd = fd;
+	s->accepted_ms = g->loop.now_ms;
 	s->who = (struct event_session) { .client = addr_of_sockaddr(peer),
-		.server = addr_of_sockaddr(&ss), .flow = g->next_flow++ };
+		.server = addr_of_sockaddr(&ss), .flow = g->next_flow };
 	if (ss.ss_family == AF_INET6)
 		s->scope = ((struct sockaddr_in6 *)&ss)->sin6_scope_id;
-	s->slot = w->spare[w->slots - ++w->sessions];
-	w->slot[s->slot] = s;
-	w->generation[s->slot]++;
+	if (!gate_session_enter(s, w))
+		goto refuse;
+	g->next_flow++;
 	g->counters.accepted++;
-	session_announce(s, copy);
+	return;
+ refuse:
+	free(s);
+	gate_peer_leave(g, count);
+	gate_refuse(g, fd, "Out of resources, try again later.");
 }
 
 socklen_t
@@ -128,7 +167,7 @@ gate_endpoint_void(struct gate_session *s)
 	for (size_t i = 0; i < GATE_DIALS; i++)
 		if (s->dial[i] != NULL) {
 			/* Else giving up early would make the tries free. */
-			gate_peer_failed(s->worker->gate, s->count);
+			gate_peer_failed(s->gate, s->count);
 			gate_dial_free(s->dial[i]);
 		}
 }
@@ -136,15 +175,14 @@ gate_endpoint_void(struct gate_session *s)
 void
 gate_session_free(struct gate_session *s)
 {
-	struct gate_worker *w = s->worker;
-	struct gate *g = w->gate;
+	struct gate *g = s->gate;
 
 	gate_endpoint_void(s);
 	gate_flows_end(s);
 	close(s->control_fd);
 	gate_peer_leave(g, s->count);
-	w->slot[s->slot] = NULL;
-	w->spare[w->slots - w->sessions--] = s->slot;
+	if (s->worker != NULL)
+		gate_session_leave(s);
 	free(s);
 	if (g->paused)
 		gate_pause_or_resume(g);
@@ -163,7 +201,8 @@ admit(struct gate *g, int fd, const struct sockaddr_storage *peer)
 
 	if (b->downtime == BOARD_DOWN) {
 		g->counters.refused_downtime++;
-		send_and_close(fd, b->text, b->text_len);
+		say(fd, b->text, b->text_len);
+		close(fd);
 	} else if (gate_is_full(g, 0)) {
 		g->counters.refused_full++;
 		gate_refuse_number(g, fd, 0, LIMIT_sessions_max);

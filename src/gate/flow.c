@@ -25,7 +25,7 @@ has_flow(const struct gate_session *s)
 static void
 count(struct gate_session *s, uint32_t more)
 {
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 
 	g->group[0].transfers += more;
 	if (s->count->group > 0)
@@ -52,7 +52,7 @@ reached(const struct gate *g, const struct gate_peer *p, uint64_t *limit)
 bool
 gate_flow_is_refused(struct gate_session *s, struct ipc_port *p)
 {
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 	uint64_t limit;
 
 	if (!s->worker->tells_done || has_flow(s))

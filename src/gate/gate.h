@@ -12,7 +12,7 @@
  * main.c start, reload, stop; control.c control listeners and sessions;
  * passive.c ports; active.c connects; worker.c messages; peer.c counts;
  * limit.c who may come in; flow.c data connections that run, rate.c how
- * fast.
+ * fast; move.c sessions that need a process of their own.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -82,6 +82,8 @@ struct gate_worker {
 	uint32_t id;		/* the warden's number for it */
 	bool retired;		/* gets no new sessions */
 	bool tells_done;	/* its configuration wants DONE */
+	bool may_move;		/* its configuration wants MOVE */
+	bool solo;		/* takes one session, a moved one */
 	bool dead;
 	uint32_t sessions;
 	uint32_t slots;
@@ -112,7 +114,8 @@ struct gate_dial {
 };
 
 struct gate_session {
-	struct gate_worker *worker;
+	struct gate *gate;
+	struct gate_worker *worker;	/* NULL: it waits for a solo one */
 	struct gate_peer *count;
 	struct gate_port *port;
 	struct gate_dial *dial[GATE_DIALS];
@@ -125,6 +128,10 @@ struct gate_session {
 	uint32_t epoch;		/* LISTEN and VOID so far */
 	uint16_t strangers;	/* reported so far */
 	bool repeats;		/* has had a passive data connection */
+	uint64_t accepted_ms;
+	struct ipc_moved moved;
+	struct loop_timer patience;	/* while it waits */
+	TAILQ_ENTRY(gate_session) in_waiting;
 };
 
 struct gate_listener {
@@ -136,7 +143,8 @@ struct gate_listener {
 
 #define GATE_COUNTERS(X) \
 	X(accepted) X(refused_full) X(refused_class) X(refused_address) \
-	X(refused_no_worker) X(refused_downtime) X(busy_full) X(busy_class) \
+	X(refused_no_worker) X(refused_downtime) X(moved) X(refused_solo) \
+	X(busy_full) X(busy_class) \
 	X(busy_address) X(descriptors_exhausted) X(passive_opened) \
 	X(passive_full) X(passive_expired) X(passive_unclaimed) X(strangers) \
 	X(active_connected) X(active_failed) \
@@ -171,6 +179,7 @@ struct gate {
 	uint64_t next_flow;
 	struct ports taken;	/* passive ports, whoever has them */
 	TAILQ_HEAD(, gate_port) ahead;	/* the oldest first */
+	TAILQ_HEAD(, gate_session) waiting; /* for a solo worker; likewise */
 	struct gate_peer **peer_bucket;
 	size_t peer_buckets, peer_count;
 	uint64_t peer_seed;
@@ -186,10 +195,19 @@ void gate_listener_adopt(struct gate *g, int fd);
 void gate_listeners_close(struct gate *g);
 /* Accepts again, or stops to, as there is room. */
 void gate_pause_or_resume(struct gate *g);
+/* Says "421 TEXT", and whom to ask. */
+void gate_say_421(const struct gate *g, int fd, const char *text);
 /* Says "421 TEXT", and whom to ask, to a client that is not taken; closes. */
 void gate_refuse(const struct gate *g, int fd, const char *text);
 /* Drops the session's port and pending connects. */
 void gate_endpoint_void(struct gate_session *s);
+/* Gives it to a worker that has room: false, and nothing done, without fds. */
+MUST_USE bool gate_session_enter(struct gate_session *s,
+    struct gate_worker *w);
+/* Takes it from its worker, which has let go of it. */
+void gate_session_leave(struct gate_session *s);
+/* The client has neither closed nor reset its control connection. */
+bool gate_session_is_alive(const struct gate_session *s);
 /* Forgets a session: its control connection, port and connects. */
 void gate_session_free(struct gate_session *s);
 
@@ -222,7 +240,8 @@ void gate_dial_free(struct gate_dial *d);
 
 /* worker.c */
 
-struct gate_worker *gate_worker_new(struct gate *g, int fd, uint32_t id);
+struct gate_worker *gate_worker_new(struct gate *g, int fd, uint32_t id,
+    bool solo);
 /* Ends every session of the worker and closes the channel to it. */
 void gate_worker_free(struct gate_worker *w);
 /* Tells the worker that no new session will come. */
@@ -234,6 +253,18 @@ void gate_worker_tell(struct gate_session *s, enum ipc_type type,
     struct ipc_port port, int fd);
 /* Ends a worker that broke a rule. */
 void gate_worker_expel(struct gate_worker *w, const char *why);
+
+/* move.c */
+
+/*
+ * A worker says MOVE of its session.  False when no honest worker could have
+ * said it then: of a session that had data connections, or wanted one.
+ */
+MUST_USE bool gate_move(struct gate_session *s, const struct ipc_moved *m);
+/* Serves who waits, as far as there are solo workers. */
+void gate_moves_go_on(struct gate *g);
+/* Ends all who wait: 421. */
+void gate_moves_refuse(struct gate *g, const char *text);
 
 /* peer.c */
 

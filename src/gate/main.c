@@ -95,6 +95,8 @@ reload(struct gate *g, int fd)
 	g->standing = standing_workers(&g->conf);
 	for (struct gate_worker *w = g->workers; w != NULL; w = w->next)
 		gate_worker_retire(w);
+	if (!conf_moves(&g->conf))
+		gate_moves_refuse(g, "This server has no users any more.");
 	if (!gate_listen(g, &failed))
 		log_line("cannot listen at %s: %s",
 		    addr_format(&failed, text), strerror(errno));
@@ -106,10 +108,17 @@ static void
 warden_says(struct gate *g, const struct ipc_msg *m, int *fd)
 {
 	switch ((int)m->type) {
+	case IPC_ATTACH_SOLO:
+		if (*fd < 0)
+			return;
+		gate_worker_new(g, *fd, m->worker, true);
+		*fd = -1;
+		gate_moves_go_on(g);
+		return;
 	case IPC_ATTACH:
 		if (*fd < 0)
 			return;
-		gate_worker_new(g, *fd, m->worker);
+		gate_worker_new(g, *fd, m->worker, false);
 		*fd = -1;
 		g->asked = false;
 		gate_pause_or_resume(g);
@@ -120,6 +129,8 @@ warden_says(struct gate *g, const struct ipc_msg *m, int *fd)
 	case IPC_STOP:
 		g->stopping = true;
 		gate_listeners_close(g);
+		gate_moves_refuse(g, "The server is stopping, come back "
+		    "later.");
 		if (g->workers == NULL)
 			g->loop.stop = true;
 		return;
@@ -151,6 +162,7 @@ warden_ready(struct loop_watch *w, uint32_t events)
 	}
 	for (size_t i = 0; i < n; i++) {
 		bool carries = m[i].type == IPC_ATTACH ||
+		    m[i].type == IPC_ATTACH_SOLO ||
 		    m[i].type == IPC_RELOAD;
 		int fd = carries && next < nfds ? fds[next++] : -1;
 
@@ -231,6 +243,7 @@ start(struct gate *g, int inherited)
 	g->spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 	gate_peers_init(g);
 	TAILQ_INIT(&g->ahead);
+	TAILQ_INIT(&g->waiting);
 	gate_limits_start(g);
 	g->paused = true; /* until there is a worker */
 	for (int i = 0; i < inherited; i++)

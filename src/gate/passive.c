@@ -34,7 +34,7 @@
 static struct conf_range
 range_of(const struct gate_session *s)
 {
-	const struct conf *c = &s->worker->gate->conf;
+	const struct conf *c = &s->gate->conf;
 	const struct passive_ports *p = passive_ports_of(
 	    c->passive_ports_at.at, c->passive_ports_at.count,
 	    &s->who.server);
@@ -82,7 +82,7 @@ listener_at(const struct gate_session *s, const struct addr *at)
 static int
 listener_somewhere(const struct gate_session *s, struct addr *at)
 {
-	const struct gate *g = s->worker->gate;
+	const struct gate *g = s->gate;
 	struct conf_range r = range_of(s);
 	uint32_t span = r.high - r.low + 1, start = 0;
 	int fd;
@@ -116,7 +116,7 @@ port_release(struct loop_grave *grave)
 void
 gate_port_free(struct gate_port *p)
 {
-	struct gate *g = p->owner->worker->gate;
+	struct gate *g = p->owner->gate;
 
 	p->owner->port = NULL;
 	loop_timer_stop(&g->loop, &p->expiry);
@@ -134,7 +134,7 @@ static void port_expired(struct loop_timer *t);
 static struct gate_port *
 port_new(struct gate_session *s, uint64_t lasts_ms)
 {
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 	struct gate_port *p = calloc(1, sizeof(*p));
 
 	if (s->port != NULL)
@@ -175,7 +175,7 @@ timeout_ms(const struct gate *g)
 static uint16_t
 next_port(struct gate_session *s)
 {
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 	struct conf_range r = range_of(s);
 	struct gate_port *p;
 
@@ -212,7 +212,7 @@ static void
 stranger(struct gate_port *p, int fd, const struct addr *from)
 {
 	struct gate_session *s = p->owner;
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 
 	close(fd);
 	g->counters.strangers++;
@@ -263,7 +263,7 @@ static void
 port_expired(struct loop_timer *t)
 {
 	struct gate_port *p = LOOP_OWNER(t, struct gate_port, expiry);
-	struct gate_counters *c = &p->owner->worker->gate->counters;
+	struct gate_counters *c = &p->owner->gate->counters;
 
 	if (p->ahead)
 		c->passive_unclaimed++;
@@ -297,7 +297,7 @@ take_back(struct gate *g, struct conf_range r)
 void
 gate_passive_listen(struct gate_session *s)
 {
-	struct gate *g = s->worker->gate;
+	struct gate *g = s->gate;
 	struct gate_port *p = port_new(s, timeout_ms(g));
 	struct ipc_port answer = { 0 };
 

@@ -235,7 +235,7 @@ welcome(struct gate *g, struct gate_peer *p)
 void
 gate_rate_once(const struct gate_session *s, int fd)
 {
-	const struct gate *g = s->worker->gate;
+	const struct gate *g = s->gate;
 	uint64_t rate = limit_of(g, s->count->group, LIMIT_rate_session);
 
 	if (rate != SHARE_ALL)
@@ -246,7 +246,7 @@ void
 gate_rate_begin(struct gate_flow *f, int fd)
 {
 	struct gate_peer *p = f->session->count;
-	struct gate *g = f->session->worker->gate;
+	struct gate *g = f->session->gate;
 
 	if (g->shares_rates)
 		f->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -270,5 +270,5 @@ gate_rate_end(struct gate_flow *f)
 		return;
 	p->moved += moved(f);
 	close(f->fd);
-	divide_address(f->session->worker->gate, p);
+	divide_address(f->session->gate, p);
 }

@@ -44,16 +44,18 @@ worker_release(struct loop_grave *grave)
 }
 
 struct gate_worker *
-gate_worker_new(struct gate *g, int fd, uint32_t id)
+gate_worker_new(struct gate *g, int fd, uint32_t id, bool solo)
 {
 	struct gate_worker *w = calloc(1, sizeof(*w));
 
-	if (w == NULL || !slots_new(w, g->conf.worker_sessions))
+	if (w == NULL || !slots_new(w, solo ? 1 : g->conf.worker_sessions))
 		log_fatal(1, "out of memory for a worker");
 	w->gate = g;
 	w->id = id;
 	/* What it was started with: the warden attaches no others. */
 	w->tells_done = conf_needs_done(&g->conf);
+	w->may_move = !solo && conf_moves(&g->conf);
+	w->solo = solo;
 	ipc_init(&w->channel, fd);
 	w->watch = (struct loop_watch) { .fd = fd, .ready = channel_ready };
 	if (!loop_watch(&g->loop, &w->watch, EPOLLIN))
@@ -110,7 +112,7 @@ gate_worker_expel(struct gate_worker *w, const char *why)
 static bool
 has_room(const struct gate_worker *w)
 {
-	return !w->retired && !w->dead && w->sessions < w->slots &&
+	return !w->solo && !w->retired && !w->dead && w->sessions < w->slots &&
 	    ipc_room(&w->channel) > IPC_QUEUE / 2;
 }
 
@@ -175,8 +177,8 @@ session_closed(struct gate_session *s)
 	uint32_t others = 0;
 
 	gate_session_free(s);
-	if (w->sessions > 0)
-		return;
+	if (w->sessions > 0 || w->solo)
+		return;	/* a solo worker goes by itself */
 	for (struct gate_worker *o = g->workers; o != NULL; o = o->next)
 		if (o != w && has_room(o))
 			others++;
@@ -189,9 +191,12 @@ static bool
 act(struct gate_worker *w, const struct ipc_msg *m)
 {
 	struct gate_session *s = session_of(w, m);
-	bool port_fits = m->port.port <= UINT16_MAX;
 
-	if (m->slot >= w->slots || !port_fits)
+	if (m->slot >= w->slots)
+		return false;
+	if (m->type == IPC_MOVE)
+		return w->may_move && (s == NULL || gate_move(s, &m->moved));
+	if (m->port.port > UINT16_MAX)
 		return false;
 	switch ((int)m->type) {
 	case IPC_LISTEN:

@@ -1,7 +1,7 @@
 /*
  * ipc/msg.h: what the gate, the workers and the warden say to each other.
  *
- * Every message is 64 bytes, typed, versioned and numbered.  Upwards, from a
+ * Every message is 80 bytes, typed, versioned and numbered.  Upwards, from a
  * worker to the gate, go numbers only: no address, no descriptor, no text.
  * "Connect my client's data connection, port 5120" cannot name a third
  * party, whatever the worker has become.
@@ -19,7 +19,7 @@
 
 #include "base/addr.h"
 
-#define IPC_VERSION 2
+#define IPC_VERSION 3
 
 /* From a worker to the gate. */
 #define IPC_TO_GATE(X) \
@@ -28,6 +28,7 @@
 	X(CONNECT, "connect to this port of the session's client") \
 	X(VOID,    "the session's data endpoint is no longer wanted") \
 	X(DONE,    "this data connection is closed on my side") \
+	X(MOVE,    "this session needs a process of its own; I have let go") \
 	X(CLOSED,  "the control connection is closed on my side")
 
 /* From the gate to a worker. */
@@ -44,7 +45,9 @@
 	X(LISTENERS, "gate: I listen; copies of the listeners come along") \
 	X(NEED,      "gate: the workers are full") \
 	X(EXPEL,     "gate: this worker broke a rule; end it") \
+	X(TAKEN,     "gate: this solo worker has its session") \
 	X(ATTACH,    "warden: a worker; the channel to it comes along") \
+	X(ATTACH_SOLO, "warden: a solo worker; likewise") \
 	X(RELOAD,    "warden: a configuration; it comes along") \
 	X(STOP,      "warden: finish and exit") \
 	X(RESOLVED,  "resolver: the address of a name, or why there is none") \
@@ -79,10 +82,33 @@ enum ipc_reason {
  */
 #define IPC_NEXT_MS 10000
 
+/* Why a session has a process of its own. */
+enum ipc_why {
+	IPC_WHY_NONE = 0,	/* it has none */
+	IPC_WHY_AUTH,		/* its next line is AUTH */
+	IPC_WHY_USER,		/* its next line is USER, with an account */
+	IPC_WHY_COUNT
+};
+
+#define IPC_TRIES_MAX 16	/* attempts and strikes, far beyond the limits */
+
+/* What goes along with a session that is moved; in a new one all is 0. */
+struct ipc_moved {
+	uint64_t site;		/* board_name of its first name; 0: the first
+				   site.  A place would mean another one after
+				   a reload */
+	uint32_t age_ms;	/* OPEN: since accept, by the gate's clock */
+	uint8_t why;		/* enum ipc_why */
+	uint8_t attempts;	/* refused logins */
+	uint8_t strikes;
+	uint8_t reserved;
+};
+
 struct ipc_open {
 	struct addr peer;
 	struct addr local;
 	uint64_t flow;	/* names the session in events */
+	struct ipc_moved moved;
 };
 
 struct ipc_port {
@@ -113,14 +139,16 @@ struct ipc_msg {
 	uint32_t generation;
 	union {
 		struct ipc_open open;
+		struct ipc_moved moved;	/* MOVE */
 		struct ipc_port port;
 		struct ipc_resolved resolved;
 		uint32_t walls;	/* READY: set of enum wall (walls.h) */
-		uint32_t worker;/* ATTACH, EXPEL: the warden's number for it */
-		uint8_t room[48];
+		uint32_t worker;/* ATTACH, ATTACH_SOLO, EXPEL, TAKEN:
+				   the warden's number for it */
+		uint8_t room[64];
 	};
 };
 
-_Static_assert(sizeof(struct ipc_msg) == 64, "one size for all");
+_Static_assert(sizeof(struct ipc_msg) == 80, "one size for all");
 
 const char *ipc_type_name(enum ipc_type type);

@@ -122,6 +122,7 @@ reload_commit(struct warden *w)
 	w->store_fd = w->fresh_store_fd;
 	board_follow(w);
 	ipc_send(&w->gate->channel, &m, fd);
+	solo_forget(w);
 	run_attach(w);
 	resolve_begin(w);
 	log_line("reloaded");
@@ -140,5 +141,7 @@ reload_give_up(struct warden *w)
 	run_drop_store(w->fresh_store_fd, w->store_fd);
 	(void)open_logs(w, &w->conf);
 	run_fill_set(w);
+	solo_ready(w);
+	solo_fill(w);
 	say_state("READY=1");
 }

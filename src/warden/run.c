@@ -208,7 +208,7 @@ count_workers(const struct warden *w, bool only_waiting)
 	uint32_t n = 0;
 
 	for (struct child *c = w->workers; c != NULL; c = c->next)
-		if (c->set == w->set && (!only_waiting || !c->ready))
+		if (!c->solo && c->set == w->set && (!only_waiting || !c->ready))
 			n++;
 	return n;
 }
@@ -217,7 +217,8 @@ void
 run_attach(struct warden *w)
 {
 	for (struct child *c = w->workers; c != NULL; c = c->next) {
-		struct ipc_msg m = { .type = IPC_ATTACH, .worker = c->number };
+		struct ipc_msg m = { .worker = c->number,
+			.type = c->solo ? IPC_ATTACH_SOLO : IPC_ATTACH };
 
 		if (c->set != w->set || !c->ready || c->gate_end < 0)
 			continue;
@@ -240,6 +241,7 @@ set_ready(struct warden *w, uint32_t walls)
 			say_ready(w);
 		}
 	}
+	solo_fill(w);
 	if (w->reload_again)
 		reload_ask(w);
 }
@@ -247,12 +249,14 @@ set_ready(struct warden *w, uint32_t walls)
 static void
 worker_ready(struct warden *w, struct child *c, uint32_t walls)
 {
-	if (c->set != w->set || w->stopping)
+	/* One solo may be in time for a set that a reload has put aside. */
+	if ((c->set != w->set && !c->solo) || w->stopping)
 		return;
 	/* It can see that it is not root, but not that nobody else is it. */
 	if (!w->worker_account.change)
 		walls &= ~(1U << WALL_own_user);
-	if (!say_if_walls_lack(w->reloading ? &w->fresh : &w->conf, walls)) {
+	if (!say_if_walls_lack(w->reloading && !c->solo ? &w->fresh : &w->conf,
+	    walls)) {
 		if (!w->was_ready)
 			stop(w, 2);
 		else
@@ -260,7 +264,9 @@ worker_ready(struct warden *w, struct child *c, uint32_t walls)
 		return;
 	}
 	c->ready = true;
-	if (count_workers(w, true) == 0)
+	if (c->solo)
+		solo_ready(w);
+	else if (count_workers(w, true) == 0)
 		set_ready(w, walls);
 	else if (!w->reloading)
 		run_attach(w);
@@ -320,9 +326,8 @@ run_drop_store(int unwanted, int kept)
 		fd_close(unwanted);
 }
 
-/* Status to end with when it is the start that fails; 0: it runs. */
-static int
-worker_start(struct warden *w, const struct conf *conf)
+int
+run_worker_start(struct warden *w, const struct conf *conf, bool solo)
 {
 	struct child_spec spec = { .program = "portcullis-worker",
 		.account = w->reloading ? &w->fresh_account :
@@ -333,6 +338,8 @@ worker_start(struct warden *w, const struct conf *conf)
 
 	if (!archives_open(conf, &spec))
 		return 2;
+	if (solo)
+		snprintf(spec.arg, sizeof(spec.arg), "solo");
 	if (!channel_pair(ends)) {
 		log_line("cannot start a worker: %s", strerror(errno));
 		goto done;
@@ -347,6 +354,7 @@ worker_start(struct warden *w, const struct conf *conf)
 	ends[1] = -1;
 	c->number = w->next_number++;
 	c->set = w->set;
+	c->solo = solo;
 	c->next = w->workers;
 	w->workers = c;
 	w->last_start_ms = w->loop.now_ms;
@@ -366,7 +374,7 @@ start_workers(struct warden *w, const struct conf *conf, uint32_t n)
 
 	/* A failure may end the reload, and with it this set. */
 	for (; n > 0 && !w->stopping && w->set == set; n--)
-		if ((status = worker_start(w, conf)) != 0)
+		if ((status = run_worker_start(w, conf, false)) != 0)
 			worker_missing(w, status);
 }
 
@@ -476,6 +484,8 @@ gate_says(struct loop_watch *watch, uint32_t events)
 			first = false;
 		} else if (m[i].type == IPC_NEED && !w->need_is_stale) {
 			another_worker(w);
+		} else if (m[i].type == IPC_TAKEN) {
+			solo_taken(w, m[i].worker);
 		} else if (m[i].type == IPC_EXPEL) {
 			expel(w, m[i].worker);
 		}
@@ -576,6 +586,10 @@ worker_ended(struct warden *w, struct child *c, int status)
 	run_child_free(c);
 	if (w->store_fd >= 0)
 		hash_store_mend(w->store_fd, w->conf.hash_entries);
+	if (c->solo) {	/* it is freed behind this turn */
+		solo_ended(w, c, finished);
+		return;
+	}
 	if (w->stopping || !current)
 		return;
 	if (!finished || !was_ready)

@@ -7,9 +7,10 @@
  * where the old one ended.
  *
  * main.c options; run.c supervision; reload.c a new configuration; board.c
- * what all processes are told; resolve.c addresses of names; child.c fork,
- * users, exec; archives.c directories to serve; zone.c the time zone; logpipe.c
- * events and xferlog to their files; say.c what it tells people and systemd.
+ * what all processes are told; solo.c workers for one session; resolve.c
+ * addresses of names; child.c fork, users, exec; archives.c directories to
+ * serve; zone.c the time zone; logpipe.c events and xferlog to their files;
+ * say.c what it tells people and systemd.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -111,6 +112,8 @@ struct child {
 	uint32_t set;		/* workers of one configuration and gate */
 	int gate_end;		/* a worker's channel, for the gate; or -1 */
 	bool ready;
+	bool solo;		/* a worker for one session */
+	bool taken;		/* and has had it */
 };
 
 struct warden {
@@ -122,7 +125,7 @@ struct warden {
 	struct account gate_account, worker_account;
 	struct logpipe events, xferlog;
 	struct loop_watch signals;
-	struct loop_timer restart, deadline, look;
+	struct loop_timer restart, deadline, look, solo_again;
 	struct child *gate, *workers;
 	struct child *resolver;		/* while one runs */
 	struct loop_timer resolve;	/* when the next is to */
@@ -139,6 +142,7 @@ struct warden {
 	uint32_t last_set;	/* the highest number given to a set */
 	uint32_t wanted;	/* workers to be started when restart fires */
 	uint64_t backoff_ms, last_start_ms;
+	uint64_t solo_pause_ms;
 	bool needed;		/* the gate asked for one that it did not get */
 	bool need_is_stale;	/* the gate has not read of the reload yet */
 	bool reloading;
@@ -174,9 +178,12 @@ struct child *run_child_new(struct warden *w, struct child_spec *spec,
 /* Forgets a process that has ended. */
 void run_child_free(struct child *c);
 
+/* A worker of the present set; else the status to end with, if it starts. */
+MUST_USE int run_worker_start(struct warden *w, const struct conf *conf,
+    bool solo);
 /* Starts a new set of workers with this configuration. */
 void run_start_set(struct warden *w, const struct conf *conf);
-/* Gives the gate every ready worker that it does not know yet. */
+/* Gives the gate every ready worker of the set that it does not know yet. */
 void run_attach(struct warden *w);
 /* Starts, after a while, what the present set lacks. */
 void run_fill_set(struct warden *w);
@@ -190,6 +197,20 @@ struct addr run_listener_address(int fd);
 MUST_USE bool board_start(struct warden *w);
 /* Looks for what is to be told, as the configuration says, from now on. */
 void board_follow(struct warden *w);
+
+/* solo.c */
+
+/* Starts what is wanted of workers that wait for a session of their own. */
+void solo_fill(struct warden *w);
+/* One more is ready. */
+void solo_ready(struct warden *w);
+/* Ends those of earlier sets that the gate was never told of. */
+void solo_forget(struct warden *w);
+/* The gate has given that one its session. */
+void solo_taken(struct warden *w, uint32_t number);
+/* One has ended and is out of the list; finished: as it should. */
+void solo_ended(struct warden *w, const struct child *c, bool finished);
+
 /* resolve.c */
 
 /* The names of passive.address are these from now on. */

@@ -41,8 +41,8 @@ cmd_absent(struct sess *s, struct sv arg)
 	reply(s, 502, "Command not implemented.");
 }
 
-static bool
-is_anonymous(struct sv name)
+bool
+sess_is_anonymous(struct sv name)
 {
 	return sv_eq_nocase(name, SV("anonymous")) ||
 	    sv_eq_nocase(name, SV("ftp"));
@@ -83,7 +83,7 @@ cmd_user(struct sess *s, struct sv arg)
 	sess_reset(s);
 	if (text_refuses(s))
 		return;
-	if (!is_anonymous(arg)) {
+	if (!sess_is_anonymous(arg)) {
 		login_refused(s);
 		return;
 	}
@@ -105,6 +105,7 @@ cmd_pass(struct sess *s, struct sv arg)
 	free(s->ident);
 	s->ident = strndup(arg.ptr, arg.len);
 	s->logged_in = true;
+	s->exact = false;	/* from now on all that comes is taken */
 	s->named = false;
 	s->w->counters.logins++;
 	login_event(s, "login", "PASS", 230);

@@ -21,8 +21,18 @@ find_site(const struct conf_sites *sites, struct sv name)
 	return i;
 }
 
-static void
-enter_site(struct sess *s, uint32_t i)
+uint32_t
+sess_find_site(const struct worker *w, uint64_t name)
+{
+	uint32_t i = 0;
+
+	while (i < w->conf.sites.count && board_name(w->site_name[i]) != name)
+		i++;
+	return i;
+}
+
+void
+sess_enter_site(struct sess *s, uint32_t i)
 {
 	struct worker *w = s->w;
 	const struct conf_site *site = &w->conf.sites.at[i];
@@ -58,7 +68,7 @@ cmd_host(struct sess *s, struct sv arg)
 	}
 	sess_reset(s);
 	if (i < sites->count)
-		enter_site(s, i);
+		sess_enter_site(s, i);
 	else
 		sess_leave_site(s);
 	reply(s, 220, s->banner);

@@ -42,8 +42,8 @@ note(struct sess *s, enum ftp_verb verb, struct sv arg)
 		note_asked(s, verb, arg);
 }
 
-static void
-foreign(struct sess *s, struct sv line)
+void
+control_foreign(struct sess *s, struct sv line)
 {
 	s->w->counters.foreign_protocols++;
 	event_alert(&s->w->events, &s->who, KIND_cross_protocol,
@@ -114,7 +114,7 @@ run_line(struct sess *s, struct sv line)
 	s->w->counters.commands++;
 	note(s, verb, arg);
 	if (!s->spoken && command_is_foreign(line)) {
-		foreign(s, line);
+		control_foreign(s, line);
 		return true;
 	}
 	s->spoken = true;
@@ -141,8 +141,8 @@ run_line(struct sess *s, struct sv line)
  * A command may be carried out at once and call control_continue: that must
  * not run lines inside of the line that is being run.
  */
-static bool
-run_guarded(struct sess *s)
+bool
+control_run_line(struct sess *s)
 {
 	bool ran;
 
@@ -152,8 +152,8 @@ run_guarded(struct sess *s)
 	return ran;
 }
 
-static void
-overlong(struct sess *s)
+void
+control_overlong(struct sess *s)
 {
 	s->w->counters.overlong_lines++;
 	note(s, V_UNKNOWN, SV(""));
@@ -211,8 +211,8 @@ keep(struct sess *s, struct sv in)
 }
 
 /* Who sends without end and without a line end wastes our time alone. */
-static bool
-floods(struct sess *s)
+bool
+control_floods(struct sess *s)
 {
 	if (s->telnet.lost < 16 * LINE_MAX_BYTES)
 		return false;
@@ -236,17 +236,17 @@ feed(struct sess *s, struct sv in)
 		}
 		switch (telnet_feed(&s->telnet, &in)) {
 		case TELNET_MORE:
-			if (!floods(s))
+			if (!control_floods(s))
 				keep(s, in);
 			return;
 		case TELNET_OVERLONG:
 			release_line(s);
-			overlong(s);
+			control_overlong(s);
 			break;
 		case TELNET_OPTION: /* RFC 1123 §4.1.2.12: may be ignored */
 			break;
 		case TELNET_LINE:
-			s->line_waits = !run_guarded(s);
+			s->line_waits = !control_run_line(s);
 			if (s->line_waits) {
 				keep(s, in);
 				if (!s->dead && s->xfer != NULL)
@@ -271,7 +271,7 @@ control_continue(struct sess *s)
 	if (s->dead || s->closing)
 		return;
 	if (s->line_waits) {
-		if (!run_guarded(s))
+		if (!control_run_line(s))
 			return;
 		release_line(s);
 	}
@@ -289,23 +289,35 @@ control_continue(struct sess *s)
 static bool
 wants_input(const struct sess *s)
 {
+	/* What is only looked at stays there, and would wake us for ever. */
+	if (look_first(s) && (s->wait != WAIT_NOTHING || s->leaving != 0))
+		return false;
 	return !s->closing && !s->line_waits && s->held_len == 0 &&
 	    s->out_len == 0;
 }
 
 static void
-read_more(struct sess *s)
+take_input(struct sess *s)
 {
 	static char room[READ_MAX];
 	ssize_t n = recv(s->watch.fd, room, sizeof(room), MSG_DONTWAIT);
 
 	/* A TLS handshake (record type 22) has no line end to wait for. */
 	if (n > 0 && !s->spoken && s->telnet.len == 0 && room[0] == 22)
-		foreign(s, (struct sv) { room, (size_t)n });
+		control_foreign(s, (struct sv) { room, (size_t)n });
 	else if (n > 0)
 		feed(s, (struct sv) { room, (size_t)n });
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		sess_close(s);
+}
+
+static void
+read_more(struct sess *s, uint32_t events)
+{
+	if (look_first(s))
+		look_at_input(s, (events & EPOLLRDHUP) != 0);
+	else
+		take_input(s);
 }
 
 void
@@ -318,7 +330,7 @@ control_ready(struct loop_watch *w, uint32_t events)
 		return;
 	}
 	if ((events & EPOLLIN) != 0 && wants_input(s))
-		read_more(s);
+		read_more(s, events);
 	else if ((events & EPOLLRDHUP) != 0 && is_at_work(s))
 		sess_close(s);
 	if (!s->dead && !s->dirty)
@@ -350,6 +362,10 @@ control_flush(struct sess *s)
 			sess_close(s);
 			return;
 		}
+		if (s->leaving != 0) {
+			sess_move(s);
+			return;
+		}
 		if (s->held_len > 0 && !s->line_waits &&
 		    (n > 0 || s->throttled)) {
 			s->throttled = false;
@@ -364,5 +380,8 @@ control_flush(struct sess *s)
 		events |= EPOLLRDHUP;
 	if (s->out_len > 0)
 		events |= EPOLLOUT;
+	/* Half a line stays there: more of it wakes us, and it does not. */
+	if (look_first(s) && s->half_line)
+		events |= EPOLLET;
 	loop_rewatch(&s->w->loop, &s->watch, events);
 }

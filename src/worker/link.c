@@ -24,6 +24,20 @@ link_tell(struct sess *s, enum ipc_type type, uint16_t port)
 		log_fatal(1, "the gate does not read its messages");
 }
 
+void
+link_move(struct sess *s)
+{
+	struct ipc_msg m = { .type = IPC_MOVE, .slot = s->slot,
+		.generation = s->generation,
+		.moved = { .why = s->leaving, .attempts = s->attempts,
+			.strikes = s->strikes,
+			.site = s->who.site == NULL ? 0 :
+			    board_name(s->who.site) } };
+
+	if (!ipc_send(&s->w->gate, &m, -1) && s->w->gate.fd >= 0)
+		log_fatal(1, "the gate does not read its messages");
+}
+
 /* Leaves room for what must be said: ends of sessions. */
 bool
 link_is_crowded(const struct worker *w)
@@ -151,12 +165,14 @@ session_open(struct worker *w, const struct ipc_msg *m, int fd)
 	 * No descriptor was free for it, or no memory: that one session ends
 	 * (the gate's copy is the last), and the others go on.
 	 */
+	w->retired = w->retired || w->solo;
 	if (fd >= 0 && sess_new(w, fd, m) != NULL)
 		return;
 	if (fd >= 0)
 		close(fd);
 	if (!ipc_send(&w->gate, &closed, -1) && w->gate.fd >= 0)
 		log_fatal(1, "the gate does not read its messages");
+	worker_exit_if_empty(w);
 }
 
 /* The answer may be about an endpoint that is void by now: ports tell. */
@@ -335,6 +351,7 @@ link_start(struct worker *w)
 {
 	w->stop_timer.fire = stop_now;
 	w->tells_done = conf_needs_done(&w->conf);
+	w->looks = conf_moves(&w->conf);
 	ipc_init(&w->gate, INHERIT_GATE);
 	ipc_init(&w->warden, INHERIT_WARDEN);
 	w->gate_watch = (struct loop_watch) { .fd = INHERIT_GATE,

@@ -27,7 +27,8 @@ write_stats(struct worker *w)
 {
 	struct event e;
 
-	if (!event_wanted(&w->events))
+	/* One for each session would be more of them than of anything else. */
+	if (!event_wanted(&w->events) || w->solo)
 		return;
 	event_begin(&e, "stats", NULL);
 	event_open(&e, "stats");
@@ -159,7 +160,7 @@ enter_sandbox(const struct worker *w)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	static struct worker w;
 
@@ -171,6 +172,9 @@ main(void)
 	if (!conf_from_fd(&w.conf, INHERIT_CONF))
 		log_fatal(2, "is started by portcullisd alone");
 	close(INHERIT_CONF);
+	w.solo = argc > 1 && strcmp(argv[1], "solo") == 0;
+	if (w.solo)
+		w.conf.worker_sessions = 1;
 	if (!board_view_init(&w.board, INHERIT_BOARD))
 		log_fatal(1, "cannot see the board err=%d", errno);
 	close(INHERIT_BOARD);

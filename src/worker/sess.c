@@ -48,6 +48,15 @@ idle_ms(const struct sess *s)
 	return left < ms ? left : ms;
 }
 
+/* One that was anonymous stays where it is: input of its has been read. */
+static const char *
+refused_text(const struct sess *s)
+{
+	if (s->w->conf.accounts[0] != '\0' && !s->w->solo)
+		return "This session is anonymous; as a user, connect anew.";
+	return "Anonymous logins only; send no password here.";
+}
+
 static void
 clock_fired(struct loop_timer *t)
 {
@@ -59,7 +68,7 @@ clock_fired(struct loop_timer *t)
 	}
 	if (s->wait == WAIT_PENALTY) {
 		sess_wait_for(s, WAIT_NOTHING);
-		reply(s, 530, "Anonymous logins only; send no password here.");
+		reply(s, 530, refused_text(s));
 		control_continue(s);
 		return;
 	}
@@ -121,9 +130,30 @@ sess_wait_for(struct sess *s, enum sess_wait wait)
 	sess_clock_restart(s);
 }
 
+/* What another process knew of it. */
+static void
+go_on(struct sess *s, const struct ipc_moved *m)
+{
+	struct worker *w = s->w;
+	uint32_t site = sess_find_site(w, m->site);
+
+	s->started_ms -= m->age_ms < s->started_ms ? m->age_ms : s->started_ms;
+	s->spoken = true;
+	s->attempts = m->attempts;
+	s->strikes = m->strikes;
+	sess_clock_restart(s);
+	if (m->site == 0)
+		return;
+	if (site < w->conf.sites.count)
+		sess_enter_site(s, site);
+	else	/* a reload has taken it away */
+		sess_end(s, "This site is not served any more.");
+}
+
 struct sess *
 sess_new(struct worker *w, int fd, const struct ipc_msg *open)
 {
+	const struct ipc_moved *moved = &open->open.moved;
 	struct sess *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
@@ -138,6 +168,7 @@ sess_new(struct worker *w, int fd, const struct ipc_msg *open)
 	s->generation = open->generation;
 	s->started_ms = w->loop.now_ms;
 	s->data_fd = -1;
+	s->exact = w->looks;
 	s->facts = LISTING_ALL_FACTS;
 	telnet_init(&s->telnet, NULL, LINE_MAX_BYTES);
 	if (!loop_watch(&w->loop, &s->watch, EPOLLIN)) {
@@ -148,10 +179,13 @@ sess_new(struct worker *w, int fd, const struct ipc_msg *open)
 	w->sessions++;
 	w->counters.sessions_total++;
 	sess_clock_restart(s);
-	session_event(s, "session_start");
+	if (moved->why == IPC_WHY_NONE)
+		session_event(s, "session_start");
+	else
+		go_on(s, moved);
 	if (w->finishing)
 		sess_end(s, "The server is stopping, come back later.");
-	else
+	else if (moved->why == IPC_WHY_NONE)
 		reply(s, 220, s->banner);
 	return s;
 }
@@ -186,15 +220,16 @@ sess_release(struct loop_grave *g)
 	free(s);
 }
 
-/* Input that nobody reads would turn our FIN into a reset, and the reset
- * would take the last reply with it. */
+/*
+ * Input that nobody reads would turn our FIN into a reset, and the reset
+ * would take the last reply with it.  It may be a password: the kernel drops
+ * it, and it is not copied here.
+ */
 static void
 drain(int fd)
 {
-	static char room[READ_MAX];
-
-	for (size_t got = 0; got < DRAIN_MAX; got += sizeof(room))
-		if (recv(fd, room, sizeof(room), MSG_DONTWAIT) <= 0)
+	for (size_t got = 0; got < DRAIN_MAX; got += READ_MAX)
+		if (recv(fd, NULL, READ_MAX, MSG_TRUNC | MSG_DONTWAIT) <= 0)
 			return;
 }
 
@@ -239,6 +274,31 @@ sess_close(struct sess *s)
 	drain(s->watch.fd);
 	close(s->watch.fd);
 	link_tell(s, IPC_CLOSED, 0);
+	w->slot[s->slot] = NULL;
+	w->sessions--;
+	loop_bury(&w->loop, &s->grave, sess_release);
+	worker_exit_if_empty(w);
+}
+
+void
+sess_move(struct sess *s)
+{
+	struct worker *w = s->w;
+
+	/* Without a gate nobody can take it. */
+	if (w->finishing || w->gate.fd < 0) {
+		s->leaving = IPC_WHY_NONE;
+		sess_end(s, "The server is stopping, come back later.");
+		return;
+	}
+	s->dead = true;
+	note_unanswered(s);
+	loop_timer_stop(&w->loop, &s->clock);
+	unlink_dirty(s);
+	/* No shutdown: the connection goes on, and its input is not ours. */
+	loop_unwatch(&w->loop, &s->watch);
+	close(s->watch.fd);
+	link_move(s);
 	w->slot[s->slot] = NULL;
 	w->sessions--;
 	loop_bury(&w->loop, &s->grave, sess_release);

@@ -4,7 +4,8 @@
  * on one loop, with threads for what may wait for a disk.
  *
  * main.c start and the turn's flush; link.c messages from and to the gate;
- * control.c bytes of the control connection; note.c commands as events;
+ * control.c bytes of the control connection, look.c those before a login that
+ * may be another process's; note.c commands as events;
  * sess.c a session's life and its clock; reply.c replies; path.c virtual
  * paths; text.c an archive's texts; lookup.c storage calls; xfer.c transfers,
  * pump.c their bytes, list.c and descent.c the lines of listings; hash.c
@@ -33,6 +34,11 @@
 
 #define LINE_MAX_BYTES 8192	/* a command line; longer ones are refused */
 #define READ_MAX 4096		/* read from a control connection at once */
+/*
+ * Looked at before login: a line and as many Telnet bytes as may be taken out
+ * of it, and one more, so that what has no end within is too long.
+ */
+#define LOOK_MAX (2 * LINE_MAX_BYTES + 4)
 #define REPLY_MAX 65536		/* unsent replies of one session */
 
 #define TEXT_MAX CONF_FILE_MAX	/* of a text that is shown, and its lines */
@@ -80,6 +86,8 @@ struct worker {
 	uint32_t xfers;		/* also those whose session is gone */
 	struct hash_desk *hash_desk; /* NULL: HASH is off */
 	bool tells_done;	/* the gate counts data connections */
+	bool looks;		/* at input before login: some is not for us */
+	bool solo;		/* for one session, which was moved here */
 	bool retired;		/* exit when the last session ends */
 	bool finishing;		/* end sessions as soon as they are idle */
 	struct worker_counters counters;
@@ -135,6 +143,10 @@ struct sess {
 	bool ranged;		/* RANG was: range_first to range_last */
 	bool running;		/* a line is being run */
 	bool throttled;		/* input waits for replies, or the gate */
+	bool exact;		/* only whole lines are taken, one by one; a
+				   login ends it for good */
+	bool half_line;		/* what is there is no whole line */
+	uint8_t leaving;	/* enum ipc_why: when the replies are out */
 	bool line_waits;	/* line_buf holds a whole line, not yet run */
 	bool closing;		/* when the replies are out */
 	bool dead;
@@ -183,11 +195,37 @@ void sess_clock_restart(struct sess *s);
 void sess_reset(struct sess *s);
 /* Where a fresh session begins: in the first site. */
 void sess_leave_site(struct sess *s);
+/* It goes to a process of its own; here nothing is left of it. */
+void sess_move(struct sess *s);
 /* Ends sessions that do nothing, when the worker is to finish. */
 void sess_finish_if_idle(struct sess *s);
 
+/* cmd_host.c */
+
+void sess_enter_site(struct sess *s, uint32_t i);
+/* The place of the site whose first name it is; sites.count: none. */
+uint32_t sess_find_site(const struct worker *w, uint64_t name);
+
+/* cmd_access.c */
+
+bool sess_is_anonymous(struct sv user);
+
+/* look.c */
+
+/* Its input is looked at, as it may be another process's to read. */
+bool look_first(const struct sess *s);
+/* Runs what is there in whole lines.  at_end: no more will come. */
+void look_at_input(struct sess *s, bool at_end);
+
 /* control.c */
 
+/* Runs the line that was read last; false: it has to wait. */
+bool control_run_line(struct sess *s);
+void control_overlong(struct sess *s);
+/* It sends without an end of line, for too long: the session ends. */
+bool control_floods(struct sess *s);
+/* A first line of another protocol. */
+void control_foreign(struct sess *s, struct sv line);
 void control_ready(struct loop_watch *w, uint32_t events);
 /* Runs lines that waited for the present command to end. */
 void control_continue(struct sess *s);
@@ -475,6 +513,8 @@ const char *list_limit_text(const struct xfer *x, char room[LIST_TEXT_MAX]);
 
 bool link_start(struct worker *w);
 void link_tell(struct sess *s, enum ipc_type type, uint16_t port);
+/* This session goes to a process of its own. */
+void link_move(struct sess *s);
 /* Asks the gate for a port, or to drop what the session has there. */
 void link_listen(struct sess *s);
 void link_void(struct sess *s);

@@ -16,6 +16,8 @@ import subprocess
 import threading
 import time
 
+import pytest
+
 from conftest import SANITIZED, Net, needs_root
 
 SEQUENCES = int(os.environ.get("PORTCULLIS_SEQUENCES",
@@ -206,7 +208,8 @@ class Session:
 
     MARK = re.compile(rb"^350 Restarting at (\d+)\.\r$", re.M)
 
-    def __init__(self, number, net):
+    def __init__(self, number, net, first=b""):
+        self.first = first	# it says before it logs in
         family = "V6" if number % 4 == 3 else "V4"
         self.server = (getattr(Net, family)["server"], 21)
         self.client = getattr(Net, family)["client"]
@@ -224,7 +227,7 @@ class Session:
         self.connections += 1
         self.batches = 0
         self.tail = b""
-        self.unsent = b"USER ftp\r\nPASS x@\r\n"
+        self.unsent = self.first + b"USER ftp\r\nPASS x@\r\n"
         self.more()
         selector.register(self.sock, selectors.EVENT_READ |
                           selectors.EVENT_WRITE, self)
@@ -312,9 +315,9 @@ class Acceptor(threading.Thread):
             pass
 
 
-def drive(net, total):
+def drive(net, total, first=b""):
     """Runs that many sequences; (sequences, connections)."""
-    sessions = [Session(n, net) for n in range(SESSIONS)]
+    sessions = [Session(n, net, first) for n in range(SESSIONS)]
     selector = selectors.DefaultSelector()
     for one in sessions:
         one.connect(selector)
@@ -362,7 +365,12 @@ def dialled_rules(net):
 
 
 @needs_root
-def test_a01_no_packet_reaches_the_victim(net, serve, capsys):
+@pytest.mark.parametrize("moved", [False, True],
+                         ids=["shared", "moved"])
+def test_a01_no_packet_reaches_the_victim(net, serve, capsys, place, moved):
+    """moved: of sessions with a process of their own, a tenth of it."""
+    total = SEQUENCES // 10 if moved else SEQUENCES
+    (place / "certificate").write_text("none yet\n")
     dialled = dialled_rules(net)
     server = serve({
         "listen": f"{Net.V4['server']}:21 [{Net.V6['server']}]:21",
@@ -372,6 +380,7 @@ def test_a01_no_packet_reaches_the_victim(net, serve, capsys):
         "sessions.per_address": 1000,
         "passive.timeout": 1,
         "data.timeout": 5,
+        "tls.certificate": place / "certificate" if moved else None,
     }, host=Net.V4["server"], port=21, prefix=net.inside("server"))
     net.count("victim")
     net.count("thief")
@@ -379,7 +388,8 @@ def test_a01_no_packet_reaches_the_victim(net, serve, capsys):
     acceptor.start()
     start = time.monotonic()
     try:
-        sequences, connections = drive(net, SEQUENCES)
+        sequences, connections = drive(net, total,
+                                       b"AUTH TLS\r\n" if moved else b"")
     finally:
         acceptor.ending = True
         acceptor.join()
@@ -393,10 +403,10 @@ def test_a01_no_packet_reaches_the_victim(net, serve, capsys):
               f"{dials['client']} times, others {dials['others']} times; "
               f"{acceptor.connections} data connections, "
               f"{acceptor.bytes} bytes")
-    assert sequences >= SEQUENCES
+    assert sequences >= total
     assert packets == {"victim": 0, "thief": 0}
     assert dials["others"] == 0
-    assert dials["client"] > SEQUENCES / 50
-    assert acceptor.connections > SEQUENCES / 50
+    assert dials["client"] > total / 50
+    assert acceptor.connections > total / 50
     assert acceptor.bytes > 0
     assert server.process.poll() is None

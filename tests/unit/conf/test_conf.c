@@ -882,7 +882,7 @@ static const struct bad_file bad_files[] = {
 	{ "passive.prots = 5\n", "1 ", "did you mean passive.ports?" },
 	{ "[sessions]\nper_adress = 5\n", "2 ",
 	    "did you mean sessions.per_address?" },
-	{ "tls.certificate = x\n", "1 ", "--print-config lists them" },
+	{ "gopher.hole = x\n", "1 ", "--print-config lists them" },
 	{ "\x1b[2Jx = 1\n", "1 ", "\"\\x1b[2Jx\": no such key" },
 	{ "banner = a\x1b[2J\n", "1 ", "\"a\\x1b[2J\" holds an unprintable" },
 	{ "worker.count = 1\nworker.count = 1\n", "2 ",
