@@ -47,6 +47,8 @@
 	X(ATTACH,    "warden: a worker; the channel to it comes along") \
 	X(RELOAD,    "warden: a configuration; it comes along") \
 	X(STOP,      "warden: finish and exit") \
+	X(KEY,       "warden: a private key, and back: how that went") \
+	X(SIGNS,     "warden: the signer's end of somebody's channel") \
 	X(RESOLVED,  "resolver: the address of a name, or why there is none") \
 	X(READY,     "child: ready; which walls stand")
 
@@ -104,6 +106,17 @@ struct ipc_resolved {
 				   answer; FORBIDDEN: one of no use; BROKEN */
 };
 
+/*
+ * KEY.  With a descriptor (slot is 1): read it as that key, in place of what
+ * the number was.  Without (slot is 0): forget it.  Back comes the same number
+ * and how it went.  SIGNS comes with a descriptor: slot is 1.
+ */
+struct ipc_key {
+	uint32_t number;
+	uint32_t fault;		/* enum sign_key_fault (tls/sign_key.h) */
+	uint32_t line;		/* of the file; 0: of no line */
+};
+
 struct ipc_msg {
 	uint8_t version;
 	uint8_t type;		/* enum ipc_type */
@@ -115,6 +128,7 @@ struct ipc_msg {
 		struct ipc_open open;
 		struct ipc_port port;
 		struct ipc_resolved resolved;
+		struct ipc_key key;
 		uint32_t walls;	/* READY: set of enum wall (walls.h) */
 		uint32_t worker;/* ATTACH, EXPEL: the warden's number for it */
 		uint8_t room[48];
