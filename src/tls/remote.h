@@ -6,6 +6,7 @@
 #pragma once
 
 #include <openssl/evp.h>
+#include <openssl/provider.h>
 
 #include "tls/remote_key.h"
 
@@ -13,8 +14,15 @@
  * A library context that has the library's own algorithms and ours.  By
  * itself, so that no configuration file of the system has a say in it.
  */
-OSSL_LIB_CTX *remote_context_new(void);
-void remote_context_free(OSSL_LIB_CTX *ctx);
+struct remote {
+	OSSL_LIB_CTX *ctx;
+	OSSL_PROVIDER *common, *ours;
+};
+
+bool remote_open(struct remote *r);
+
+/* After all that was made with it is freed. */
+void remote_close(struct remote *r);
 
 /* To be asked for first, wherever a property query is asked for. */
 #define REMOTE_QUERY "?provider=default"

@@ -464,28 +464,29 @@ provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
 }
 
 /* The library's own comes first, so that it is what is found first. */
-OSSL_LIB_CTX *
-remote_context_new(void)
+bool
+remote_open(struct remote *r)
 {
-	OSSL_LIB_CTX *ctx = OSSL_LIB_CTX_new();
-
-	if (ctx == NULL)
-		return NULL;
-	if (OSSL_PROVIDER_load(ctx, "default") == NULL ||
-	    OSSL_PROVIDER_add_builtin(ctx, NAME, provider_init) != 1 ||
-	    OSSL_PROVIDER_load(ctx, NAME) == NULL ||
-	    EVP_set_default_properties(ctx, REMOTE_QUERY) != 1) {
-		remote_context_free(ctx);
-		return NULL;
-	}
-	return ctx;
+	*r = (struct remote) { .ctx = OSSL_LIB_CTX_new() };
+	if (r->ctx != NULL &&
+	    (r->common = OSSL_PROVIDER_load(r->ctx, "default")) != NULL &&
+	    OSSL_PROVIDER_add_builtin(r->ctx, NAME, provider_init) == 1 &&
+	    (r->ours = OSSL_PROVIDER_load(r->ctx, NAME)) != NULL &&
+	    EVP_set_default_properties(r->ctx, REMOTE_QUERY) == 1)
+		return true;
+	remote_close(r);
+	return false;
 }
 
-/* It unloads its providers by itself. */
 void
-remote_context_free(OSSL_LIB_CTX *ctx)
+remote_close(struct remote *r)
 {
-	OSSL_LIB_CTX_free(ctx);
+	if (r->ours != NULL)
+		OSSL_PROVIDER_unload(r->ours);
+	if (r->common != NULL)
+		OSSL_PROVIDER_unload(r->common);
+	OSSL_LIB_CTX_free(r->ctx);
+	*r = (struct remote) { .ctx = NULL };
 }
 
 static const char *

@@ -25,7 +25,10 @@
  */
 #define CIPHERS_1_3 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:" \
 	"TLS_CHACHA20_POLY1305_SHA256"
-#define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define CIPHERS_1_2 "ECDHE-ECDSA-AES128-GCM-SHA256:" \
+	"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" \
+	"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:" \
+	"ECDHE-RSA-CHACHA20-POLY1305"
 #define GROUPS "X25519:P-256:P-384"
 #define SCHEMES "ecdsa_secp256r1_sha256:ed25519:ecdsa_secp384r1_sha384:" \
 	"rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:" \
@@ -34,13 +37,16 @@
 static bool
 offer(SSL_CTX *ctx)
 {
+	/* The library's macros want to be able to write there. */
+	char groups[] = GROUPS, schemes[] = SCHEMES;
+
 	SSL_CTX_set_security_level(ctx, 2);
 	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
 	    SSL_CTX_set_ciphersuites(ctx, CIPHERS_1_3) == 1 &&
 	    SSL_CTX_set_cipher_list(ctx, CIPHERS_1_2) == 1 &&
-	    SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 &&
-	    SSL_CTX_set1_sigalgs_list(ctx, SCHEMES) == 1;
+	    SSL_CTX_set1_groups_list(ctx, groups) == 1 &&
+	    SSL_CTX_set1_sigalgs_list(ctx, schemes) == 1;
 }
 
 static void
@@ -73,7 +79,7 @@ static SSL_CTX *
 context_new(struct tls_server *s, const struct tls_server_want *want,
     struct tls_server_fault *f)
 {
-	SSL_CTX *ctx = SSL_CTX_new_ex(s->library, REMOTE_QUERY,
+	SSL_CTX *ctx = SSL_CTX_new_ex(s->library.ctx, REMOTE_QUERY,
 	    TLS_server_method());
 
 	if (ctx == NULL || !offer(ctx)) {
@@ -143,7 +149,7 @@ server_alloc(const struct tls_server_want *want)
 	s->ktls = want->ktls;
 	s->expires = INT64_MAX;
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	if ((s->library = remote_context_new()) == NULL) {
+	if (!remote_open(&s->library)) {
 		free(s);
 		return NULL;
 	}
@@ -192,7 +198,7 @@ tls_server_free(struct tls_server *s)
 	}
 	for (size_t i = 0; i < s->places_count; i++)
 		SSL_CTX_free(s->places[i].ctx);
-	remote_context_free(s->library);
+	remote_close(&s->library);
 	free(s);
 }
 
@@ -224,7 +230,7 @@ is_signed(const struct tls_server *s, EVP_PKEY *public, uint32_t scheme,
 	bool ok;
 
 	ok = ctx != NULL && sign_scheme_how(scheme, &how) &&
-	    EVP_DigestVerifyInit_ex(ctx, &padding, how.digest, s->library,
+	    EVP_DigestVerifyInit_ex(ctx, &padding, how.digest, s->library.ctx,
 	    REMOTE_QUERY, public, NULL) == 1 &&
 	    (!how.pss ||
 	    (EVP_PKEY_CTX_set_rsa_padding(padding,

@@ -28,7 +28,7 @@ struct server_place {
 
 struct tls_server {
 	atomic_uint references;
-	OSSL_LIB_CTX *library;
+	struct remote library;
 	struct server_place places[TLS_SERVER_CERTS_MAX];
 	size_t places_count;
 	struct server_cert certs[TLS_SERVER_CERTS_MAX];

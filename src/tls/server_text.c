@@ -128,7 +128,7 @@ check_times(struct tls_server *s, X509 *c, int64_t now, unsigned line,
 static X509 *
 read_certificate(struct tls_server *s, BIO *bio)
 {
-	X509 *c = X509_new_ex(s->library, REMOTE_QUERY);
+	X509 *c = X509_new_ex(s->library.ctx, REMOTE_QUERY);
 
 	if (c == NULL || PEM_read_bio_X509(bio, &c, NULL, NULL) != NULL)
 		return c;
@@ -183,7 +183,7 @@ use_key(struct tls_server *s, SSL_CTX *ctx, struct server_cert *cert,
 {
 	EVP_PKEY *public = X509_get0_pubkey(cert->leaf);
 	EVP_PKEY *key = public == NULL ? NULL :
-	    remote_key_new(s->library, public, cert->key, s->signer);
+	    remote_key_new(s->library.ctx, public, cert->key, s->signer);
 	bool ok = key != NULL && SSL_CTX_use_PrivateKey(ctx, key) == 1;
 
 	if (key == NULL)

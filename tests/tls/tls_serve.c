@@ -372,6 +372,8 @@ start_signer(const char *program)
 			close(fd);
 		dup2(100, INHERIT_WARDEN);
 		close(100);
+		if (our.channel)
+			close(STDIN_FILENO);
 		execl(program, "portcullis-signer", (char *)NULL);
 		_exit(127);
 	}
@@ -434,6 +436,9 @@ give_stdin(void)
 	ipc_send(&our.warden, &m, dup(STDIN_FILENO));
 	if (ipc_flush(&our.warden) != IPC_GOOD)
 		die("the signer is gone");
+	close(STDIN_FILENO);	/* so that its end is seen */
+	if (open("/dev/null", O_RDONLY) != STDIN_FILENO)
+		die("/dev/null");
 }
 
 static void
