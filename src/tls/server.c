@@ -60,7 +60,8 @@ behave(SSL_CTX *ctx, struct tls_server *s)
 	    SSL_OP_NO_TICKET);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
 	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER |
+	    SSL_SESS_CACHE_NO_INTERNAL_STORE);	/* see keep_session */
 	SSL_CTX_sess_set_cache_size(ctx, TLS_SESSIONS_MAX);
 	SSL_CTX_set_timeout(ctx, TLS_RESUME_S);
 	SSL_CTX_set_max_early_data(ctx, 0);

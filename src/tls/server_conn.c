@@ -351,6 +351,18 @@ again(const struct tls_conn *c)
 
 /* ---- steps */
 
+/*
+ * For who knows no tickets.  Of control connections alone: data connections
+ * that do not resume would push theirs out.
+ */
+static void
+keep_session(struct tls_conn *c)
+{
+	if (c->role == TLS_CONTROL && SSL_version(c->ssl) < TLS1_3_VERSION)
+		(void)SSL_CTX_add_session(c->server->places[0].ctx,
+		    SSL_get0_session(c->ssl));
+}
+
 enum tls_result
 tls_conn_handshake(struct tls_conn *c)
 {
@@ -365,6 +377,8 @@ tls_conn_handshake(struct tls_conn *c)
 		/* A close_notify is no way to end a handshake. */
 		return result == TLS_CLOSED ? cut(c) : result;
 	}
+	if (!c->shaken)
+		keep_session(c);
 	c->shaken = true;
 	return TLS_DONE;
 }

@@ -397,7 +397,7 @@ def hold(server, version):
 
 
 @BOTH
-def test_e06_a_data_connection_resumes_its_own_control_connection(
+def test_e06_e08_data_connections_resume_their_own_control_connection(
         server, strict, version):
     def data(session, which="data", wish="SOURCE 10", on=server):
         with on.tls(wish, which, version, session) as sock:
@@ -453,6 +453,29 @@ def test_e06_s_client_resumes_too(server, pki):
             told = server.told()
             assert told["resumed"] and told["bound"] and told["offered"]
             control.kill()
+
+
+def test_e11_the_cache_of_sessions_does_not_grow(server):
+    """Nor is the control connection's session pushed out of it."""
+    def data(session):
+        sock = context.wrap_socket(server.raw("data"), session=session)
+        sock.sendall(b"SINK\n")
+        sock.unwrap()
+        sock.close()
+        return server.told()["bound"]
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_TICKET
+    with context.wrap_socket(server.raw()) as control:
+        control.sendall(b"HOLD\n")
+        assert control.recv(5) == b"held\n"
+        server.told()
+        assert control.session.id and not control.session.has_ticket
+        assert not any([data(None) for _ in range(70)])
+        assert data(control.session)
 
 
 def test_e06_no_ticket_spoils_an_upload(server):
