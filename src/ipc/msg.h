@@ -50,6 +50,8 @@
 	X(ATTACH_SOLO, "warden: a solo worker; likewise") \
 	X(RELOAD,    "warden: a configuration; it comes along") \
 	X(STOP,      "warden: finish and exit") \
+	X(KEY,       "warden: a private key, and back: how that went") \
+	X(SIGNS,     "warden: the signer's end of somebody's channel") \
 	X(RESOLVED,  "resolver: the address of a name, or why there is none") \
 	X(READY,     "child: ready; which walls stand")
 
@@ -130,6 +132,17 @@ struct ipc_resolved {
 				   answer; FORBIDDEN: one of no use; BROKEN */
 };
 
+/*
+ * KEY.  With a descriptor (slot is 1): read it as that key, in place of what
+ * the number was.  Without (slot is 0): forget it.  Back comes the same number
+ * and how it went.  SIGNS comes with a descriptor: slot is 1.
+ */
+struct ipc_key {
+	uint32_t number;
+	uint32_t fault;		/* enum sign_key_fault (tls/sign_key.h) */
+	uint32_t line;		/* of the file; 0: of no line */
+};
+
 struct ipc_msg {
 	uint8_t version;
 	uint8_t type;		/* enum ipc_type */
@@ -142,6 +155,7 @@ struct ipc_msg {
 		struct ipc_moved moved;	/* MOVE */
 		struct ipc_port port;
 		struct ipc_resolved resolved;
+		struct ipc_key key;
 		uint32_t walls;	/* READY: set of enum wall (walls.h) */
 		uint32_t worker;/* ATTACH, ATTACH_SOLO, EXPEL, TAKEN:
 				   the warden's number for it */

@@ -13,8 +13,8 @@ TOP = pathlib.Path(__file__).parents[2]
 SRC = TOP / "src"
 # A folder includes only folders before it; programs never each other.
 LAYERS = ["base", "proto", "policy", "tls", "conf", "ipc", "storage", "guard"]
-PROGRAMS = ["gate", "worker", "resolver", "warden", "explain", "watch",
-            "audit", "index", "report", "cli"]
+PROGRAMS = ["gate", "worker", "resolver", "signer", "warden", "explain",
+            "watch", "audit", "index", "report", "cli"]
 
 
 def includes():
