@@ -45,6 +45,7 @@ struct storage_upload {
 	char part[NAME_MAX + 1];   /* the one it is kept under, or empty */
 	uint64_t size;
 	struct quota_amount reserved;
+	bool kept;		/* so the quota was told */
 
 	int from_fd;		/* what is copied first; -1: no more of it */
 	uint64_t from_at, from_end;
@@ -56,12 +57,6 @@ static enum storage_err
 last_error(void)
 {
 	return posix_write_err(errno);
-}
-
-static bool
-is_kept(const struct storage_upload *u)
-{
-	return u->hidden[0] != '\0';
 }
 
 static void
@@ -91,7 +86,7 @@ reserve(struct storage_upload *u, uint64_t bytes, uint64_t files)
 
 	if (u->p->writing.quota == NULL)
 		return STORAGE_OK;
-	err = quota_reserve(u->p->writing.quota, more, is_kept(u));
+	err = quota_reserve(u->p->writing.quota, more, u->kept);
 	if (err == STORAGE_OK) {
 		u->reserved.bytes += bytes;
 		u->reserved.files += files;
@@ -120,8 +115,21 @@ static void
 release_all(struct storage_upload *u)
 {
 	if (u->p->writing.quota != NULL)
-		quota_release(u->p->writing.quota, u->reserved, is_kept(u));
+		quota_release(u->p->writing.quota, u->reserved, u->kept);
 	u->reserved = (struct quota_amount) { 0, 0 };
+}
+
+/* Before it has a name. */
+static enum storage_err
+tell_kept(struct storage_upload *u)
+{
+	enum storage_err err = STORAGE_OK;
+
+	if (u->p->writing.quota != NULL && !u->kept)
+		err = quota_keep(u->p->writing.quota, u->reserved);
+	if (err == STORAGE_OK)
+		u->kept = true;
+	return err;
 }
 
 /* What is reserved becomes what the file has; called again, nothing. */
@@ -133,7 +141,7 @@ settle(struct storage_upload *u)
 
 	if (u->p->writing.quota != NULL)
 		err = quota_settle(u->p->writing.quota, u->reserved,
-		    is_kept(u), used);
+		    u->kept, used);
 	if (err == STORAGE_OK)
 		u->reserved = (struct quota_amount) { 0, 0 };
 	return err;
@@ -187,16 +195,11 @@ take_name(struct storage_upload *u, const char *name)
 	    STORAGE_OK : last_error();
 }
 
-/* A hidden one, which is told to the quota first. */
 static enum storage_err
 take_hidden_name(struct storage_upload *u, const char *name)
 {
-	struct quota *q = u->p->writing.quota;
-	enum storage_err err = STORAGE_OK;
-	bool had = is_kept(u);
+	enum storage_err err = tell_kept(u);
 
-	if (q != NULL && !had)
-		err = quota_keep(q, u->reserved);
 	if (err == STORAGE_OK)
 		err = take_name(u, name);
 	if (err == STORAGE_OK)
@@ -230,6 +233,10 @@ promote(struct storage_upload *u)
 static enum storage_err
 open_named(struct storage_upload *u)
 {
+	enum storage_err err = tell_kept(u);
+
+	if (err != STORAGE_OK)
+		return err;
 	if (!hidden_new(u->hidden))
 		return STORAGE_BUSY;
 	u->fd = posix_openat(u->at.dir_fd, u->hidden, O_RDWR | O_CREAT |
@@ -267,8 +274,6 @@ open_new(struct storage_upload *u)
 	if (err != STORAGE_OK)
 		return err;
 	err = unnamed ? open_unnamed(u) : open_named(u);
-	if (err == STORAGE_OK && is_kept(u) && u->p->writing.quota != NULL)
-		err = quota_keep(u->p->writing.quota, u->reserved);
 	if (err == STORAGE_OK)
 		(void)posix_part_lock(u->fd);
 	return err;
@@ -301,6 +306,7 @@ go_on_with(struct storage_upload *u, int *fd, const struct stat *stat)
 	    (err = quota_take_up(u->p->writing.quota, has)) != STORAGE_OK)
 		return err;
 	u->reserved = has;
+	u->kept = true;
 	u->fd = *fd;
 	*fd = -1;
 	memcpy(u->hidden, u->part, sizeof(u->hidden));

@@ -53,8 +53,6 @@ site_limit(struct site *s, uint64_t bytes, uint64_t files)
 	s->quota = site_quota(s, (struct quota_amount) { bytes, files }, 1);
 	storage_posix_free(s->st);
 	s->st = site_again(s, OWNER, false, s->quota);
-	s->root = openat(s->base_fd, "root", O_RDONLY | O_DIRECTORY |
-	    O_CLOEXEC);
 }
 
 static int

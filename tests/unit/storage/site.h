@@ -19,7 +19,7 @@
 struct site {
 	char base[64];
 	int base_fd;
-	int root;	/* lives in st */
+	int root;
 	struct storage *st;
 	struct quota *quota;
 };
