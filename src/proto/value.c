@@ -147,6 +147,134 @@ value_parse_offset(struct sv text, uint64_t *offset)
 	return sv_number(text, INT64_MAX, offset) ? FTP_OK : FTP_RANGE;
 }
 
+/* Up to the first blank, which is taken too; false: there is none. */
+static bool
+take_word(struct sv *text, struct sv *word)
+{
+	const char *blank = text->len == 0 ? NULL :
+	    memchr(text->ptr, ' ', text->len);
+
+	if (blank == NULL)
+		return false;
+	*word = (struct sv) { text->ptr, (size_t)(blank - text->ptr) };
+	*text = sv_drop(*text, word->len + 1);
+	return text->len > 0;
+}
+
+enum ftp_err
+value_parse_time_path(struct sv text, int64_t *seconds, struct sv *path)
+{
+	enum ftp_err err;
+	struct sv word;
+
+	if (!take_word(&text, &word))
+		return FTP_SYNTAX;
+	err = value_parse_time(word, seconds);
+	if (err == FTP_OK)
+		*path = text;
+	return err;
+}
+
+/* From the last blank on; false: there is none. */
+static bool
+take_last_word(struct sv *text, struct sv *word)
+{
+	size_t n = text->len;
+
+	while (n > 0 && text->ptr[n - 1] != ' ')
+		n--;
+	if (n == 0)
+		return false;
+	*word = sv_drop(*text, n);
+	text->len = n - 1;
+	return true;
+}
+
+/* FTP_SYNTAX: it is not of the form with three times. */
+static enum ftp_err
+parse_three_times(struct sv text, int64_t *seconds, struct sv *path)
+{
+	struct sv zone, time[3];
+	enum ftp_err err;
+	int64_t got[3];
+
+	if (!take_last_word(&text, &zone) || !sv_eq_nocase(zone, SV("UTC")))
+		return FTP_SYNTAX;
+	for (size_t i = 3; i-- > 0;) {
+		if (!take_last_word(&text, &time[i]))
+			return FTP_SYNTAX;
+		if ((err = value_parse_time(time[i], &got[i])) != FTP_OK)
+			return err;
+	}
+	if (text.len == 0)
+		return FTP_SYNTAX;
+	*seconds = got[1];
+	*path = text;
+	return FTP_OK;
+}
+
+enum ftp_err
+value_parse_utime(struct sv text, int64_t *seconds, struct sv *path)
+{
+	enum ftp_err err = parse_three_times(text, seconds, path);
+	char whole[14];
+	struct sv word;
+
+	if (err != FTP_SYNTAX)
+		return err;
+	if (!take_word(&text, &word) || (word.len != 12 && word.len != 14))
+		return FTP_SYNTAX;
+	memset(whole, '0', sizeof(whole));
+	memcpy(whole, word.ptr, word.len);
+	err = value_parse_time((struct sv) { whole, sizeof(whole) }, seconds);
+	if (err == FTP_OK)
+		*path = text;
+	return err;
+}
+
+enum ftp_err
+value_parse_chmod(struct sv text, unsigned *mode, struct sv *path)
+{
+	unsigned value = 0;
+	struct sv word;
+
+	if (!take_word(&text, &word) || word.len < 3 || word.len > 4 ||
+	    sv_digits(word) != word.len)
+		return FTP_SYNTAX;
+	for (size_t i = 0; i < word.len; i++) {
+		if (word.ptr[i] > '7')
+			return FTP_RANGE;
+		value = value * 8 + (unsigned)(word.ptr[i] - '0');
+	}
+	*mode = value;
+	*path = text;
+	return FTP_OK;
+}
+
+#define UNIQUE_DIGITS 13	/* of 5 bits */
+
+size_t
+value_unique_name(struct sv wish, uint64_t random,
+    char buf[VALUE_UNIQUE_SIZE])
+{
+	/* No letters that are taken for digits. */
+	static const char digit[] = "abcdefghjkmnpqrstuvwxyz023456789";
+	size_t most = VALUE_UNIQUE_SIZE - UNIQUE_DIGITS - 2, n;
+
+	if (wish.len == 0)
+		wish = SV("upload");
+	n = wish.len < most ? wish.len : most;
+	if (n < wish.len)
+		while (n > most - 4 && (wish.ptr[n] & 0xc0) == 0x80)
+			n--;
+	memcpy(buf, wish.ptr, n);
+	buf[n++] = '.';
+	for (size_t i = 0; i < UNIQUE_DIGITS; i++, random >>= 5)
+		buf[n++] = digit[random & 31];
+	buf[n] = '\0';
+	return n;
+}
+
 size_t
 value_quote(struct sv path, char *buf, size_t size)
 {

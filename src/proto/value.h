@@ -1,6 +1,6 @@
 /*
  * proto/value.h: the small values inside arguments and replies: a time-val,
- * an offset, a quoted path.  Pure: no I/O, no clock, no time zone of the C
+ * an offset, a quoted path, what is to be set of a file.  Pure: no I/O, no clock, no time zone of the C
  * library, whose state is global and whose first use opens a file that no
  * longer exists in the worker's sandbox.
  *
@@ -48,6 +48,43 @@ MUST_USE enum ftp_err value_parse_time(struct sv text, int64_t *seconds);
  * FTP_RANGE   above 2^63-1, where no file reaches
  */
 MUST_USE enum ftp_err value_parse_offset(struct sv text, uint64_t *offset);
+
+/*
+ * The argument of MFMT and MFCT (draft-somers-ftp-mfxx-04 §3, §4): a time-val,
+ * one SP, a path, which is all that follows, blanks included.  Errors as of
+ * value_parse_time; FTP_SYNTAX also without a path.
+ */
+MUST_USE enum ftp_err value_parse_time_path(struct sv text, int64_t *seconds,
+    struct sv *path);
+
+/*
+ * What follows "SITE UTIME": no document describes it, and clients send
+ *
+ *	YYYYMMDDhhmm[ss] <path>			one time
+ *	<path> <time-val> <time-val> <time-val> UTC	of access, change and
+ *							making: the second counts
+ *
+ * A text of the second form is read as that, whatever its path begins with.
+ */
+MUST_USE enum ftp_err value_parse_utime(struct sv text, int64_t *seconds,
+    struct sv *path);
+
+/*
+ * What follows "SITE CHMOD": three or four octal digits, one SP, a path.
+ * All 12 bits are read; which of them are granted is not for a grammar.
+ */
+MUST_USE enum ftp_err value_parse_chmod(struct sv text, unsigned *mode,
+    struct sv *path);
+
+/*
+ * A name for STOU (RFC 959 §4.1.3): what the client wished for, or "upload",
+ * a dot and 13 letters and digits that say `random`.  wish is cut where it is
+ * too long for a file name, and not within a character of UTF-8; it has no
+ * slash.  Returns the length; there is a NUL behind it.
+ */
+#define VALUE_UNIQUE_SIZE 256
+size_t value_unique_name(struct sv wish, uint64_t random,
+    char buf[VALUE_UNIQUE_SIZE]);
 
 /*
  * Writes path in double quotes for a 257 reply: quotes inside are doubled

@@ -22,6 +22,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "storage/hidden.h"
+
 #define RACES 64	/* renames that may cross one resolution */
 
 #define BENEATH (RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
@@ -58,6 +60,26 @@ storage_err_text(enum storage_err err)
 		return "Out of resources, try again later";
 	case STORAGE_IO:
 		return "Reading failed on the server";
+	case STORAGE_EXISTS:
+		return "It exists already";
+	case STORAGE_BAD_NAME:
+		return "No such name is allowed";
+	case STORAGE_NOT_EMPTY:
+		return "Directory not empty";
+	case STORAGE_OTHER_DISK:
+		return "Not on the same file system";
+	case STORAGE_BAD_OFFSET:
+		return "Behind the end of the file";
+	case STORAGE_CHANGED:
+		return "The file was changed meanwhile";
+	case STORAGE_NO_SPACE:
+		return "No space left on the server";
+	case STORAGE_OVER_QUOTA:
+		return "Over quota";
+	case STORAGE_TOO_LARGE:
+		return "File too large";
+	case STORAGE_WRITE:
+		return "Writing failed on the server";
 	}
 	return "Failed";
 }
@@ -107,7 +129,10 @@ posix_stat_of(const struct stat *from, struct storage_stat *to)
 	};
 }
 
-/* The root is ".".  A NUL would cut the path: no such name can exist. */
+/*
+ * The root is ".".  A NUL would cut the path: no such name can exist; nor do
+ * those of uploads that are not done.
+ */
 static enum storage_err
 c_path(struct sv path, char out[PATH_MAX])
 {
@@ -115,7 +140,7 @@ c_path(struct sv path, char out[PATH_MAX])
 		path = SV(".");
 	if (path.len >= PATH_MAX)
 		return STORAGE_TOO_LONG;
-	if (memchr(path.ptr, '\0', path.len) != NULL)
+	if (memchr(path.ptr, '\0', path.len) != NULL || hidden_in(path))
 		return STORAGE_NOT_FOUND;
 	memcpy(out, path.ptr, path.len);
 	out[path.len] = '\0';
@@ -123,12 +148,27 @@ c_path(struct sv path, char out[PATH_MAX])
 }
 
 static int
-openat2_fd(int dir_fd, const char *name, int flags, uint64_t resolve)
+openat2_mode(int dir_fd, const char *name, int flags, mode_t mode,
+    uint64_t resolve)
 {
 	struct open_how how = { .flags = (unsigned)(flags | O_CLOEXEC),
-		.resolve = resolve };
+		.mode = mode, .resolve = resolve };
 
 	return (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+}
+
+static int
+openat2_fd(int dir_fd, const char *name, int flags, uint64_t resolve)
+{
+	return openat2_mode(dir_fd, name, flags, 0, resolve);
+}
+
+/* No way leads out of one component: nothing can cross it, as in EAGAIN. */
+int
+posix_openat(int dir_fd, const char *name, int flags, mode_t mode)
+{
+	return openat2_mode(dir_fd, name, flags, mode,
+	    BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
 /* EAGAIN: a rename anywhere crossed a ".." in a link. */
@@ -344,6 +384,20 @@ storage_posix_new(int root_fd)
 		.open_dir_in = posix_dir_open_in,
 		.stat_dir = posix_dir_stat,
 		.close_dir = posix_dir_free,
+		.upload_begin = posix_upload_begin,
+		.upload_copy = posix_upload_copy,
+		.upload_size = posix_upload_size,
+		.upload_write = posix_upload_write,
+		.upload_fd = posix_upload_fd,
+		.upload_commit = posix_upload_commit,
+		.upload_abort = posix_upload_abort,
+		.partial_size = posix_partial_size,
+		.remove = posix_remove,
+		.make_dir = posix_make_dir,
+		.remove_dir = posix_remove_dir,
+		.rename = posix_rename,
+		.set_mtime = posix_set_mtime,
+		.chmod = posix_chmod,
 	};
 	struct stat root;
 	struct posix *p;
@@ -362,6 +416,18 @@ storage_posix_new(int root_fd)
 	return &p->storage;
 }
 
+bool
+storage_posix_allow_writing(struct storage *st,
+    const struct storage_writing *how)
+{
+	struct posix *p = (struct posix *)st;
+
+	if (p->commit == NULL)
+		p->commit = commit_new();
+	p->writing = *how;
+	return p->commit != NULL;
+}
+
 void
 storage_posix_free(struct storage *st)
 {
@@ -369,6 +435,7 @@ storage_posix_free(struct storage *st)
 
 	if (p == NULL)
 		return;
+	commit_free(p->commit);
 	close(p->root_fd);
 	free(p);
 }

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "storage/hidden.h"
 #include "storage/posix.h"
 
 #define DENTS_BYTES (32 * 1024)
@@ -138,7 +139,8 @@ next_on_disk(struct storage_dir *d, struct name *out)
 			return err;
 		r = (const void *)(d->dents + d->dents_at);
 		d->dents_at += r->reclen;
-	} while (strcmp(r->name, ".") == 0 || strcmp(r->name, "..") == 0);
+	} while (strcmp(r->name, ".") == 0 || strcmp(r->name, "..") == 0 ||
+	    hidden_is(sv_of(r->name)));
 	*out = (struct name) { r->name, r->type };
 	return STORAGE_OK;
 }
@@ -393,6 +395,16 @@ read_link(struct storage_dir *d, struct storage_entry *entry)
 	case STORAGE_BUSY:
 		return STORAGE_BUSY; /* it may be good: no silent gap */
 	case STORAGE_IO:
+	case STORAGE_EXISTS: /* and what only those say that write */
+	case STORAGE_BAD_NAME:
+	case STORAGE_NOT_EMPTY:
+	case STORAGE_OTHER_DISK:
+	case STORAGE_BAD_OFFSET:
+	case STORAGE_CHANGED:
+	case STORAGE_NO_SPACE:
+	case STORAGE_OVER_QUOTA:
+	case STORAGE_TOO_LARGE:
+	case STORAGE_WRITE:
 		break;
 	}
 	return STORAGE_IO;

@@ -219,6 +219,157 @@ b06_quoted_paths_are_unquoted_to_themselves(void **state)
 	}
 }
 
+static void
+a_time_stands_before_a_path(void **state)
+{
+	static const struct {
+		const char *text;
+		enum ftp_err err;
+		int64_t seconds;
+		const char *path;
+	} table[] = {
+		{ "19700101000001 a", FTP_OK, 1, "a" },
+		{ "19700101000001.5 a b ", FTP_OK, 1, "a b " },
+		{ "19700101000001  a", FTP_OK, 1, " a" },
+		{ "19691231235959 19700101000001", FTP_OK, -1,
+		    "19700101000001" },
+		{ "19700101000001", FTP_SYNTAX, 0, NULL },
+		{ "19700101000001 ", FTP_SYNTAX, 0, NULL },
+		{ "197001010000 a", FTP_SYNTAX, 0, NULL },
+		{ "a 19700101000001", FTP_SYNTAX, 0, NULL },
+		{ "+9700101000001 a", FTP_SYNTAX, 0, NULL },
+		{ "19701301000001 a", FTP_RANGE, 0, NULL },
+		{ "", FTP_SYNTAX, 0, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(table); i++) {
+		int64_t seconds = 0;
+		struct sv path = SV("");
+
+		assert_int_equal(value_parse_time_path(sv_of(table[i].text),
+		    &seconds, &path), table[i].err);
+		if (table[i].err != FTP_OK)
+			continue;
+		assert_true(seconds == table[i].seconds);
+		assert_true(sv_eq(path, sv_of(table[i].path)));
+	}
+}
+
+static void
+both_forms_of_utime_are_read(void **state)
+{
+	static const struct {
+		const char *text;
+		enum ftp_err err;
+		int64_t seconds;
+		const char *path;
+	} table[] = {
+		{ "197001010001 a", FTP_OK, 60, "a" },
+		{ "19700101000102 a b", FTP_OK, 62, "a b" },
+		{ "a b 19700101000001 19700101000002 19700101000003 UTC",
+		    FTP_OK, 2, "a b" },
+		{ "a 19700101000001 19700101000002 19700101000003 utc",
+		    FTP_OK, 2, "a" },
+		{ "197001010001 19700101000001 19700101000002 19700101000003"
+		    " UTC", FTP_OK, 2, "197001010001" },
+		{ "197001010001 a UTC", FTP_OK, 60, "a UTC" },
+		{ "197001010001 19700101000002 19700101000003 UTC", FTP_OK, 60,
+		    "19700101000002 19700101000003 UTC" },
+		{ "a 19700101000001 19701301000002 19700101000003 UTC",
+		    FTP_RANGE, 0, NULL },
+		{ "a 19700101000002", FTP_SYNTAX, 0, NULL },
+		{ "1970010100011 a", FTP_SYNTAX, 0, NULL },
+		{ "19700101000001.5 a", FTP_SYNTAX, 0, NULL },
+		{ "197001010001", FTP_SYNTAX, 0, NULL },
+		{ " UTC", FTP_SYNTAX, 0, NULL },
+		{ "UTC", FTP_SYNTAX, 0, NULL },
+		{ "", FTP_SYNTAX, 0, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(table); i++) {
+		int64_t seconds = 0;
+		struct sv path = SV("");
+
+		assert_int_equal(value_parse_utime(sv_of(table[i].text),
+		    &seconds, &path), table[i].err);
+		if (table[i].err != FTP_OK)
+			continue;
+		assert_true(seconds == table[i].seconds);
+		assert_true(sv_eq(path, sv_of(table[i].path)));
+	}
+}
+
+static void
+permissions_are_octal(void **state)
+{
+	static const struct {
+		const char *text;
+		enum ftp_err err;
+		unsigned mode;
+		const char *path;
+	} table[] = {
+		{ "644 a", FTP_OK, 0644, "a" },
+		{ "0755 a b", FTP_OK, 0755, "a b" },
+		{ "7777 644", FTP_OK, 07777, "644" },
+		{ "000 a", FTP_OK, 0, "a" },
+		{ "648 a", FTP_RANGE, 0, NULL },
+		{ "64 a", FTP_SYNTAX, 0, NULL },
+		{ "00644 a", FTP_SYNTAX, 0, NULL },
+		{ "u+x a", FTP_SYNTAX, 0, NULL },
+		{ "-644 a", FTP_SYNTAX, 0, NULL },
+		{ "644", FTP_SYNTAX, 0, NULL },
+		{ "644 ", FTP_SYNTAX, 0, NULL },
+		{ "", FTP_SYNTAX, 0, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(table); i++) {
+		unsigned mode = 0;
+		struct sv path = SV("");
+
+		assert_int_equal(value_parse_chmod(sv_of(table[i].text), &mode,
+		    &path), table[i].err);
+		if (table[i].err != FTP_OK)
+			continue;
+		assert_int_equal(mode, table[i].mode);
+		assert_true(sv_eq(path, sv_of(table[i].path)));
+	}
+}
+
+static void
+unique_names_fit_and_differ(void **state)
+{
+	char a[VALUE_UNIQUE_SIZE], b[VALUE_UNIQUE_SIZE], wish[300];
+
+	(void)state;
+	assert_int_equal(value_unique_name(SV("x"), 0, a), 15);
+	assert_string_equal(a, "x.aaaaaaaaaaaaa");
+	assert_int_equal(value_unique_name((struct sv) { NULL, 0 },
+	    UINT64_MAX, a), 20);
+	assert_string_equal(a, "upload.999999999999s");
+	for (unsigned bit = 0; bit < 64; bit++) {
+		value_unique_name(SV("x"), (uint64_t)1 << bit, a);
+		value_unique_name(SV("x"), 0, b);
+		assert_string_not_equal(a, b);
+	}
+	memset(wish, 'w', sizeof(wish));
+	assert_int_equal(value_unique_name((struct sv) { wish, 241 }, 0, a),
+	    255);
+	assert_int_equal(value_unique_name((struct sv) { wish, 300 }, 0, a),
+	    255);
+	/* The character that does not fit is left out whole. */
+	memcpy(wish + 239, "\xe2\x82\xac", 3);
+	assert_int_equal(value_unique_name((struct sv) { wish, 300 }, 0, a),
+	    253);
+	assert_int_equal(a[238], 'w');
+	assert_int_equal(a[239], '.');
+	/* What is no UTF-8 is cut anywhere. */
+	memset(wish, 0x80, sizeof(wish));
+	assert_true(value_unique_name((struct sv) { wish, 300 }, 0, a) > 240);
+}
+
 int
 main(void)
 {
@@ -230,6 +381,10 @@ main(void)
 		cmocka_unit_test(what_is_no_time_is_refused),
 		cmocka_unit_test(offsets_end_where_files_do),
 		cmocka_unit_test(b06_quoted_paths_are_unquoted_to_themselves),
+		cmocka_unit_test(a_time_stands_before_a_path),
+		cmocka_unit_test(both_forms_of_utime_are_read),
+		cmocka_unit_test(permissions_are_octal),
+		cmocka_unit_test(unique_names_fit_and_differ),
 	};
 
 	return RUN(tests);
