@@ -356,6 +356,7 @@ accounts_parse_line(struct sv line, struct accounts_entry *out,
 	e.hash = take_until(&line, ':', &colon[1]);
 	e.root = take_until(&line, ':', &colon[2]);
 	letters = take_until(&line, ':', &colon[3]);
+	e.options = line;
 	if (!colon[0] || !colon[1] || !colon[2])
 		return wrong(why, "expected name:hash:root:rights:options",
 		    (struct sv) { 0 });

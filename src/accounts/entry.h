@@ -70,6 +70,7 @@ enum accounts_right {
 
 struct accounts_entry {
 	struct sv name, hash, root;
+	struct sv options;	/* as they are written */
 	uint32_t rights;	/* set of enum accounts_right */
 	uint32_t line;		/* in its file, from 1 */
 	/* All of these are 0 or empty where nothing is said: no limit. */
