@@ -35,7 +35,7 @@
 #define CONF_STEPS_MAX 112	/* each limit for each class */
 
 /* Bumped when struct conf changes: a helper of another build refuses it. */
-#define CONF_VERSION 2
+#define CONF_VERSION 3
 
 struct conf_range {
 	uint32_t low;
@@ -193,6 +193,16 @@ enum conf_hash {
 	X("worker.user", user, worker_user, "user", 1, CONF_USER_MAX - 1, \
 	    "portcullis-worker", \
 	    "Whom the workers run as when started by root.") \
+	X("accounts.file", path, accounts_file, "file", 0, PATH_MAX - 1, "", \
+	    "Accounts, as portcullis passwd keeps them; empty is none.") \
+	X("accounts.root", path, accounts_root, "directory", 0, \
+	    PATH_MAX - 1, "", \
+	    "The directory beneath which all accounts have theirs.") \
+	X("keeper.user", user, keeper_user, "user", 1, CONF_USER_MAX - 1, \
+	    "portcullis-keeper", \
+	    "Whom the keeper runs as when started by root.") \
+	X("keeper.jobs", number, keeper_jobs, "passwords", 1, 64, "2", \
+	    "Passwords that are worked at at the same time.") \
 	X("worker.count", number, worker_count, "processes", 0, 256, "0", \
 	    "Workers started at once; 0 is one for each processor.") \
 	X("worker.sessions", number, worker_sessions, "sessions", 1, 4096, \

@@ -47,6 +47,8 @@
 	X(ATTACH,    "warden: a worker; the channel to it comes along") \
 	X(RELOAD,    "warden: a configuration; it comes along") \
 	X(STOP,      "warden: finish and exit") \
+	X(PEER,      "gate, to the keeper: who is at that worker's far end") \
+	X(SKIP,      "tests, to the keeper: so much time has gone by") \
 	X(RESOLVED,  "resolver: the address of a name, or why there is none") \
 	X(READY,     "child: ready; which walls stand")
 
@@ -104,6 +106,11 @@ struct ipc_resolved {
 				   answer; FORBIDDEN: one of no use; BROKEN */
 };
 
+struct ipc_peer {
+	struct addr at;
+	uint32_t worker;	/* as in ATTACH */
+};
+
 struct ipc_msg {
 	uint8_t version;
 	uint8_t type;		/* enum ipc_type */
@@ -116,7 +123,10 @@ struct ipc_msg {
 		struct ipc_port port;
 		struct ipc_resolved resolved;
 		uint32_t walls;	/* READY: set of enum wall (walls.h) */
-		uint32_t worker;/* ATTACH, EXPEL: the warden's number for it */
+		uint32_t worker;/* ATTACH, EXPEL: the warden's number for it;
+				   RELOAD, of the keeper: 1 when it is done */
+		struct ipc_peer peer;
+		uint32_t skip_ms;
 		uint8_t room[48];
 	};
 };
