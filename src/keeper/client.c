@@ -26,6 +26,7 @@ client_end(struct client *c)
 	struct keeper *k = c->keeper;
 
 	if (!c->gone) {
+		judge_forget(c);
 		loop_timer_stop(&k->loop, &c->timer);
 		loop_unwatch(&k->loop, &c->watch);
 		close(c->watch.fd);

@@ -159,21 +159,69 @@ work(struct pool_job *job)
 	c->matches = secret_matches(c->request.password, c->hash);
 }
 
+/* ---- the queue: of many tries at once, the first ones may spoil it */
+
+static void judge(struct client *c);
+
+void
+judge_start(struct keeper *k)
+{
+	k->queue_end = &k->queue;
+}
+
+static void
+enqueue(struct client *c)
+{
+	struct keeper *k = c->keeper;
+
+	c->state = CLIENT_QUEUED;
+	c->next_queued = NULL;
+	*k->queue_end = c;
+	k->queue_end = &c->next_queued;
+}
+
+void
+judge_forget(struct client *c)
+{
+	struct keeper *k = c->keeper;
+	struct client **at = &k->queue;
+
+	if (c->state != CLIENT_QUEUED)
+		return;
+	while (*at != c)
+		at = &(*at)->next_queued;
+	*at = c->next_queued;
+	if (k->queue_end == &c->next_queued)
+		k->queue_end = at;
+	c->state = CLIENT_IDLE;
+}
+
+/*
+ * The pool would queue them as well, but ask nothing again: whoever tried a
+ * thousand at once had all of them judged before the first was refused.
+ */
+static void
+go_on(struct keeper *k)
+{
+	while (k->queue != NULL && k->hashing < k->conf.keeper_jobs) {
+		struct client *c = k->queue;
+
+		judge_forget(c);
+		if (penalty_is_shut(k->penalty, &c->try, keeper_now(k)))
+			turn_away(c);
+		else
+			judge(c);
+	}
+}
+
 /* A reload may have come in between: what holds is what holds now. */
 static void
-done(struct pool_job *job)
+conclude(struct client *c)
 {
-	struct client *c = LOOP_OWNER(job, struct client, job);
 	const struct accounts_entry *e = account_of(c);
 	const char *why;
 	bool right;
 
-	wipe(c);
-	c->state = CLIENT_IDLE;
-	if (c->gone) {
-		client_end(c);
-		return;
-	}
 	right = c->matches && c->is_real && e != NULL &&
 	    sv_eq(e->hash, sv_of(c->hash));
 	explicit_bzero(c->hash, sizeof(c->hash));
@@ -184,6 +232,22 @@ done(struct pool_job *job)
 		admit(c, e);
 	else
 		refuse(c);
+}
+
+static void
+done(struct pool_job *job)
+{
+	struct client *c = LOOP_OWNER(job, struct client, job);
+	struct keeper *k = c->keeper;
+
+	wipe(c);
+	c->state = CLIENT_IDLE;
+	k->hashing--;
+	if (c->gone)
+		client_end(c);
+	else
+		conclude(c);
+	go_on(k);
 }
 
 /* A password that no account can have is worked at like any other. */
@@ -209,6 +273,7 @@ judge(struct client *c)
 	r->password[r->password_len <= KEEPER_PASSWORD_MAX ?
 	    r->password_len : KEEPER_PASSWORD_MAX] = '\0';
 	c->state = CLIENT_HASHING;
+	c->keeper->hashing++;
 	c->job.work = work;
 	c->job.done = done;
 	pool_submit(c->keeper->pool, &c->job);
@@ -221,12 +286,8 @@ judge_due(struct client *c)
 		client_answer(c, c->verdict, NULL, -1);
 		return;
 	}
-	/* Of many at once, the first ones may have spoilt it. */
-	if (penalty_is_shut(c->keeper->penalty, &c->try,
-	    keeper_now(c->keeper)))
-		turn_away(c);
-	else
-		judge(c);
+	enqueue(c);
+	go_on(c->keeper);
 }
 
 void

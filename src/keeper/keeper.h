@@ -2,8 +2,8 @@
  * keeper/keeper.h: the process that judges passwords.  One loop, and a few
  * threads for the hashes.
  *
- * A request goes: asked -> waiting (for who has failed lately) -> hashing ->
- * held -> answered.  A refusal is held until a whole second after its wait,
+ * A request goes: asked -> waiting (for who has failed lately) -> queued (for
+ * keeper.jobs) -> hashing -> held -> answered.  A refusal is held until a whole second after its wait,
  * so that its time says nothing about the work: not whether the name exists,
  * nor what kind of hash it has, nor how many others ask.
  *
@@ -26,6 +26,7 @@
 enum client_state {
 	CLIENT_IDLE,
 	CLIENT_WAITING,		/* until due_ms, then it is judged */
+	CLIENT_QUEUED,		/* until a thread is free */
 	CLIENT_HASHING,		/* on a thread */
 	CLIENT_HELD,		/* until due_ms, then it is told */
 	CLIENT_LOGGED_IN,	/* asks no more; its account is in use */
@@ -36,6 +37,7 @@ struct keeper;
 /* One worker's channel. */
 struct client {
 	struct client *next, **link;	/* in keeper's list */
+	struct client *next_queued;
 	struct keeper *keeper;
 	struct loop_watch watch;
 	struct loop_timer timer;
@@ -68,6 +70,8 @@ struct keeper {
 	struct loop_watch warden_watch, gate_watch;
 	struct client *clients;
 	size_t client_count;
+	struct client *queue, **queue_end;
+	unsigned hashing;
 	uint64_t skipped_ms;	/* by tests */
 	bool may_skip;
 };
@@ -109,6 +113,11 @@ void client_check_all(struct keeper *k);
 void client_wait(struct client *c, enum client_state state, uint64_t due_ms);
 
 /* ---- judge.c: what becomes of a request */
+
+void judge_start(struct keeper *k);
+
+/* It leaves while it is queued. */
+void judge_forget(struct client *c);
 
 void judge_begin(struct client *c);
 void judge_due(struct client *c);

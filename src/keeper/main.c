@@ -49,6 +49,7 @@ prepare(struct keeper *k)
 	if (!loop_init(&k->loop) || (k->penalty = penalty_new()) == NULL ||
 	    (k->pool = pool_new(&k->loop, k->conf.keeper_jobs)) == NULL)
 		log_fatal(1, "cannot start err=%d", errno);
+	judge_start(k);
 	orders_start(k);
 }
 

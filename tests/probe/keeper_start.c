@@ -15,7 +15,7 @@
 #include "ipc/inherit.h"
 
 /* Above every number that is aimed at. */
-#define SAFE 64
+#define SAFE 512
 
 static int
 number(const char *text)
