@@ -113,24 +113,25 @@ ask_once(const struct terminal *t, const char *what, const char *name,
 bool
 ask_terminal(const char *name, bool is_new, char out[ASK_ROOM])
 {
-	char again[ASK_ROOM];
+	char first[ASK_ROOM], again[ASK_ROOM];
 	struct terminal t;
 	bool good, same = true;
 
 	if (!silence(&t))
 		return false;
-	good = ask_once(&t, is_new ? "New password" : "Password", name, out);
+	good = ask_once(&t, is_new ? "New password" : "Password", name, first);
 	if (good && is_new) {
 		good = ask_once(&t, "Once more", name, again);
-		same = !good || strcmp(out, again) == 0;
+		same = !good || strcmp(first, again) == 0;
 		explicit_bzero(again, sizeof(again));
 	}
 	restore(&t);
 	if (good && same)
-		return true;
-	explicit_bzero(out, ASK_ROOM);
-	passwd_say(same ? "no password" : "they are not the same");
-	return false;
+		memcpy(out, first, sizeof(first));
+	else
+		passwd_say(same ? "no password" : "they are not the same");
+	explicit_bzero(first, sizeof(first));
+	return good && same;
 }
 
 bool

@@ -385,7 +385,7 @@ def work_of(keeper, user, peer):
 
 def test_c03_an_unknown_name_is_as_much_work(keeper):
     """Welch's t over what the processor did, as time is hidden anyway.
-    Without the hash for unknown names it is about -1000."""
+    Without the hash for unknown names it is about -180."""
     chance, users = random.Random(3), ["dwd", "nobody"]
     for attempt in range(3):
         work = {user: [] for user in users}

@@ -163,8 +163,8 @@ test_the_usual_hash(void **state)
 static const char *const hashes[] = {
 	"$y$j75$aaaaaaaa$zCv7ZNOoU6JXrMJ5mAlMlQy4tQuyimI0WQl5op6Cq7D",
 	"$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e",
-	"$6$saltsalt$hRM5XZ86KXEw9UOmjigeVqFgULtFB2sgpC9lXQDfMib3Zgw7"
-	    "mEiUvBJI2EplzfAqxL5Vvwp2scFtv/uamSo5z0",
+	("$6$saltsalt$hRM5XZ86KXEw9UOmjigeVqFgULtFB2sgpC9lXQDfMib3Zgw7"
+	    "mEiUvBJI2EplzfAqxL5Vvwp2scFtv/uamSo5z0"),
 	"$5$saltsalt$myjXcpMpE2Ofk7fj9hqyNYSn6lmWG4Mqnjx.KIRRr4/",
 };
 
