@@ -5,9 +5,11 @@
  *
  * A worker sends a request and waits; a second one before the answer, or one
  * after YES, ends the channel, and so does anything malformed.  It is judged
- * at most KEEPER_TRIES times.  Who its client is, the keeper knows from the
- * gate, which tells it (ipc/msg.h, PEER) before it gives the worker its
- * session.
+ * at most KEEPER_TRIES times.  It keeps the channel open for as long as its
+ * session lasts: an account's `sessions` are counted by them.
+ *
+ * Who its client is, the keeper knows from the gate, which tells it
+ * (ipc/msg.h, PEER) before it gives the worker its session.
  *
  * Warden and gate speak to the keeper as to others, by ipc/channel.h:
  *
