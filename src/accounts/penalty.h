@@ -26,11 +26,11 @@
 #include "base/sv.h"
 
 #define PENALTY_KINDS(X) \
-/*	kind     one is forgotten  free  first   most    shut   for at first  most */ \
-/*	         every ... ms            wait             at    ... ms             */ \
-	X(SOURCE,  60000,          2,    1000,   16000,  10,    120000,  3600000) \
-	X(NETWORK, 10000,          20,   1000,   8000,   60,    120000,  3600000) \
-	X(NAME,    60000,          3,    1000,   4000,   0,     0,       0)
+/*	kind     forgets one     free  first  most   shut  for ...  at \
+		 every ... ms          wait   wait   at    ms       most */ \
+	X(SOURCE,  60000,        2,    1000,  16000, 10,   120000,  3600000) \
+	X(NETWORK, 10000,        20,   1000,  8000,  60,   120000,  3600000) \
+	X(NAME,    60000,        3,    1000,  4000,  0,    0,       0)
 
 enum penalty_kind {
 #define X(kind, ...) PENALTY_##kind,

@@ -3,9 +3,10 @@
  * threads for the hashes.
  *
  * A request goes: asked -> waiting (for who has failed lately) -> queued (for
- * keeper.jobs) -> hashing -> held -> answered.  A refusal is held until a whole second after its wait,
- * so that its time says nothing about the work: not whether the name exists,
- * nor what kind of hash it has, nor how many others ask.
+ * keeper.jobs) -> hashing -> held -> answered.  A refusal is held until a
+ * whole second after its wait, so that its time says nothing about the work:
+ * not whether the name exists, nor what kind of hash it has, nor how many
+ * others ask.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

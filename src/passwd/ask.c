@@ -44,7 +44,8 @@ silence(struct terminal *t)
 	sigprocmask(SIG_BLOCK, &all, &t->signals);
 	silent = t->before;
 	silent.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL | ISIG);
-	silent.c_cc[VEOL] = CTRL_C;	/* or they would wait for a line's end */
+	/* Or they would wait for the end of a line. */
+	silent.c_cc[VEOL] = CTRL_C;
 	silent.c_cc[VEOL2] = CTRL_BACKSLASH;
 	tcsetattr(t->fd, TCSAFLUSH, &silent);
 	return true;
