@@ -368,7 +368,8 @@ MUST_USE int conf_load(struct conf *c, FILE *err);
  * directory or unreadable, or a site's; two equal listeners; a passive range
  * that holds a listener's port or fewer than 16 ports, or is one of no
  * listener; a log or the store of digests in an archive, or a downtime file,
- * which an uploader could make.
+ * which an uploader could make; an account file where accounts reach it, or
+ * without their directory.
  */
 MUST_USE int conf_check(const struct conf *c, FILE *err);
 
