@@ -448,7 +448,7 @@ def test_no_password_stays_in_its_memory(keeper):
 
 
 def test_no_password_and_no_name_is_said(keeper):
-    said = keeper.said()
+    said = keeper.said().replace(str(keeper.path), "FILE")
     for word in (PASSWORD, "wrong", "nobody", "OR 1=1", "dwd"):
         assert word not in said
 
@@ -473,6 +473,7 @@ def test_a_second_question_before_the_answer_ends_it(keeper):
     assert w.closed()
 
 
+@needs_root    # to look into its descriptors
 def test_an_attached_descriptor_is_dropped(keeper):
     w = keeper.worker()
     assert w.login("dwd", "wrong").verdict == NO
@@ -493,6 +494,7 @@ def test_who_is_there_is_said_once(keeper):
     assert w.login("lan", PASSWORD).verdict == NO
 
 
+@needs_root
 def test_clients_that_leave_take_nothing_along(keeper):
     for i in range(40):
         w = keeper.worker(f"10.9.{i}.1")
