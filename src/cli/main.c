@@ -10,6 +10,7 @@
 #include "audit/main.h"
 #include "explain/explain.h"
 #include "index/main.h"
+#include "passwd/main.h"
 #include "report/main.h"
 #include "watch/main.h"
 
@@ -25,6 +26,7 @@ static const struct {
 	{ "audit", audit_main, "can this FTP server be bounced or robbed?" },
 	{ "explain", explain_main, "say what PORT, EPRT, 227, ... mean" },
 	{ "index", index_main, "list a tree with its SHA-256, or check it" },
+	{ "passwd", passwd_main, "keep the file of accounts and passwords" },
 	{ "report", report_main, "say what the event files tell" },
 	{ "watch", watch_main, "read captures: who bounced which server?" },
 };

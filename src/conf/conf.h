@@ -198,6 +198,16 @@ enum conf_links {
 	X("worker.user", user, worker_user, "user", 1, CONF_USER_MAX - 1, \
 	    "portcullis-worker", \
 	    "Whom the workers run as when started by root.") \
+	X("accounts.file", path, accounts_file, "file", 0, PATH_MAX - 1, "", \
+	    "Accounts, as portcullis passwd keeps them; empty is none.") \
+	X("accounts.root", path, accounts_root, "directory", 0, \
+	    PATH_MAX - 1, "", \
+	    "The directory beneath which all accounts have theirs.") \
+	X("keeper.user", user, keeper_user, "user", 1, CONF_USER_MAX - 1, \
+	    "portcullis-keeper", \
+	    "Whom the keeper runs as when started by root.") \
+	X("keeper.jobs", number, keeper_jobs, "passwords", 1, 64, "2", \
+	    "Passwords that are worked at at the same time.") \
 	X("worker.count", number, worker_count, "processes", 0, 256, "0", \
 	    "Workers started at once; 0 is one for each processor.") \
 	X("worker.sessions", number, worker_sessions, "sessions", 1, 4096, \
@@ -373,8 +383,9 @@ MUST_USE int conf_load(struct conf *c, FILE *err);
  * directory or unreadable, or a site's; two equal listeners; a passive range
  * that holds a listener's port or fewer than 16 ports, or is one of no
  * listener; a log or the store of digests in an archive, or a downtime file,
- * which an uploader could make; an account file or a certificate that cannot be
- * read, or is in an archive.
+ * which an uploader could make; an account file where accounts reach it, or
+ * without their directory; a certificate that cannot be read, or is in an
+ * archive.
  */
 MUST_USE int conf_check(const struct conf *c, FILE *err);
 

@@ -229,6 +229,33 @@ check_file(const struct conf *c, const char *key, const char *path,
 	return check_outside(c, key, path, w);
 }
 
+/* Who may fetch or replace the account file is everybody who is in it. */
+static int
+check_accounts(const struct conf *c, const struct conf_where *w)
+{
+	int problems;
+	char *place;
+
+	if (c->accounts_file[0] == '\0')
+		return 0;
+	if (c->accounts_root[0] == '\0') {
+		conf_problem(w, "accounts.root",
+		    "not set; name the directory that holds those of "
+		    "accounts.file");
+		return 1;
+	}
+	problems = check_directory("accounts.root", c->accounts_root, w) +
+	    check_outside(c, "accounts.file", c->accounts_file, w);
+	place = place_of(c->accounts_file);
+	if (place != NULL && is_in(place, c->accounts_root)) {
+		conf_problem(w, "accounts.file",
+		    "it is in accounts.root, beneath which accounts write");
+		problems++;
+	}
+	free(place);
+	return problems;
+}
+
 int
 conf_check(const struct conf *c, FILE *err)
 {
@@ -236,8 +263,7 @@ conf_check(const struct conf *c, FILE *err)
 
 	return check_archives(c, &w) + check_listen(c, &w) +
 	    check_passive(c, &w) + check_logs(c, &w) +
-	    conf_check_limits(c, &w) +
-	    check_file(c, "accounts", c->accounts, &w) +
+	    conf_check_limits(c, &w) + check_accounts(c, &w) +
 	    check_file(c, "tls.certificate", c->tls_certificate, &w) +
 	    (c->downtime[0] == '\0' ? 0 :
 	    check_outside(c, "downtime", c->downtime, &w));

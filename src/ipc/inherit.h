@@ -18,4 +18,8 @@ enum inherit_fd {
 	/* Workers have these there instead. */
 	INHERIT_TOP = INHERIT_END, /* the directory that holds all archives */
 	INHERIT_SITES,		/* root directories of the sites, in order */
+	/* The keeper has these there instead, and nothing above. */
+	INHERIT_ACCOUNTS = 6,	/* the account file, open to be read */
+	INHERIT_ACCOUNTS_ROOT,	/* accounts.root */
+	INHERIT_KEEPER_END,
 };

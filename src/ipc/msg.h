@@ -52,6 +52,8 @@
 	X(STOP,      "warden: finish and exit") \
 	X(KEY,       "warden: a private key, and back: how that went") \
 	X(SIGNS,     "warden: the signer's end of somebody's channel") \
+	X(PEER,      "gate, to the keeper: who is at that worker's far end") \
+	X(SKIP,      "tests, to the keeper: so much time has gone by") \
 	X(RESOLVED,  "resolver: the address of a name, or why there is none") \
 	X(READY,     "child: ready; which walls stand")
 
@@ -143,6 +145,11 @@ struct ipc_key {
 	uint32_t line;		/* of the file; 0: of no line */
 };
 
+struct ipc_peer {
+	struct addr at;
+	uint32_t worker;	/* as in ATTACH */
+};
+
 struct ipc_msg {
 	uint8_t version;
 	uint8_t type;		/* enum ipc_type */
@@ -158,7 +165,10 @@ struct ipc_msg {
 		struct ipc_key key;
 		uint32_t walls;	/* READY: set of enum wall (walls.h) */
 		uint32_t worker;/* ATTACH, ATTACH_SOLO, EXPEL, TAKEN:
-				   the warden's number for it */
+				   the warden's number for it; RELOAD, of the
+				   keeper: 1 when it is done */
+		struct ipc_peer peer;
+		uint32_t skip_ms;
 		uint8_t room[64];
 	};
 };

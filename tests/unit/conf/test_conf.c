@@ -1102,6 +1102,9 @@ static const struct check_row checks[] = {
 	{ "xferlog", "-", 1, "xferlog: \"-\" is not a file" },
 	{ "downtime", "/tmp/portcullis-downtime", 0, "" },
 	{ "downtime", "/nonexistent/downtime", 0, "" },
+	{ "accounts.root", "/nonexistent", 0, "" },
+	{ "accounts.file", "/nonexistent/accounts", 1,
+	    "accounts.root: not set" },
 };
 
 static void
@@ -1174,6 +1177,29 @@ expect_inside(struct conf *c, const char *path)
 	assert_said("downtime: ");
 	assert_said("events: ");
 	assert_said("xferlog: ");
+	assert_said("is in the archive");
+}
+
+static void
+the_account_file_stays_out_of_reach(void **state)
+{
+	static struct conf c;
+	char path[PATH_MAX];
+
+	(void)state;
+	init_good(&c);
+	assert_int_equal(set(&c, "accounts.file", "/etc/accounts"), 0);
+	assert_int_equal(set(&c, "accounts.root", "/nonexistent"), 0);
+	assert_int_equal(check(&c), 1);
+	assert_said("accounts.root: cannot open");
+	assert_int_equal(set(&c, "accounts.root", "/usr"), 0);
+	assert_int_equal(check(&c), 0);
+	assert_int_equal(set(&c, "accounts.file", "/usr/bin/../x"), 0);
+	assert_int_equal(check(&c), 1);
+	assert_said("beneath which accounts write");
+	snprintf(path, sizeof(path), "%s/accounts", archive);
+	assert_int_equal(set(&c, "accounts.file", path), 0);
+	assert_int_equal(check(&c), 1);
 	assert_said("is in the archive");
 }
 
@@ -1362,6 +1388,7 @@ main(void)
 		cmocka_unit_test(keys_are_checked_together),
 		cmocka_unit_test(limits_are_checked_together),
 		cmocka_unit_test(logs_stay_out_of_the_archive),
+		cmocka_unit_test(the_account_file_stays_out_of_reach),
 		cmocka_unit_test(a_text_is_read_whole_or_not_at_all),
 		cmocka_unit_test(a_text_that_is_none),
 		cmocka_unit_test(a_descriptor_carries_it_sealed),

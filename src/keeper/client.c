@@ -1,0 +1,198 @@
+/*
+ * keeper/client.c: channels to workers, and what is taken from them.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "keeper/keeper.h"
+
+static void
+release(struct loop_grave *g)
+{
+	struct client *c = LOOP_OWNER(g, struct client, grave);
+
+	explicit_bzero(c, sizeof(*c));
+	free(c);
+}
+
+void
+client_end(struct client *c)
+{
+	struct keeper *k = c->keeper;
+
+	if (!c->gone) {
+		judge_forget(c);
+		loop_timer_stop(&k->loop, &c->timer);
+		loop_unwatch(&k->loop, &c->watch);
+		close(c->watch.fd);
+		*c->link = c->next;
+		if (c->next != NULL)
+			c->next->link = c->link;
+		k->client_count--;
+		c->gone = true;
+	}
+	if (c->state != CLIENT_HASHING)
+		loop_bury(&k->loop, &c->grave, release);
+}
+
+/* Kept as it is written: a packet of another size is none of ours. */
+static bool
+is_sound(const struct keeper_request *r, ssize_t len)
+{
+	return len == (ssize_t)sizeof(*r) && r->version == KEEPER_VERSION &&
+	    (r->user_len <= KEEPER_USER_MAX ||
+	     r->user_len == KEEPER_TOO_LONG) &&
+	    (r->password_len <= KEEPER_PASSWORD_MAX ||
+	     r->password_len == KEEPER_TOO_LONG);
+}
+
+/*
+ * Received where it stays, so that there is one copy to be wiped.  A worker
+ * that speaks while it is not its turn has been taken over.
+ */
+static void
+client_ready(struct loop_watch *w, uint32_t events)
+{
+	struct client *c = LOOP_OWNER(w, struct client, watch);
+	char extra;
+	ssize_t len;
+
+	(void)events;
+	if (c->gone)
+		return;
+	if (c->state != CLIENT_IDLE) {
+		len = recv(w->fd, &extra, 1, MSG_DONTWAIT);
+		if (len >= 0 || errno != EAGAIN)
+			client_end(c);
+		return;
+	}
+	len = recv(w->fd, &c->request, sizeof(c->request),
+	    MSG_DONTWAIT | MSG_TRUNC);
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (!is_sound(&c->request, len)) {
+		client_end(c);
+		return;
+	}
+	judge_begin(c);
+}
+
+static void
+client_due(struct client *c)
+{
+	if ((c->state == CLIENT_WAITING || c->state == CLIENT_HELD) &&
+	    keeper_now(c->keeper) >= c->due_ms)
+		judge_due(c);
+}
+
+static void
+timer_fired(struct loop_timer *t)
+{
+	client_due(LOOP_OWNER(t, struct client, timer));
+}
+
+void
+client_check_all(struct keeper *k)
+{
+	for (struct client *c = k->clients, *next; c != NULL; c = next) {
+		next = c->next;	/* an answer may end it */
+		client_due(c);
+	}
+}
+
+void
+client_wait(struct client *c, enum client_state state, uint64_t due_ms)
+{
+	uint64_t now = keeper_now(c->keeper);
+
+	c->state = state;
+	c->due_ms = due_ms;
+	loop_timer_set(&c->keeper->loop, &c->timer,
+	    due_ms > now ? due_ms - now : 0);
+}
+
+void
+client_add(struct keeper *k, uint32_t number, int fd)
+{
+	struct client *c = NULL;
+
+	if (k->client_count < k->conf.sessions_max)
+		c = calloc(1, sizeof(*c));
+	if (c == NULL) {
+		log_line("no room for worker=%u", number);
+		close(fd);
+		return;
+	}
+	c->keeper = k;
+	c->number = number;
+	c->timer.fire = timer_fired;
+	c->watch = (struct loop_watch) { .fd = fd, .ready = client_ready };
+	if (!loop_watch(&k->loop, &c->watch, EPOLLIN)) {
+		close(fd);
+		free(c);
+		return;
+	}
+	c->next = k->clients;
+	c->link = &k->clients;
+	if (c->next != NULL)
+		c->next->link = &c->next;
+	k->clients = c;
+	k->client_count++;
+}
+
+struct client *
+client_find(struct keeper *k, uint32_t number)
+{
+	struct client *c = k->clients;
+
+	while (c != NULL && c->number != number)
+		c = c->next;
+	return c;
+}
+
+static bool
+send_answer(int fd, const struct keeper_answer *a, int root_fd)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct keeper_answer copy = *a;
+	struct iovec iov = { &copy, sizeof(copy) };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cm = (void *)control;
+
+	if (root_fd >= 0) {
+		mh.msg_control = control;
+		mh.msg_controllen = sizeof(control);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cm), &root_fd, sizeof(int));
+	}
+	return sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+	    (ssize_t)sizeof(copy);
+}
+
+void
+client_answer(struct client *c, enum keeper_verdict verdict,
+    const struct accounts_entry *account, int root_fd)
+{
+	struct keeper_answer a = { .version = KEEPER_VERSION,
+		.verdict = (uint8_t)verdict, .seq = c->request.seq };
+
+	if (account != NULL) {
+		a.drop_box = account->drop_box;
+		a.rights = account->rights;
+		a.transfers = account->transfers;
+		a.quota_bytes = account->quota_bytes;
+		a.quota_files = account->quota_files;
+		a.rate = account->rate;
+	}
+	c->state = verdict == KEEPER_YES ? CLIENT_LOGGED_IN : CLIENT_IDLE;
+	/* One answer to one question always has room, unless nobody reads. */
+	if (!send_answer(c->watch.fd, &a, root_fd))
+		client_end(c);
+}

@@ -1,0 +1,311 @@
+/*
+ * keeper/judge.c: what becomes of a request.
+ *
+ * The same is done for a name that there is and for one that there is not:
+ * the same waits, a hash of the same cost, an answer in the same slot.  Only
+ * when the password was right does it matter what else the account's line
+ * says; a login from the wrong network, at the wrong hour or without TLS is
+ * then refused like any other, so that nobody learns elsewhere that he has
+ * guessed it.  The operator is told, by the line's number.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ipc/inherit.h"
+#include "keeper/keeper.h"
+
+static struct sv
+name_of(const struct client *c)
+{
+	size_t len = c->request.user_len;
+
+	/* One that is too long is nobody's, but it is always the same. */
+	return (struct sv) { c->request.user,
+		len <= KEEPER_USER_MAX ? len : KEEPER_USER_MAX };
+}
+
+static const struct accounts_entry *
+account_of(const struct client *c)
+{
+	if (c->request.user_len == KEEPER_TOO_LONG)
+		return NULL;
+	return accounts_find(&c->keeper->accounts, name_of(c));
+}
+
+static void
+wipe(struct client *c)
+{
+	explicit_bzero(c->request.password, sizeof(c->request.password));
+}
+
+/* Not looked at, so there is nothing that its time could tell. */
+static void
+turn_away(struct client *c)
+{
+	wipe(c);
+	client_answer(c, KEEPER_SHUT, NULL, -1);
+}
+
+/* A second after its wait, or after as many as it has taken. */
+static void
+refuse(struct client *c)
+{
+	uint64_t now = keeper_now(c->keeper), slots;
+
+	penalty_add(c->keeper->penalty, &c->try, now);
+	c->verdict = ++c->tries < KEEPER_TRIES ? KEEPER_NO : KEEPER_LAST;
+	slots = 1 + (now - c->begun_ms) / KEEPER_SLOT_MS;
+	client_wait(c, CLIENT_HELD, c->begun_ms + slots * KEEPER_SLOT_MS);
+}
+
+/* ---- a right password */
+
+/*
+ * O_PATH: nothing of it can be read with it, here or there, but by who has
+ * the right to do so himself.  A link out of accounts.root leads nowhere.
+ */
+static int
+open_root(const struct accounts_entry *e)
+{
+	char path[ACCOUNTS_ROOT_MAX + 1];
+	struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+
+	snprintf(path, sizeof(path), "%.*s", (int)e->root.len, e->root.ptr);
+	return (int)syscall(SYS_openat2, INHERIT_ACCOUNTS_ROOT, path, &how,
+	    sizeof(how));
+}
+
+static uint32_t
+sessions_of(const struct keeper *k, struct sv name)
+{
+	uint32_t n = 0;
+
+	for (const struct client *c = k->clients; c != NULL; c = c->next)
+		if (c->state == CLIENT_LOGGED_IN && sv_eq(name_of(c), name))
+			n++;
+	return n;
+}
+
+static bool
+is_now_allowed(const struct accounts_entry *e)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	return localtime_r(&now, &tm) != NULL &&
+	    accounts_hours_allow(e, (unsigned)tm.tm_wday,
+	    (unsigned)(tm.tm_hour * 60 + tm.tm_min));
+}
+
+/* Why it may not log in here and now; NULL: it may. */
+static const char *
+objection(const struct client *c, const struct accounts_entry *e)
+{
+	if (!e->tls_optional && (c->request.flags & KEEPER_UNDER_TLS) == 0)
+		return "it is without TLS";
+	if (!accounts_network_allows(e, &c->peer))
+		return "its network is not among networks";
+	if (!is_now_allowed(e))
+		return "it is outside of hours";
+	return NULL;
+}
+
+static void
+say(const struct client *c, const struct accounts_entry *e, const char *why,
+    int error)
+{
+	log_line("%s:%u: a login with the right password is refused: %s%s%s",
+	    c->keeper->conf.accounts_file, e->line, why,
+	    error != 0 ? ": " : "", error != 0 ? strerror(error) : "");
+}
+
+static void
+admit(struct client *c, const struct accounts_entry *e)
+{
+	int root;
+
+	if (e->sessions > 0 &&
+	    sessions_of(c->keeper, e->name) >= e->sessions) {
+		client_answer(c, KEEPER_BUSY, NULL, -1);
+		return;
+	}
+	if ((root = open_root(e)) < 0) {
+		say(c, e, "its directory", errno);
+		client_answer(c, KEEPER_BROKEN, NULL, -1);
+		return;
+	}
+	client_answer(c, KEEPER_YES, e, root);
+	close(root);
+}
+
+/* ---- from the thread and to it */
+
+static void
+work(struct pool_job *job)
+{
+	struct client *c = LOOP_OWNER(job, struct client, job);
+
+	c->matches = secret_matches(c->request.password, c->hash);
+}
+
+/* ---- the queue: of many tries at once, the first ones may spoil it */
+
+static void judge(struct client *c);
+
+void
+judge_start(struct keeper *k)
+{
+	k->queue_end = &k->queue;
+}
+
+static void
+enqueue(struct client *c)
+{
+	struct keeper *k = c->keeper;
+
+	c->state = CLIENT_QUEUED;
+	c->next_queued = NULL;
+	*k->queue_end = c;
+	k->queue_end = &c->next_queued;
+}
+
+void
+judge_forget(struct client *c)
+{
+	struct keeper *k = c->keeper;
+	struct client **at = &k->queue;
+
+	if (c->state != CLIENT_QUEUED)
+		return;
+	while (*at != c)
+		at = &(*at)->next_queued;
+	*at = c->next_queued;
+	if (k->queue_end == &c->next_queued)
+		k->queue_end = at;
+	c->state = CLIENT_IDLE;
+}
+
+/*
+ * The pool would queue them as well, but ask nothing again: whoever tried a
+ * thousand at once had all of them judged before the first was refused.
+ */
+static void
+go_on(struct keeper *k)
+{
+	while (k->queue != NULL && k->hashing < k->conf.keeper_jobs) {
+		struct client *c = k->queue;
+
+		judge_forget(c);
+		if (penalty_is_shut(k->penalty, &c->try, keeper_now(k)))
+			turn_away(c);
+		else
+			judge(c);
+	}
+}
+
+/* A reload may have come in between: what holds is what holds now. */
+static void
+conclude(struct client *c)
+{
+	const struct accounts_entry *e = account_of(c);
+	const char *why;
+	bool right;
+
+	right = c->matches && c->is_real && e != NULL &&
+	    sv_eq(e->hash, sv_of(c->hash));
+	explicit_bzero(c->hash, sizeof(c->hash));
+	why = right ? objection(c, e) : NULL;
+	if (why != NULL)
+		say(c, e, why, 0);
+	if (right && why == NULL)
+		admit(c, e);
+	else
+		refuse(c);
+}
+
+static void
+done(struct pool_job *job)
+{
+	struct client *c = LOOP_OWNER(job, struct client, job);
+	struct keeper *k = c->keeper;
+
+	wipe(c);
+	c->state = CLIENT_IDLE;
+	k->hashing--;
+	if (c->gone)
+		client_end(c);
+	else
+		conclude(c);
+	go_on(k);
+}
+
+/* A password that no account can have is worked at like any other. */
+static bool
+is_possible(const struct keeper_request *r)
+{
+	return r->password_len != KEEPER_TOO_LONG && r->password_len > 0 &&
+	    memchr(r->password, '\0', r->password_len) == NULL;
+}
+
+static void
+judge(struct client *c)
+{
+	const struct accounts_entry *e = account_of(c);
+	struct keeper_request *r = &c->request;
+
+	c->is_real = e != NULL && accounts_is_open(e) && is_possible(r);
+	if (c->is_real)
+		snprintf(c->hash, sizeof(c->hash), "%.*s", (int)e->hash.len,
+		    e->hash.ptr);
+	else
+		memcpy(c->hash, c->keeper->usual, sizeof(c->hash));
+	r->password[r->password_len <= KEEPER_PASSWORD_MAX ?
+	    r->password_len : KEEPER_PASSWORD_MAX] = '\0';
+	c->state = CLIENT_HASHING;
+	c->keeper->hashing++;
+	c->job.work = work;
+	c->job.done = done;
+	pool_submit(c->keeper->pool, &c->job);
+}
+
+void
+judge_due(struct client *c)
+{
+	if (c->state == CLIENT_HELD) {
+		client_answer(c, c->verdict, NULL, -1);
+		return;
+	}
+	enqueue(c);
+	go_on(c->keeper);
+}
+
+void
+judge_begin(struct client *c)
+{
+	struct keeper *k = c->keeper;
+	uint64_t now = keeper_now(k);
+
+	if (!c->has_peer)
+		orders_hear_gate(k);
+	if (!c->has_peer || c->tries >= KEEPER_TRIES) {
+		turn_away(c);
+		return;
+	}
+	c->try = penalty_key(k->penalty, &c->peer, name_of(c));
+	c->begun_ms = now;
+	client_wait(c, CLIENT_WAITING,
+	    now + penalty_wait(k->penalty, &c->try, now));
+	if (c->due_ms <= now)
+		judge_due(c);
+}
