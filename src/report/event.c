@@ -128,6 +128,9 @@ take_transfer(const json_t *in, struct report_event *out)
 	if (!out->active && !sv_eq(mode, SV("passive")))
 		return "no ftp_data.mode";
 	out->filename = text_of(data, "filename");
+	out->user = text_of(data, "user");
+	if (out->user.len == 0)
+		out->user = SV("anonymous");
 	out->result = text_of(data, "result");
 	if (verb.len == 0 || out->result.len == 0)
 		return "no ftp_data.command or result";

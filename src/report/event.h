@@ -28,6 +28,7 @@ struct report_event {
 	struct addr client;	/* unmapped, port 0; ADDR_NONE of stats */
 	/* of transfers */
 	struct sv filename;
+	struct sv user;		/* "anonymous" where none is named */
 	struct sv result;
 	uint64_t bytes, duration_ms;
 	bool listing;		/* LIST, NLST, MLSD; else a file */

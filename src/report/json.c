@@ -119,6 +119,18 @@ file_object(const struct report *r, const struct report_row *row,
 	return o;
 }
 
+static json_t *
+user_object(const struct report *r, const struct report_row *row,
+    const void *arg)
+{
+	json_t *o = tally_object(&row->tally);
+
+	(void)r;
+	(void)arg;
+	put_text(o, "user", key_of(row));
+	return o;
+}
+
 static void
 put_modes(json_t *in, const struct report_modes *m)
 {
@@ -286,6 +298,7 @@ static const struct part parts[] = {
 	{ "days", REPORT_days, REPORT_BY_KEY, day_object },
 	{ "datasets", REPORT_datasets, REPORT_BY_BYTES, dataset_object },
 	{ "files", REPORT_files, REPORT_BY_BYTES, file_object },
+	{ "users", REPORT_users, REPORT_BY_BYTES, user_object },
 	{ "networks", REPORT_networks, REPORT_BY_BYTES, network_object },
 	{ "clients", REPORT_clients, REPORT_BY_BYTES, client_object },
 	{ "slowest", REPORT_clients, REPORT_BY_SLOWNESS, client_object },

@@ -252,6 +252,7 @@ static void
 take_transfer(struct report *r, const struct report_event *e)
 {
 	add_event(report_table_at(&r->tables[REPORT_results], e->result), e);
+	add_event(report_table_at(&r->tables[REPORT_users], e->user), e);
 	take_datasets(r, e);
 	if (!e->listing)
 		add_event(report_table_at(&r->tables[REPORT_files],

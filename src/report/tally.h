@@ -24,6 +24,7 @@
 	X(datasets,    16384,     8u << 20, "datasets") \
 	X(networks,    16384,     1u << 20, "networks") \
 	X(clients,    131072,     4u << 20, "clients") \
+	X(users,        4096,   256u << 10, "users") \
 	X(files,       65536,    16u << 20, "files") \
 	X(results,        64,     8u << 10, "results") \
 	X(alerts,        256,    32u << 10, "kinds of alerts") \
@@ -46,7 +47,8 @@ const char *report_table_what(enum report_table_id id);
  * Keys: days "2026-11-24"; datasets a byte with the depth, then the path;
  * networks as in networks.h; clients and asked a byte with the family, then
  * the address (16 bytes); alerts 'b' (blocked) or 'a' (allowed), then the
- * variant; commands "STOR 550"; counters "gate.events_dropped"; the others as they are in events.
+ * variant; commands "STOR 550"; counters "gate.events_dropped"; the others as
+ * they are in events.
  */
 struct report {
 	struct report_table tables[REPORT_TABLE_COUNT];

@@ -311,6 +311,17 @@ print_networks(struct view *v)
 }
 
 static void
+print_users(struct view *v)
+{
+	if (!open_view(v, REPORT_users, REPORT_BY_BYTES, 0))
+		return;
+	print_volume_heading(v, "Users");
+	for (size_t i = 0; i < v->shown; i++)
+		print_volume(v, v->rows[i], key_of(v->rows[i]), VOLUME_WIDTH);
+	close_view(v, REPORT_users);
+}
+
+static void
 print_clients(struct view *v)
 {
 	char text[ADDR_TEXT_MAX];
@@ -702,6 +713,7 @@ report_print_text(FILE *out, const struct report *r,
 	print_days(&v);
 	print_datasets(&v);
 	print_files(&v);
+	print_users(&v);
 	print_networks(&v);
 	print_active(&v);
 	print_clients(&v);

@@ -270,6 +270,18 @@ def test_networks_can_have_names(place):
     assert f"{names}:2: 10.0.0.0/99: not a network" in err
 
 
+def test_users_are_told_apart(place):
+    named = transfer(size=7)
+    named["ftp_data"]["user"] = "wis2-node"
+    log = write(place / "log", transfer(size=5), transfer(size=5), named)
+    assert [(u["user"], u["files"], u["bytes"])
+            for u in as_json(log)["users"]] == [("anonymous", 2, 10),
+                                                ("wis2-node", 1, 7)]
+    text, _ = report(log)
+    users = text.split("\nUsers")[1].split("\n\n")[0]
+    assert "anonymous" in users and "wis2-node" in users
+
+
 def test_depth_and_top_bound_the_tables(place):
     log = write(place / "log", *(transfer(name=f"/a/b{i % 7}/c{i}/d", size=i)
                                  for i in range(50)))
