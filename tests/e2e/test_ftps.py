@@ -762,4 +762,4 @@ def test_a_stop_is_said_within_tls(place, archive, pki):
         assert c.read().code == 421
         assert c.sock.recv(1) == b""
     assert server.process.wait(20) == 0, server.stderr
-    assert re.search(r"ready: .*:%d/" % server.implicit, server.stderr)
+    assert re.search(r"ready: .* ftps://127.0.0.1:%d/" % server.implicit, server.stderr)
