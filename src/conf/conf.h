@@ -33,9 +33,12 @@
 #define CONF_CLASS_NETS_MAX 16
 #define CONF_CLASS_NAME_MAX 32
 #define CONF_STEPS_MAX 112	/* each limit for each class */
+#define CONF_CERTS_MAX 16
+#define CONF_CERT_PATH_MAX 1024
+#define CONF_CERT_SITE_MAX 254	/* a host's name, and a NUL */
 
 /* Bumped when struct conf changes: a helper of another build refuses it. */
-#define CONF_VERSION 3
+#define CONF_VERSION 4
 
 struct conf_range {
 	uint32_t low;
@@ -121,6 +124,33 @@ struct conf_steps {
 	struct conf_step at[CONF_STEPS_MAX];
 };
 
+/* A certificate: its chain, its key, a staple, and whose it is. */
+struct conf_cert {
+	char chain[CONF_CERT_PATH_MAX];
+	char key[CONF_CERT_PATH_MAX];	/* empty: in the chain's file */
+	char ocsp[CONF_CERT_PATH_MAX];	/* empty: none */
+	char site[CONF_CERT_SITE_MAX];	/* a name of a site; empty: the first */
+};
+
+struct conf_certs {
+	uint32_t count;
+	struct conf_cert at[CONF_CERTS_MAX];
+};
+
+/* Of tls.control and tls.data. */
+enum conf_tls {
+	CONF_TLS_OFF,
+	CONF_TLS_ALLOWED,
+	CONF_TLS_REQUIRED,
+};
+
+/* Must a data connection resume the control connection's session? */
+enum conf_resume {
+	CONF_RESUME_REQUIRE,
+	CONF_RESUME_LEARN,	/* who has once in this session */
+	CONF_RESUME_OFF,
+};
+
 enum conf_sandbox {
 	SANDBOX_REQUIRE, /* refuse to start when a wall is missing */
 	SANDBOX_BEST,	 /* use what the kernel has, say what is missing */
@@ -144,8 +174,8 @@ enum conf_links {
  * ("LOW-HIGH"), text, path, user, name (of a file, or of who owns one: no
  * blank, no slash), file (the path of a text that is read as well), listen,
  * nets, patterns, passive and ports_at (lists separated by blanks; the key may
- * be given again), site, classes, limits and steps (one item of a list; the
- * key may be given again), choice (one of the words in its unit, kept as the
+ * be given again), site, certs, classes, limits and steps (one item of a list;
+ * the key may be given again), choice (one of the words in its unit, kept as the
  * word's place from 0), set (a list of such words, kept as bits; the first
  * word is none of them and the last is all).
  *
@@ -284,8 +314,26 @@ enum conf_links {
 	    "How long a passive port waits for its client.") \
 	X("accounts", path, accounts, "file", 0, PATH_MAX - 1, "", \
 	    "The file of named users; empty is none: anonymous users alone.") \
-	X("tls.certificate", path, tls_certificate, "file", 0, PATH_MAX - 1, \
-	    "", "The certificate for AUTH TLS; empty is none: no TLS.") \
+	X("tls.certificate", certs, tls_certificate, \
+	    "FILE [key=FILE] [ocsp=FILE] [site=NAME]", 0, CONF_CERTS_MAX, "", \
+	    "A certificate for TLS, with its key; empty is none: no TLS.") \
+	X("tls.control", choice, tls_control, "off|allowed|required", 0, 2, \
+	    "allowed", \
+	    "Whether anonymous users may, or must, have TLS for commands.") \
+	X("tls.data", choice, tls_data, "off|allowed|required", 0, 2, \
+	    "allowed", \
+	    "Whether anonymous users may, or must, have TLS for data.") \
+	X("tls.data_resume", choice, tls_data_resume, "require|learn|off", 0, \
+	    2, "learn", \
+	    "Who must resume the control connection's session for data.") \
+	X("tls.listen", listen, tls_listen, "address:port", 0, \
+	    CONF_LISTEN_MAX, "", \
+	    "Where control connections begin with TLS; port 990 is usual.") \
+	X("tls.sni", choice, tls_sni, "lenient|strict", 0, 1, "lenient", \
+	    "What becomes of a client that names a host which we are not.") \
+	X("signer.user", user, signer_user, "user", 1, CONF_USER_MAX - 1, \
+	    "portcullis-signer", \
+	    "Whom the process with the private keys runs as.") \
 	X("solo.spare", number, solo_spare, "processes", 1, 64, "2", \
 	    "Processes that wait for sessions which need one of their own.") \
 	X("solo.max", number, solo_max, "processes", 1, 65536, "512", \
@@ -339,6 +387,7 @@ enum conf_links {
 #define CONF_FIELD_passive(f) struct conf_passive f
 #define CONF_FIELD_ports_at(f) struct conf_ports_at f
 #define CONF_FIELD_set(f) uint32_t f
+#define CONF_FIELD_certs(f) struct conf_certs f
 
 struct conf {
 	uint32_t version;
@@ -384,8 +433,8 @@ MUST_USE int conf_load(struct conf *c, FILE *err);
  * that holds a listener's port or fewer than 16 ports, or is one of no
  * listener; a log or the store of digests in an archive, or a downtime file,
  * which an uploader could make; an account file where accounts reach it, or
- * without their directory; a certificate that cannot be read, or is in an
- * archive.
+ * without their directory; one of TLS that cannot be read, or is in an
+ * archive; TLS that is required and not there.
  */
 MUST_USE int conf_check(const struct conf *c, FILE *err);
 
@@ -403,3 +452,5 @@ MUST_USE bool conf_from_fd(struct conf *c, int fd);
 
 /* Something in it has sessions moved into processes of their own. */
 bool conf_moves(const struct conf *c);
+/* AUTH is answered; a named user may want it where an anonymous one may not. */
+bool conf_has_tls(const struct conf *c);

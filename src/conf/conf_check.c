@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/hostname.h"
+
 /* Fewer ports than this are used up by a handful of clients. */
 #define PASSIVE_PORTS_LEAST 16
 
@@ -48,19 +50,58 @@ check_archives(const struct conf *c, const struct conf_where *w)
 	return problems;
 }
 
+/* others: listeners of another key; NULL: none. */
 static int
-check_listen(const struct conf *c, const struct conf_where *w)
+check_listeners(const char *key, const struct conf_listen *l,
+    const struct conf_listen *others, const struct conf_where *w)
 {
-	const struct conf_listen *l = &c->listen;
 	char buf[ADDR_TEXT_MAX];
 	int problems = 0;
 
 	for (uint32_t i = 0; i < l->count; i++) {
+		const struct addr *a = &l->at[i];
+
 		/* Port 0 is another one each time. */
-		if (l->at[i].port == 0 || !addr_is_in(l->at, i, &l->at[i]))
+		if (a->port == 0 || (!addr_is_in(l->at, i, a) &&
+		    (others == NULL ||
+		    !addr_is_in(others->at, others->count, a))))
 			continue;
-		conf_problem(w, "listen", "%s is given twice",
-		    addr_format(&l->at[i], buf));
+		conf_problem(w, key, "%s is given twice",
+		    addr_format(a, buf));
+		problems++;
+	}
+	return problems;
+}
+
+static int
+check_listen(const struct conf *c, const struct conf_where *w)
+{
+	int problems = check_listeners("listen", &c->listen, NULL, w) +
+	    check_listeners("tls.listen", &c->tls_listen, &c->listen, w);
+
+	if (c->listen.count + c->tls_listen.count > CONF_LISTEN_MAX) {
+		conf_problem(w, "tls.listen", "with listen these are more "
+		    "than %d", CONF_LISTEN_MAX);
+		problems++;
+	}
+	return problems;
+}
+
+static int
+check_overlap(const char *key, const struct conf_listen *l, uint32_t low,
+    uint32_t high, const struct conf_where *w)
+{
+	char buf[ADDR_TEXT_MAX];
+	int problems = 0;
+
+	for (uint32_t i = 0; i < l->count; i++) {
+		const struct addr *a = &l->at[i];
+
+		if (a->port < low || a->port > high)
+			continue;
+		conf_problem(w, key,
+		    "%u-%u holds the port of the listener %s", low, high,
+		    addr_format(a, buf));
 		problems++;
 	}
 	return problems;
@@ -71,23 +112,13 @@ static int
 check_ports(const struct conf *c, const char *key, uint32_t low,
     uint32_t high, const struct conf_where *w)
 {
-	char buf[ADDR_TEXT_MAX];
-	int problems = 0;
+	int problems = check_overlap(key, &c->listen, low, high, w) +
+	    check_overlap(key, &c->tls_listen, low, high, w);
 
 	if (high - low + 1 < PASSIVE_PORTS_LEAST) {
 		conf_problem(w, key,
 		    "%u-%u are too few; give %d ports or more", low, high,
 		    PASSIVE_PORTS_LEAST);
-		problems++;
-	}
-	for (uint32_t i = 0; i < c->listen.count; i++) {
-		const struct addr *a = &c->listen.at[i];
-
-		if (a->port < low || a->port > high)
-			continue;
-		conf_problem(w, key,
-		    "%u-%u holds the port of the listener %s", low, high,
-		    addr_format(a, buf));
 		problems++;
 	}
 	return problems;
@@ -101,7 +132,8 @@ check_ports_at(const struct conf *c, uint32_t i, const struct conf_where *w)
 	char buf[ADDR_TEXT_MAX];
 	int problems = check_ports(c, "passive.ports_at", p->low, p->high, w);
 
-	if (!addr_is_in(c->listen.at, c->listen.count, &p->at)) {
+	if (!addr_is_in(c->listen.at, c->listen.count, &p->at) &&
+	    !addr_is_in(c->tls_listen.at, c->tls_listen.count, &p->at)) {
 		conf_problem(w, "passive.ports_at",
 		    "%s is not in listen", addr_format(&p->at, buf));
 		problems++;
@@ -256,6 +288,63 @@ check_accounts(const struct conf *c, const struct conf_where *w)
 	return problems;
 }
 
+static bool
+is_a_site(const struct conf *c, struct sv name)
+{
+	for (uint32_t i = 0; i < c->sites.count; i++)
+		if (hostname_is_in(sv_of(c->sites.at[i].names), name))
+			return true;
+	return false;
+}
+
+static int
+check_certificate(const struct conf *c, const struct conf_cert *cert,
+    const struct conf_where *w)
+{
+	const char *key = "tls.certificate";
+	int problems = check_file(c, key, cert->chain, w) +
+	    check_file(c, key, cert->key, w) +
+	    check_file(c, key, cert->ocsp, w);
+
+	if (cert->site[0] != '\0' && !is_a_site(c, sv_of(cert->site))) {
+		conf_problem(w, key, "there is no site %s", cert->site);
+		problems++;
+	}
+	return problems;
+}
+
+static int
+check_tls(const struct conf *c, const struct conf_where *w)
+{
+	bool none = c->tls_certificate.count == 0;
+	int problems = 0;
+
+	for (uint32_t i = 0; i < c->tls_certificate.count; i++)
+		problems += check_certificate(c, &c->tls_certificate.at[i], w);
+	if (none && c->tls_control == CONF_TLS_REQUIRED) {
+		conf_problem(w, "tls.control",
+		    "required, and there is no tls.certificate");
+		problems++;
+	}
+	if (none && c->tls_data == CONF_TLS_REQUIRED) {
+		conf_problem(w, "tls.data",
+		    "required, and there is no tls.certificate");
+		problems++;
+	}
+	if (c->tls_data == CONF_TLS_REQUIRED &&
+	    c->tls_control == CONF_TLS_OFF) {
+		conf_problem(w, "tls.data",
+		    "required, and tls.control is off");
+		problems++;
+	}
+	if (c->tls_listen.count > 0 && !conf_has_tls(c)) {
+		conf_problem(w, "tls.listen", none ?
+		    "there is no tls.certificate" : "tls.control is off");
+		problems++;
+	}
+	return problems;
+}
+
 int
 conf_check(const struct conf *c, FILE *err)
 {
@@ -263,8 +352,7 @@ conf_check(const struct conf *c, FILE *err)
 
 	return check_archives(c, &w) + check_listen(c, &w) +
 	    check_passive(c, &w) + check_logs(c, &w) +
-	    conf_check_limits(c, &w) + check_accounts(c, &w) +
-	    check_file(c, "tls.certificate", c->tls_certificate, &w) +
+	    conf_check_limits(c, &w) + check_accounts(c, &w) + check_tls(c, &w) +
 	    (c->downtime[0] == '\0' ? 0 :
 	    check_outside(c, "downtime", c->downtime, &w));
 }

@@ -108,7 +108,14 @@ conf_from_fd(struct conf *c, int fd)
 }
 
 bool
+conf_has_tls(const struct conf *c)
+{
+	return c->tls_certificate.count > 0 &&
+	    (c->tls_control != CONF_TLS_OFF || c->accounts[0] != '\0');
+}
+
+bool
 conf_moves(const struct conf *c)
 {
-	return c->accounts[0] != '\0' || c->tls_certificate[0] != '\0';
+	return c->accounts[0] != '\0' || conf_has_tls(c);
 }

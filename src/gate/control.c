@@ -118,6 +118,7 @@ gate_session_is_alive(const struct gate_session *s)
 	    0 && info.tcpi_state == TCP_ESTABLISHED;
 }
 
+/* w: the worker that gets it; NULL: a solo one. */
 static void
 session_new(struct gate *g, struct gate_worker *w, int fd,
     const struct sockaddr_storage *peer, struct gate_peer *count)
@@ -137,10 +138,12 @@ session_new(struct gate *g, struct gate_worker *w, int fd,
 		.server = addr_of_sockaddr(&ss), .flow = g->next_flow };
 	if (ss.ss_family == AF_INET6)
 		s->scope = ((struct sockaddr_in6 *)&ss)->sin6_scope_id;
-	if (!gate_session_enter(s, w))
+	if (w != NULL && !gate_session_enter(s, w))
 		goto refuse;
 	g->next_flow++;
 	g->counters.accepted++;
+	if (w == NULL)
+		gate_begin_solo(s);
 	return;
  refuse:
 	free(s);
@@ -190,12 +193,13 @@ gate_session_free(struct gate_session *s)
 
 /* One accepted connection: to a worker, or refused in words. */
 static void
-admit(struct gate *g, int fd, const struct sockaddr_storage *peer)
+admit(struct gate *g, int fd, const struct sockaddr_storage *peer,
+    bool implicit)
 {
 	const struct board_content *b = board_look(&g->board);
 	struct addr from = addr_of_sockaddr(peer);
 	uint32_t group = gate_group_of(g, &from);
-	struct gate_worker *w;
+	struct gate_worker *w = NULL;
 	struct gate_peer *count;
 	bool full = false;
 
@@ -209,7 +213,7 @@ admit(struct gate *g, int fd, const struct sockaddr_storage *peer)
 	} else if (gate_is_full(g, group)) {
 		g->counters.refused_class++;
 		gate_refuse_number(g, fd, group, LIMIT_sessions_max);
-	} else if ((w = gate_worker_choose(g)) == NULL) {
+	} else if (!implicit && (w = gate_worker_choose(g)) == NULL) {
 		g->counters.refused_no_worker++;
 		gate_refuse(g, fd, "No session is free, try again shortly.");
 	} else if ((count = gate_peer_enter(g, &from, &full)) != NULL) {
@@ -258,7 +262,7 @@ listener_ready(struct loop_watch *watch, uint32_t events)
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)
-			admit(g, fd, &peer);
+			admit(g, fd, &peer, l->implicit);
 		else if (errno == EMFILE || errno == ENFILE)
 			shed_one(g, watch->fd);
 		else if (errno == EAGAIN)
@@ -282,6 +286,12 @@ gate_pause_or_resume(struct gate *g)
 		    pause ? 0 : EPOLLIN);
 }
 
+static bool
+is_wanted(const struct conf_listen *wanted, const struct addr *at)
+{
+	return addr_is_in(wanted->at, wanted->count, at);
+}
+
 static void
 listener_add(struct gate *g, int fd, const struct addr *at)
 {
@@ -293,6 +303,7 @@ listener_add(struct gate *g, int fd, const struct addr *at)
 		.watch = { .fd = fd, .ready = listener_ready },
 		.gate = g,
 		.at = *at,
+		.implicit = is_wanted(&g->conf.tls_listen, at),
 	};
 	if (!loop_watch(&g->loop, &l->watch, g->paused ? 0 : EPOLLIN))
 		log_fatal(1, "cannot watch a listener err=%d", errno);
@@ -367,16 +378,10 @@ listener_close(struct gate *g, size_t i)
 	loop_bury(&g->loop, &l->grave, listener_release);
 }
 
-bool
-gate_listen(struct gate *g, struct addr *failed)
+static bool
+listen_at_all(struct gate *g, const struct conf_listen *wanted,
+    struct addr *failed)
 {
-	const struct conf_listen *wanted = &g->conf.listen;
-
-	/* What stays is not bound again: the warden's copy holds it open. */
-	for (size_t i = g->listeners; i > 0; i--)
-		if (!addr_is_in(wanted->at, wanted->count,
-		    &g->listener[i - 1]->at))
-			listener_close(g, i - 1);
 	for (uint32_t i = 0; i < wanted->count; i++) {
 		const struct addr *at = &wanted->at[i];
 		int fd;
@@ -390,6 +395,23 @@ gate_listen(struct gate *g, struct addr *failed)
 		listener_add(g, fd, at);
 	}
 	return true;
+}
+
+bool
+gate_listen(struct gate *g, struct addr *failed)
+{
+	const struct conf_listen *tls = &g->conf.tls_listen;
+
+	/* What stays is not bound again: the warden's copy holds it open. */
+	for (size_t i = g->listeners; i > 0; i--) {
+		struct gate_listener *l = g->listener[i - 1];
+
+		l->implicit = is_wanted(tls, &l->at);
+		if (!l->implicit && !is_wanted(&g->conf.listen, &l->at))
+			listener_close(g, i - 1);
+	}
+	return listen_at_all(g, &g->conf.listen, failed) &&
+	    listen_at_all(g, tls, failed);
 }
 
 void

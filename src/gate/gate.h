@@ -139,6 +139,7 @@ struct gate_listener {
 	struct loop_grave grave;
 	struct gate *gate;
 	struct addr at;
+	bool implicit;		/* sessions begin with TLS, in solo workers */
 };
 
 #define GATE_COUNTERS(X) \
@@ -261,6 +262,8 @@ void gate_worker_expel(struct gate_worker *w, const char *why);
  * said it then: of a session that had data connections, or wanted one.
  */
 MUST_USE bool gate_move(struct gate_session *s, const struct ipc_moved *m);
+/* A new session that begins with TLS: no worker has it yet. */
+void gate_begin_solo(struct gate_session *s);
 /* Serves who waits, as far as there are solo workers. */
 void gate_moves_go_on(struct gate *g);
 /* Ends all who wait: 421. */

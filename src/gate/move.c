@@ -34,10 +34,11 @@ refuse(struct gate_session *s, const char *text)
 	struct event e;
 
 	g->counters.refused_solo++;
-	gate_say_421(g, s->control_fd, text);
+	if (s->moved.why != IPC_WHY_IMPLICIT)	/* it would be no TLS */
+		gate_say_421(g, s->control_fd, text);
 	drop_input(s->control_fd);
 	/* Its worker said that it began; there is none to say that it ends. */
-	if (event_wanted(&g->events)) {
+	if (event_wanted(&g->events) && s->moved.why != IPC_WHY_IMPLICIT) {
 		event_begin(&e, "ftp", &s->who);
 		event_open(&e, "ftp");
 		event_text(&e, "action", SV("session_end"));
@@ -121,7 +122,7 @@ is_in_order(const struct gate_session *s, const struct ipc_moved *m)
 		if (s->dial[i] != NULL)
 			return false;
 	return s->epoch == 0 && s->handed == 0 && s->port == NULL &&
-	    m->why > IPC_WHY_NONE && m->why < IPC_WHY_COUNT &&
+	    m->why > IPC_WHY_NONE && m->why < IPC_WHY_IMPLICIT &&
 	    m->attempts <= IPC_TRIES_MAX && m->strikes <= IPC_TRIES_MAX;
 }
 
@@ -142,6 +143,13 @@ place(struct gate_session *s)
 		refuse(s, "All places for users are taken, try again later.");
 	else
 		wait_for_one(s);
+}
+
+void
+gate_begin_solo(struct gate_session *s)
+{
+	s->moved.why = IPC_WHY_IMPLICIT;
+	place(s);
 }
 
 bool

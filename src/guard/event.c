@@ -369,7 +369,9 @@ event_transfer(struct event_sink *s, const struct event_session *who,
 	event_number(&e, "duration_ms", t->duration_ms);
 	event_number(&e, "offset", t->offset);
 	event_text(&e, "mode", t->active ? SV("active") : SV("passive"));
-	event_flag(&e, "tls", false);
+	event_flag(&e, "tls", t->tls);
+	if (t->tls)
+		event_flag(&e, "tls_resumed", t->resumed);
 	event_text(&e, "result", sv_of(t->result));
 	event_code(&e, "completion_code", t->code);
 	event_close(&e);

@@ -109,6 +109,8 @@ struct event_transfer {
 	uint64_t duration_ms;
 	uint64_t offset;
 	bool active;
+	bool tls;
+	bool resumed;		/* of TLS: the control connection's session */
 	bool ascii;
 	bool complete;
 	const char *result;	/* "complete", "aborted", ... */

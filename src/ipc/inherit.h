@@ -14,7 +14,9 @@ enum inherit_fd {
 	INHERIT_GATE = 8,	/* channel to the gate; workers only */
 	INHERIT_BOARD = 9,	/* what changes as we run (ipc/board.h) */
 	INHERIT_STORE = 10,	/* known digests (hash_store.h); workers only */
-	INHERIT_END = 11,	/* the gate: control listeners from here on */
+	INHERIT_TEXTS = 11,	/* certificates (ipc/texts.h); solo workers only */
+	INHERIT_SIGNER = 12,	/* channel to the signer; likewise */
+	INHERIT_END = 13,	/* the gate: control listeners from here on */
 	/* Workers have these there instead. */
 	INHERIT_TOP = INHERIT_END, /* the directory that holds all archives */
 	INHERIT_SITES,		/* root directories of the sites, in order */

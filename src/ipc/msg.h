@@ -91,6 +91,7 @@ enum ipc_why {
 	IPC_WHY_NONE = 0,	/* it has none */
 	IPC_WHY_AUTH,		/* its next line is AUTH */
 	IPC_WHY_USER,		/* its next line is USER, with an account */
+	IPC_WHY_IMPLICIT,	/* OPEN: it begins with TLS; of no worker's */
 	IPC_WHY_COUNT
 };
 

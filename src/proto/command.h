@@ -32,7 +32,8 @@ enum ftp_arg {
 	X(ACCT, acct, ARG_TEXT,     AT_GREETED | AT_LOGGED_IN,  "RFC 959 4.1.1") \
 	X(ALLO, allo, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
 	X(APPE, write, ARG_TEXT,    AT_LOGGED_IN,               "RFC 959 4.1.3") \
-	X(AUTH, absent, ARG_TEXT,   AT_GREETED | AT_LOGGED_IN,  "RFC 2228 3") \
+	X(AUTH, auth, ARG_TEXT,     AT_GREETED | AT_LOGGED_IN,  "RFC 2228 3") \
+	X(CCC,  ccc,  ARG_NONE,     AT_GREETED | AT_LOGGED_IN,  "RFC 2228 3") \
 	X(CDUP, cdup, ARG_NONE,     AT_LOGGED_IN,               "RFC 959 4.1.1") \
 	X(CLNT, clnt, ARG_TEXT,     AT_GREETED | AT_LOGGED_IN,  "draft-rosenau-ftp-single-port") \
 	X(CPSV, absent, ARG_IGNORED, AT_LOGGED_IN,              "no RFC; FXP over TLS") \
@@ -59,9 +60,9 @@ enum ftp_arg {
 	X(OPTS, opts, ARG_TEXT,     AT_GREETED | AT_LOGGED_IN,  "RFC 2389 4") \
 	X(PASS, pass, ARG_MAYBE,    AT_GREETED | AT_LOGGED_IN,  "RFC 959 4.1.1") \
 	X(PASV, pasv, ARG_NONE,     AT_LOGGED_IN,               "RFC 959 4.1.2") \
-	X(PBSZ, absent, ARG_TEXT,   AT_GREETED | AT_LOGGED_IN,  "RFC 2228 3") \
+	X(PBSZ, pbsz, ARG_TEXT,     AT_GREETED | AT_LOGGED_IN,  "RFC 2228 3") \
 	X(PORT, port, ARG_HOSTPORT, AT_LOGGED_IN,               "RFC 959 4.1.2") \
-	X(PROT, absent, ARG_TEXT,   AT_GREETED | AT_LOGGED_IN,  "RFC 2228 3") \
+	X(PROT, prot, ARG_TEXT,     AT_GREETED | AT_LOGGED_IN,  "RFC 2228 3") \
 	X(PWD,  pwd,  ARG_NONE,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
 	X(QUIT, quit, ARG_IGNORED,  AT_GREETED | AT_LOGGED_IN,  "RFC 959 4.1.1") \
 	X(RANG, rang, ARG_TEXT,     AT_LOGGED_IN,               "draft-bryan-ftp-range") \

@@ -147,6 +147,8 @@ client_end(struct client *c)
 		}
 	}
 	loop_unwatch(&signer.loop, &c->watch);
+	/* The warden has a copy, for the next signer: closing says nothing. */
+	shutdown(c->watch.fd, SHUT_RDWR);
 	close(c->watch.fd);
 	signer.clients--;
 	loop_bury(&signer.loop, &c->grave, client_free);

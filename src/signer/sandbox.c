@@ -27,8 +27,8 @@ static const int calls[] = {
 	/* Channels, files that came with a message, standard error. */
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(pread64),
 	SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat), SCMP_SYS(close), SCMP_SYS(epoll_wait),
-	SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl),
+	SCMP_SYS(newfstatat), SCMP_SYS(close), SCMP_SYS(shutdown),
+	SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl),
 	/* Memory, none of it executable: see below. */
 	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
 	SCMP_SYS(mlock), SCMP_SYS(mlock2),

@@ -276,7 +276,7 @@ child_start(const struct child_spec *spec)
 	char path[PATH_MAX];
 	pid_t pid;
 
-	program_path(spec->program, path);
+	program_path(spec->file != NULL ? spec->file : spec->program, path);
 	pid = fork();
 	if (pid == 0)
 		run_child(spec, path);

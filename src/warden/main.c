@@ -194,6 +194,9 @@ main(int argc, char **argv)
 	if (problems > 0)
 		return 2;
 	if (wishes.check) {
+		if (!signer_open(&w, &w.conf, &w.worker_account, false,
+		    &w.signer))
+			return 2;
 		printf("portcullisd: %s: fine\n", wishes.file);
 		return 0;
 	}

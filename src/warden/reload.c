@@ -37,13 +37,23 @@ say_what_stays(const struct warden *w)
 }
 
 static bool
+prepare_tls(struct warden *w)
+{
+	if (signer_open(w, &w->fresh, &w->fresh_account, true,
+	    &w->fresh_signer))
+		return true;
+	run_drop_store(w->fresh_store_fd, w->store_fd);
+	return false;
+}
+
+static bool
 prepare(struct warden *w)
 {
 	return w->read_conf(w, &w->fresh) &&
 	    account_find("worker.user", w->fresh.worker_user,
 	    &w->fresh_account) && open_logs(w, &w->fresh) &&
 	    run_open_store(&w->fresh, &w->conf, w->store_fd,
-	    &w->fresh_store_fd);
+	    &w->fresh_store_fd) && prepare_tls(w);
 }
 
 static void
@@ -86,13 +96,14 @@ reload_ask(struct warden *w)
 static void
 drop_old_listeners(struct warden *w)
 {
-	const struct conf_listen *wanted = &w->fresh.listen;
+	const struct conf *c = &w->fresh;
 	int kept = 0;
 
 	for (int i = 0; i < w->listeners; i++) {
 		struct addr at = run_listener_address(w->listener[i]);
 
-		if (addr_is_in(wanted->at, wanted->count, &at))
+		if (addr_is_in(c->listen.at, c->listen.count, &at) ||
+		    addr_is_in(c->tls_listen.at, c->tls_listen.count, &at))
 			w->listener[kept++] = w->listener[i];
 		else
 			close(w->listener[i]);
@@ -120,6 +131,8 @@ reload_commit(struct warden *w)
 	w->worker_account = w->fresh_account;
 	run_drop_store(w->store_fd, w->fresh_store_fd);
 	w->store_fd = w->fresh_store_fd;
+	signer_drop(w->signer);	/* sessions may still ask it */
+	w->signer = w->fresh_signer;
 	board_follow(w);
 	ipc_send(&w->gate->channel, &m, fd);
 	solo_forget(w);
@@ -139,6 +152,7 @@ reload_give_up(struct warden *w)
 			kill(c->pid, SIGKILL);
 	w->set = w->old_set;
 	run_drop_store(w->fresh_store_fd, w->store_fd);
+	signer_drop(w->fresh_signer);
 	(void)open_logs(w, &w->conf);
 	run_fill_set(w);
 	solo_ready(w);

@@ -95,6 +95,9 @@ run_child_free(struct child *c)
 	ipc_free(&c->channel);
 	if (c->gate_end >= 0)
 		close(c->gate_end);
+	if (c->signs >= 0)
+		close(c->signs);
+	signer_drop(c->signer);
 	loop_bury(&w->loop, &c->grave, child_release);
 }
 
@@ -147,7 +150,7 @@ run_child_new(struct warden *w, struct child_spec *spec,
 		return NULL;
 	}
 	spec->fd[INHERIT_WARDEN] = ends[1];
-	*c = (struct child) { .warden = w, .gate_end = -1,
+	*c = (struct child) { .warden = w, .gate_end = -1, .signs = -1,
 		.watch = { .fd = ends[0], .ready = says } };
 	c->pid = start_process(w, spec, conf);
 	close(ends[1]);
@@ -326,6 +329,21 @@ run_drop_store(int unwanted, int kept)
 		fd_close(unwanted);
 }
 
+/*
+ * The same program with TLS in it, which costs memory: what needs none is
+ * without.  Started between reloads alone (solo_fill).
+ */
+static bool
+prepare_solo(struct warden *w, struct child_spec *spec, int *signs)
+{
+	snprintf(spec->arg, sizeof(spec->arg), "solo");
+	if (w->signer == NULL)
+		return true;
+	spec->file = "portcullis-solo";
+	spec->fd[INHERIT_TEXTS] = signer_texts(w->signer);
+	return signer_channel(w->signer, signs, &spec->fd[INHERIT_SIGNER]);
+}
+
 int
 run_worker_start(struct warden *w, const struct conf *conf, bool solo)
 {
@@ -334,13 +352,13 @@ run_worker_start(struct warden *w, const struct conf *conf, bool solo)
 		    &w->worker_account,
 		.may_chroot = true };
 	struct child *c = NULL;
-	int ends[2] = { -1, -1 }, status = 1;
+	int ends[2] = { -1, -1 }, signs = -1, status = 1;
 
 	if (!archives_open(conf, &spec))
 		return 2;
-	if (solo)
-		snprintf(spec.arg, sizeof(spec.arg), "solo");
-	if (!channel_pair(ends)) {
+	spec.fd[INHERIT_TEXTS] = spec.fd[INHERIT_SIGNER] = -1;
+	if ((solo && !prepare_solo(w, &spec, &signs)) ||
+	    !channel_pair(ends)) {
 		log_line("cannot start a worker: %s", strerror(errno));
 		goto done;
 	}
@@ -355,6 +373,10 @@ run_worker_start(struct warden *w, const struct conf *conf, bool solo)
 	c->number = w->next_number++;
 	c->set = w->set;
 	c->solo = solo;
+	if (signs >= 0)
+		c->signer = signer_hold(w->signer);
+	c->signs = signs;
+	signs = -1;
 	c->next = w->workers;
 	w->workers = c;
 	w->last_start_ms = w->loop.now_ms;
@@ -362,6 +384,8 @@ run_worker_start(struct warden *w, const struct conf *conf, bool solo)
  done:
 	fd_close(ends[0]);
 	fd_close(ends[1]);
+	fd_close(signs);
+	fd_close(spec.fd[INHERIT_SIGNER]);
 	archives_close(&spec);
 	return status;
 }
@@ -505,6 +529,8 @@ gate_start(struct warden *w)
 	spec.fd[INHERIT_ARCHIVE] = -1;
 	spec.fd[INHERIT_GATE] = -1;
 	spec.fd[INHERIT_STORE] = -1;
+	spec.fd[INHERIT_TEXTS] = -1;
+	spec.fd[INHERIT_SIGNER] = -1;
 	for (int i = 0; i < w->listeners; i++)
 		spec.fd[INHERIT_END + i] = w->listener[i];
 	snprintf(spec.arg, sizeof(spec.arg), "%d", w->listeners);
@@ -562,8 +588,10 @@ gate_ended(struct warden *w, struct child *c, int status)
 		stop(w, start_status(status));
 		return;
 	}
-	if (w->reloading)
+	if (w->reloading) {
 		run_drop_store(w->fresh_store_fd, w->store_fd);
+		signer_drop(w->fresh_signer);
+	}
 	w->reload_again |= w->reloading;
 	w->reloading = false;
 	w->need_is_stale = false;
@@ -615,6 +643,8 @@ reap(struct warden *w)
 			resolve_ended(w, status);
 		else if (c != NULL)
 			worker_ended(w, c, status);
+		else
+			(void)signer_ended(w, pid, status);
 	}
 	end_if_alone(w);
 }
@@ -689,6 +719,7 @@ flush(void *arg)
 		flush_child(w->gate);
 	for (struct child *c = w->workers; c != NULL; c = c->next)
 		flush_child(c);
+	signers_flush(w);
 }
 
 bool
@@ -711,7 +742,8 @@ warden_run(struct warden *w)
 	logpipe_init(&w->xferlog, &w->loop, "xferlog");
 	if (!logpipe_open(&w->events, w->conf.events) ||
 	    !logpipe_open(&w->xferlog, w->conf.xferlog) ||
-	    !run_open_store(&w->conf, &w->conf, -1, &w->store_fd))
+	    !run_open_store(&w->conf, &w->conf, -1, &w->store_fd) ||
+	    !signer_open(w, &w->conf, &w->worker_account, true, &w->signer))
 		return 2;
 	w->restart.fire = restart_due;
 	w->deadline.fire = deadline_passed;

@@ -112,13 +112,15 @@ say_state(const char *state)
 void
 say_ready(const struct warden *w)
 {
-	char text[CONF_LISTEN_MAX * (ADDR_TEXT_MAX + 8)], at[ADDR_TEXT_MAX];
+	char text[CONF_LISTEN_MAX * (ADDR_TEXT_MAX + 9)], at[ADDR_TEXT_MAX];
+	const struct conf_listen *tls = &w->conf.tls_listen;
 	size_t n = 0;
 
 	for (int i = 0; i < w->listeners; i++) {
 		struct addr a = run_listener_address(w->listener[i]);
 
-		n += (size_t)snprintf(text + n, sizeof(text) - n, " ftp://%s/",
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s://%s/",
+		    addr_is_in(tls->at, tls->count, &a) ? "ftps" : "ftp",
 		    addr_format(&a, at));
 	}
 	log_line("ready:%s", text);

@@ -7,8 +7,8 @@
  * where the old one ended.
  *
  * main.c options; run.c supervision; reload.c a new configuration; board.c
- * what all processes are told; solo.c workers for one session; resolve.c
- * addresses of names; child.c fork, users, exec; archives.c directories to
+ * what all processes are told; solo.c workers for one session; signer.c the
+ * process with private keys; resolve.c addresses of names; child.c fork, users, exec; archives.c directories to
  * serve; zone.c the time zone; logpipe.c events and xferlog to their files;
  * say.c what it tells people and systemd.
  *
@@ -72,6 +72,7 @@ static_assert(CHILD_FDS >= INHERIT_END + CONF_LISTEN_MAX, "listeners");
 
 struct child_spec {
 	const char *program;	/* "portcullis-gate" */
+	const char *file;	/* which is that; NULL: its name */
 	const struct account *account;
 	bool may_bind_low;	/* has CAP_NET_BIND_SERVICE */
 	bool may_chroot;	/* starts with CAP_SYS_CHROOT */
@@ -101,6 +102,8 @@ void zone_rule(char out[ZONE_RULE_MAX]);
 
 /* run.c */
 
+struct signer;
+
 struct child {
 	struct child *next;
 	struct warden *warden;
@@ -111,6 +114,8 @@ struct child {
 	uint32_t number;
 	uint32_t set;		/* workers of one configuration and gate */
 	int gate_end;		/* a worker's channel, for the gate; or -1 */
+	struct signer *signer;	/* whom it may ask; or NULL */
+	int signs;		/* the signer's end of their channel; or -1 */
 	bool ready;
 	bool solo;		/* a worker for one session */
 	bool taken;		/* and has had it */
@@ -151,6 +156,8 @@ struct warden {
 	struct account fresh_account;
 	uint32_t old_set;
 	int store_fd, fresh_store_fd; /* known digests; -1: none */
+	struct signer *signers;		/* all that run */
+	struct signer *signer, *fresh_signer; /* NULL: there is no TLS */
 	bool was_ready, stopping;
 	int status;
 };
@@ -210,6 +217,32 @@ void solo_forget(struct warden *w);
 void solo_taken(struct warden *w, uint32_t number);
 /* One has ended and is out of the list; finished: as it should. */
 void solo_ended(struct warden *w, const struct child *c, bool finished);
+
+/* signer.c */
+
+/*
+ * What c's TLS needs: its keys in a signer, its certificates as texts, both
+ * found good by a process that runs as worker.  *out is NULL where there is
+ * no TLS; it has one user, the caller.  runs: the loop follows it.
+ * False: it said why.
+ */
+MUST_USE bool signer_open(struct warden *w, const struct conf *c,
+    const struct account *worker, bool runs, struct signer **out);
+/* One user less, or more; NULL is fine.  Without users it ends. */
+void signer_drop(struct signer *s);
+struct signer *signer_hold(struct signer *s);
+/* The certificates, for INHERIT_TEXTS; borrowed. */
+int signer_texts(const struct signer *s);
+/*
+ * A new channel to it: theirs is for who asks, mine the signer's end, to be
+ * kept as long as that one lives.  False without descriptors.
+ */
+MUST_USE bool signer_channel(struct signer *s, int *mine, int *theirs);
+/* Gives it an end of a channel, as its own copy. */
+void signer_attach(struct signer *s, int end);
+/* It was a signer that ended: there will be another. */
+bool signer_ended(struct warden *w, pid_t pid, int status);
+void signers_flush(struct warden *w);
 
 /* resolve.c */
 

@@ -29,7 +29,11 @@ sess_command(struct sess *s, enum ftp_verb verb, struct sv arg)
 bool
 sess_offers(const struct sess *s, enum ftp_verb verb)
 {
+	if (handlers[verb] == cmd_auth || handlers[verb] == cmd_pbsz ||
+	    handlers[verb] == cmd_prot)
+		return conf_has_tls(&s->w->conf);
 	return handlers[verb] != cmd_absent && handlers[verb] != cmd_lprt &&
+	    handlers[verb] != cmd_ccc &&
 	    (handlers[verb] != cmd_hash || s->w->hash_desk != NULL);
 }
 
@@ -87,6 +91,8 @@ cmd_user(struct sess *s, struct sv arg)
 		login_refused(s);
 		return;
 	}
+	if (sess_lacks_tls(s))
+		return;
 	s->named = true;
 	reply(s, 331, "Anonymous login is for all: a mail address, please.");
 }
@@ -123,6 +129,10 @@ void
 cmd_rein(struct sess *s, struct sv arg)
 {
 	(void)arg;
+	if (s->tls != NULL) {	/* its name and its keys are this user's */
+		reply(s, 502, "Not within TLS; connect anew.");
+		return;
+	}
 	/* RFC 7151 §3.2.1: the next user may want another site. */
 	sess_reset(s);
 	sess_leave_site(s);

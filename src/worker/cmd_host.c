@@ -66,6 +66,12 @@ cmd_host(struct sess *s, struct sv arg)
 		reply(s, 504, "There is no such site here.");
 		return;
 	}
+	/* RFC 7151 §3.3: the certificate was for that one. */
+	if (s->site_by_tls && (i == sites->count ||
+	    s->who.site != s->w->site_name[i])) {
+		reply(s, 504, "TLS has named another site.");
+		return;
+	}
 	sess_reset(s);
 	if (i < sites->count)
 		sess_enter_site(s, i);

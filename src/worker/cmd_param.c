@@ -92,6 +92,7 @@ static const struct {
 	const char *line;
 	void (*say)(struct sess *s); /* instead of the line */
 } features[] = {
+	{ NULL, secure_feat_auth },
 	{ "CLNT", NULL },
 	{ "CSID", NULL },
 	{ "EPRT", NULL },
@@ -102,6 +103,7 @@ static const struct {
 	{ "MDTM", NULL },
 	{ "MLST", feat_mlst },
 	{ "PASV", NULL },
+	{ NULL, secure_feat_data },
 	{ "RANG STREAM", NULL },
 	{ "REST STREAM", NULL },
 	{ "SIZE", NULL },

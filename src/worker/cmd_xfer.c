@@ -65,6 +65,8 @@ cmd_rang(struct sess *s, struct sv arg)
 bool
 sess_has_endpoint(struct sess *s)
 {
+	if (sess_lacks_private_data(s))
+		return false;
 	if (s->endpoint != ENDPOINT_NONE)
 		return true;
 	reply(s, 425, "Use EPSV, PASV, EPRT or PORT first.");

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 
 #include "proto/err.h"
-#include "worker/worker.h"
+#include "worker/secure.h"
 
 #define STRIKES 3	/* unknown commands before login; over-long lines */
 
@@ -207,7 +207,7 @@ static void
 keep(struct sess *s, struct sv in)
 {
 	if (!keep_line(s) || !hold(s, in))
-		sess_close(s); /* no memory for 12 KiB */
+		sess_close(s); /* no memory for 24 KiB */
 }
 
 /* Who sends without end and without a line end wastes our time alone. */
@@ -293,17 +293,28 @@ wants_input(const struct sess *s)
 	if (look_first(s) && (s->wait != WAIT_NOTHING || s->leaving != 0))
 		return false;
 	return !s->closing && !s->line_waits && s->held_len == 0 &&
-	    s->out_len == 0;
+	    s->out_len == 0 && !s->tls_next;
+}
+
+/*
+ * Within TLS a whole record each time: what the library had left of one would
+ * wake nobody.
+ */
+static ssize_t
+receive(struct sess *s, char *room)
+{
+	return s->tls != NULL ? secure->read(s, room, RECORD_MAX) :
+	    recv(s->watch.fd, room, READ_MAX, MSG_DONTWAIT);
 }
 
 static void
 take_input(struct sess *s)
 {
-	static char room[READ_MAX];
-	ssize_t n = recv(s->watch.fd, room, sizeof(room), MSG_DONTWAIT);
+	static char room[RECORD_MAX];
+	ssize_t n = receive(s, room);
 
 	/* A TLS handshake (record type 22) has no line end to wait for. */
-	if (n > 0 && !s->spoken && s->telnet.len == 0 && room[0] == 22)
+	if (n > 0 && s->tls == NULL && !s->spoken && s->telnet.len == 0 && room[0] == 22)
 		control_foreign(s, (struct sv) { room, (size_t)n });
 	else if (n > 0)
 		feed(s, (struct sv) { room, (size_t)n });
@@ -314,7 +325,9 @@ take_input(struct sess *s)
 static void
 read_more(struct sess *s, uint32_t events)
 {
-	if (look_first(s))
+	if (s->shaking)
+		sess_shake(s);
+	else if (look_first(s))
 		look_at_input(s, (events & EPOLLRDHUP) != 0);
 	else
 		take_input(s);
@@ -325,16 +338,26 @@ control_ready(struct loop_watch *w, uint32_t events)
 {
 	struct sess *s = LOOP_OWNER(w, struct sess, watch);
 
-	if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+	/* What has come of a handshake may say why it ends. */
+	if ((events & (EPOLLERR | EPOLLHUP)) != 0 && !s->shaking) {
 		sess_close(s);
 		return;
 	}
-	if ((events & EPOLLIN) != 0 && wants_input(s))
+	if (s->shaking || ((events & EPOLLIN) != 0 && wants_input(s)) ||
+	    (s->tls_writes && (events & EPOLLOUT) != 0))
 		read_more(s, events);
 	else if ((events & EPOLLRDHUP) != 0 && is_at_work(s))
 		sess_close(s);
 	if (!s->dead && !s->dirty)
 		control_flush(s);
+}
+
+static ssize_t
+send_replies(struct sess *s)
+{
+	return s->tls != NULL ? secure->write(s, s->out, s->out_len) :
+	    send(s->watch.fd, s->out, s->out_len,
+	    MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void
@@ -344,8 +367,7 @@ control_flush(struct sess *s)
 	ssize_t n = 0;
 
 	if (s->out_len > 0) {
-		n = send(s->watch.fd, s->out, s->out_len,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send_replies(s);
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			sess_close(s);
 			return;
@@ -366,6 +388,10 @@ control_flush(struct sess *s)
 			sess_move(s);
 			return;
 		}
+		if (s->tls_next)
+			sess_begin_tls(s);
+		if (s->dead)
+			return;
 		if (s->held_len > 0 && !s->line_waits &&
 		    (n > 0 || s->throttled)) {
 			s->throttled = false;
@@ -378,7 +404,7 @@ control_flush(struct sess *s)
 	/* Beside EPOLLIN it says nothing new, but saves a call a transfer. */
 	if (wants_input(s) || is_at_work(s))
 		events |= EPOLLRDHUP;
-	if (s->out_len > 0)
+	if (s->out_len > 0 || s->tls_writes)
 		events |= EPOLLOUT;
 	/* Half a line stays there: more of it wakes us, and it does not. */
 	if (look_first(s) && s->half_line)

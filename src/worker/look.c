@@ -38,7 +38,7 @@ is_for_another(const struct sess *s, struct sv line)
 
 	if (w->solo || command_parse(line, &verb, &arg) != FTP_OK)
 		return IPC_WHY_NONE;
-	if (verb == V_AUTH && w->conf.tls_certificate[0] != '\0')
+	if (verb == V_AUTH && conf_has_tls(&w->conf))
 		return IPC_WHY_AUTH;
 	if (verb == V_USER && w->conf.accounts[0] != '\0' &&
 	    !sess_is_anonymous(arg))
@@ -145,8 +145,8 @@ run_one(struct sess *s, struct sv *in)
 static bool
 can_go_on(const struct sess *s)
 {
-	return !s->dead && !s->closing && s->wait == WAIT_NOTHING &&
-	    s->out_len < REPLY_MAX / 2;
+	return !s->dead && !s->closing && !s->tls_next &&
+	    s->wait == WAIT_NOTHING && s->out_len < REPLY_MAX / 2;
 }
 
 void

@@ -18,7 +18,7 @@
 #include "ipc/inherit.h"
 #include "worker/hash.h"
 #include "worker/sandbox.h"
-#include "worker/worker.h"
+#include "worker/secure.h"
 
 #define STATS_MS 60000
 
@@ -159,6 +159,24 @@ enter_sandbox(const struct worker *w)
 	return walls;
 }
 
+static bool
+is_told(int argc, char **argv, const char *word)
+{
+	return argc > 1 && strcmp(argv[1], word) == 0;
+}
+
+/* For the warden: whether certificates and keys are good. */
+static _Noreturn void
+check(struct worker *w)
+{
+	log_open("");
+	ipc_init(&w->warden, INHERIT_WARDEN);
+	if (secure != NULL)
+		secure->start(&w->conf, true);
+	say_ready(w, 0);
+	_exit(0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -172,9 +190,14 @@ main(int argc, char **argv)
 	if (!conf_from_fd(&w.conf, INHERIT_CONF))
 		log_fatal(2, "is started by portcullisd alone");
 	close(INHERIT_CONF);
-	w.solo = argc > 1 && strcmp(argv[1], "solo") == 0;
+	if (is_told(argc, argv, "check"))
+		check(&w);
+	w.solo = is_told(argc, argv, "solo");
 	if (w.solo)
 		w.conf.worker_sessions = 1;
+	if (secure != NULL)
+		secure->start(&w.conf, false);
+	close(INHERIT_TEXTS);
 	if (!board_view_init(&w.board, INHERIT_BOARD))
 		log_fatal(1, "cannot see the board err=%d", errno);
 	close(INHERIT_BOARD);

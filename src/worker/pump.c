@@ -22,7 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "worker/worker.h"
+#include "worker/secure.h"
 
 #define TURN_BYTES (4u << 20)	/* between two looks at the cancel flag */
 #define AT_ONCE_MAX 65536	/* a file sent without a thread */
@@ -113,6 +113,13 @@ push_image(struct xfer *x)
 	return STEP_DONE;
 }
 
+static ssize_t
+send_some(struct xfer *x, const char *bytes, size_t n)
+{
+	return x->tls != NULL ? secure->data_write(x, bytes, n) :
+	    send(x->data_fd, bytes, n, MSG_NOSIGNAL);
+}
+
 /* Sends what stands in the buffer; STEP_DONE when it is empty. */
 static enum xfer_step
 push_buffer(struct xfer *x)
@@ -123,8 +130,8 @@ push_buffer(struct xfer *x)
 		if (xfer_is_cancelled(x))
 			return STEP_CANCELLED;
 		sleep_only_if_many(x);
-		n = send(x->data_fd, x->buf + x->buf_off,
-		    x->buf_len - x->buf_off, MSG_NOSIGNAL);
+		n = send_some(x, x->buf + x->buf_off,
+		    x->buf_len - x->buf_off);
 		if (n < 0) {
 			enum xfer_step step = send_failed();
 
@@ -161,6 +168,24 @@ fill_ascii(struct xfer *x)
 		x->buf[x->buf_len++] = raw[i];
 		x->last_cr = raw[i] == '\r';
 	}
+	x->at += (uint64_t)n;
+	x->end = x->at == x->size;
+	return STEP_DONE;
+}
+
+/* TYPE I within TLS: what is encrypted has to be read. */
+static enum xfer_step
+fill_image(struct xfer *x)
+{
+	uint64_t left = x->size - x->at;
+	size_t want = left < XFER_BUF ? (size_t)left : XFER_BUF;
+	ssize_t n = pread(x->fd, x->buf, want, (off_t)x->at);
+
+	if (n < 0)
+		return STEP_READ_FAILED;
+	if (n == 0)
+		return STEP_SHORT;
+	x->buf_len = (size_t)n;
 	x->at += (uint64_t)n;
 	x->end = x->at == x->size;
 	return STEP_DONE;
@@ -212,25 +237,40 @@ was_rewritten(const struct xfer *x)
 	    (uint64_t)now.st_size <= x->stat.size;
 }
 
+static enum xfer_step
+push_file(struct xfer *x)
+{
+	if (!x->ascii && x->tls == NULL)
+		return push_image(x);
+	/* Read to its end is not sent: the buffer may hold the rest. */
+	x->end = x->at >= x->size;
+	return x->end && x->buf_len == 0 ? STEP_DONE :
+	    push_filled(x, x->ascii ? fill_ascii : fill_image);
+}
+
+static enum xfer_step
+push_listing(struct xfer *x)
+{
+	enum xfer_step step = push_filled(x, list_fill);
+
+	return step == STEP_DONE && x->listing->limit != LIST_WHOLE ?
+	    STEP_LIMIT : step;
+}
+
 void
 pump_work(struct pool_job *job)
 {
 	struct xfer *x = LOOP_OWNER(job, struct xfer, job);
 
-	if (x->kind != XFER_FILE) {
-		x->step = push_filled(x, list_fill);
-		if (x->step == STEP_DONE && x->listing->limit != LIST_WHOLE)
-			x->step = STEP_LIMIT;
-	} else if (x->ascii) {
-		/* Read to its end is not sent: the buffer may hold the rest. */
-		x->end = x->at >= x->size;
-		x->step = x->end && x->buf_len == 0 ? STEP_DONE :
-		    push_filled(x, fill_ascii);
-	} else {
-		x->step = push_image(x);
-	}
+	x->step = x->tls == NULL ? STEP_DONE : secure->data_greet(x);
+	if (x->step == STEP_DONE)
+		x->step = x->kind == XFER_FILE ? push_file(x) :
+		    push_listing(x);
 	if (x->step == STEP_DONE && x->kind == XFER_FILE && was_rewritten(x))
 		x->step = STEP_SHORT;
+	/* close_notify says that it is whole: before the 226, and only then. */
+	if (x->step == STEP_DONE && x->tls != NULL)
+		x->step = secure->data_finish(x);
 	/*
 	 * Only the loop may close the socket, but the client shall see the
 	 * end of a whole transfer now, not a thread's way later.
@@ -249,7 +289,8 @@ pump_at_once(struct xfer *x)
 	uint64_t left = x->size - x->at;
 	ssize_t n = 0;
 
-	if (x->kind != XFER_FILE || x->ascii || left > sizeof(room))
+	if (x->kind != XFER_FILE || x->ascii || x->tls != NULL ||
+	    left > sizeof(room))
 		return false;
 	if (left > 0 && st->ops->read_now(st, x->fd, &x->stat, room,
 	    (size_t)left, x->at) != (ssize_t)left)

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "worker/hash.h"
-#include "worker/worker.h"
+#include "worker/secure.h"
 
 #define FAREWELL_MS 5000	/* for a last reply that is not read */
 #define PENALTY_MS 1000		/* RFC 2577 §5: who was refused waits */
@@ -150,6 +150,22 @@ go_on(struct sess *s, const struct ipc_moved *m)
 		sess_end(s, "This site is not served any more.");
 }
 
+/* Nobody has read anything of it; there is no word in clear. */
+static void
+begin_implicit(struct sess *s)
+{
+	if (secure == NULL) {
+		sess_close(s);
+		return;
+	}
+	s->implicit = true;
+	sess_begin_tls(s);
+	if (!s->dead)
+		sess_shake(s);
+	if (!s->dead && !s->dirty)
+		control_flush(s);
+}
+
 struct sess *
 sess_new(struct worker *w, int fd, const struct ipc_msg *open)
 {
@@ -179,11 +195,13 @@ sess_new(struct worker *w, int fd, const struct ipc_msg *open)
 	w->sessions++;
 	w->counters.sessions_total++;
 	sess_clock_restart(s);
-	if (moved->why == IPC_WHY_NONE)
+	if (moved->why == IPC_WHY_NONE || moved->why == IPC_WHY_IMPLICIT)
 		session_event(s, "session_start");
 	else
 		go_on(s, moved);
-	if (w->finishing)
+	if (moved->why == IPC_WHY_IMPLICIT)
+		begin_implicit(s);
+	else if (w->finishing)
 		sess_end(s, "The server is stopping, come back later.");
 	else if (moved->why == IPC_WHY_NONE)
 		reply(s, 220, s->banner);
@@ -195,6 +213,10 @@ sess_end(struct sess *s, const char *text)
 {
 	if (s->closing || s->dead)
 		return;
+	if (s->shaking) {	/* nothing can be said now */
+		sess_close(s);
+		return;
+	}
 	if (s->xfer != NULL) {
 		xfer_abandon(s->xfer);
 		s->xfer = NULL;
@@ -270,6 +292,8 @@ sess_close(struct sess *s)
 	 * takes it out of our epoll set.
 	 */
 	loop_unwatch(&w->loop, &s->watch);
+	if (s->tls != NULL)
+		secure->end(s);
 	shutdown(s->watch.fd, SHUT_WR);
 	drain(s->watch.fd);
 	close(s->watch.fd);

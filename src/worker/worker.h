@@ -9,8 +9,8 @@
  * sess.c a session's life and its clock; reply.c replies; path.c virtual
  * paths; text.c an archive's texts; lookup.c storage calls; xfer.c transfers,
  * pump.c their bytes, list.c and descent.c the lines of listings; hash.c
- * digests, hash_sums.c those that files beside the data tell; cmd_*.c the
- * commands.
+ * digests, hash_sums.c those that files beside the data tell; secure.c TLS,
+ * where it is; cmd_*.c the commands.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -34,6 +34,7 @@
 
 #define LINE_MAX_BYTES 8192	/* a command line; longer ones are refused */
 #define READ_MAX 4096		/* read from a control connection at once */
+#define RECORD_MAX 16384	/* within TLS: all of a record */
 /*
  * Looked at before login: a line and as many Telnet bytes as may be taken out
  * of it, and one more, so that what has no end within is too long.
@@ -52,6 +53,7 @@ struct lookup;
 struct hash;
 struct hash_desk;
 struct descent;
+struct tls_conn;
 
 #define WORKER_COUNTERS(X) \
 	X(sessions_total) X(logins) X(login_failures) X(commands) \
@@ -147,6 +149,15 @@ struct sess {
 				   login ends it for good */
 	bool half_line;		/* what is there is no whole line */
 	uint8_t leaving;	/* enum ipc_why: when the replies are out */
+	struct tls_conn *tls;	/* of the control connection; or NULL */
+	bool implicit;		/* it began with TLS: no greeting yet */
+	bool tls_next;		/* begins when the replies are out */
+	bool shaking;		/* its handshake is not done */
+	bool tls_writes;	/* TLS can go on when we can write */
+	bool site_by_tls;	/* the handshake has named it */
+	bool has_pbsz;
+	bool private;		/* PROT P: data connections have TLS */
+	bool has_resumed;	/* one of them resumed our session */
 	bool line_waits;	/* line_buf holds a whole line, not yet run */
 	bool closing;		/* when the replies are out */
 	bool dead;
@@ -376,6 +387,8 @@ enum xfer_step {
 	STEP_SHORT,	/* the file was changed under our eyes */
 	STEP_LIMIT,	/* of a listing: see its limit */
 	STEP_CANCELLED,
+	STEP_TLS_FAILED, /* no handshake: nothing was sent */
+	STEP_TLS_STRANGER, /* one that resumed no session, and has to */
 };
 
 struct xfer {
@@ -394,6 +407,11 @@ struct xfer {
 	bool at_once;		/* opened from memory: closed likewise */
 	bool slow;		/* its sends do not block any more */
 	bool last_cr;		/* TYPE A: the last byte sent was a CR */
+	bool has_tls;		/* PROT P */
+	bool must_resume;	/* the control connection's session */
+	bool greeted, resumed;	/* the handshake is made, and how */
+	bool tls_reads;		/* it goes on when there is something to read */
+	struct tls_conn *tls;	/* from its data connection to its end */
 	const char *why;	/* it was cut off; NULL: it was not */
 	bool end;		/* the source has no more */
 	bool alone;		/* LIST of a single file: entry */
@@ -456,6 +474,20 @@ void hash_opts(struct sess *s, struct sv algorithm);
 /* FEAT's lines about digests: before and behind the others. */
 void hash_feat_line(struct sess *s);
 void hash_feat_others(struct sess *s);
+
+/* cmd_secure.c */
+
+/* The replies are out: what follows is a handshake. */
+void sess_begin_tls(struct sess *s);
+/* Goes on with it, and closes the session when it fails. */
+void sess_shake(struct sess *s);
+/* An anonymous user has to have TLS and has not (or the other way): 530. */
+MUST_USE bool sess_lacks_tls(struct sess *s);
+/* Data has to be private and is not: 521, and no endpoint any more. */
+MUST_USE bool sess_lacks_private_data(struct sess *s);
+/* FEAT's lines. */
+void secure_feat_auth(struct sess *s);
+void secure_feat_data(struct sess *s);
 
 /* list.c */
 
@@ -557,10 +589,11 @@ void sess_command(struct sess *s, enum ftp_verb verb, struct sv arg);
 /* False for what is always answered 502. */
 bool sess_offers(const struct sess *s, enum ftp_verb verb);
 #define SESS_HANDLERS(X) \
-	X(abor) X(absent) X(acct) X(allo) X(cdup) X(clnt) X(csid) X(cwd) \
+	X(abor) X(absent) X(acct) X(allo) X(auth) X(ccc) X(cdup) X(clnt) \
+	X(csid) X(cwd) \
 	X(eprt) X(epsv) X(feat) X(hash) X(help) X(host) X(lang) X(list) \
 	X(lprt) X(mdtm) X(mlsd) X(mlst) X(mode) X(nlst) X(noop) X(opts) \
-	X(pass) X(pasv) X(port) X(pwd) X(quit) X(rang) X(rein) X(rest) \
+	X(pass) X(pasv) X(pbsz) X(port) X(prot) X(pwd) X(quit) X(rang) X(rein) X(rest) \
 	X(retr) X(rnto) X(site) X(size) X(stat) X(stru) X(syst) X(type) \
 	X(user) X(write)
 #define X(name) sess_handler cmd_##name;

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "worker/worker.h"
+#include "worker/secure.h"
 
 #define PATIENCE_MS 1000	/* for the client to close its data connection */
 
@@ -29,6 +29,8 @@ xfer_release(struct loop_grave *g)
 
 	free(x->buf);
 	list_free(x->listing);
+	if (x->tls != NULL)
+		secure->data_free(x);
 	free(x);
 }
 
@@ -70,6 +72,7 @@ report(struct xfer *x, int code, const char *result)
 		.user = x->user,
 		.bytes = atomic_load(&x->sent),
 		.duration_ms = w->loop.now_ms - x->started_ms,
+		.tls = x->has_tls, .resumed = x->resumed,
 		.offset = x->offset, .active = x->active, .ascii = x->ascii,
 		.complete = x->step == STEP_DONE && code == 226,
 		.result = result, .code = code,
@@ -105,6 +108,17 @@ finish(struct xfer *x, int code, const char *text, const char *result)
 	xfer_free(x);
 }
 
+/* RFC 4217 §9: 522, as nothing that was sent could have been read. */
+static void
+finish_tls_failed(struct xfer *x)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "No TLS on the data connection: %s.",
+	    secure->data_failed(x));
+	finish(x, 522, text, "tls_failed");
+}
+
 static void
 finish_step(struct xfer *x)
 {
@@ -126,6 +140,13 @@ finish_step(struct xfer *x)
 		return;
 	case STEP_CANCELLED:
 		finish(x, 426, "Transfer aborted.", "aborted");
+		return;
+	case STEP_TLS_FAILED:
+		finish_tls_failed(x);
+		return;
+	case STEP_TLS_STRANGER:
+		finish(x, 522, "A data connection must resume the TLS session "
+		    "of its control connection.", "not_resumed");
 		return;
 	case STEP_BLOCKED:
 	case STEP_PEER_GONE:
@@ -227,7 +248,8 @@ wait_until_writable(struct xfer *x)
 {
 	x->watch = (struct loop_watch) { .fd = x->data_fd,
 		.ready = data_ready };
-	if (!loop_watch(&x->w->loop, &x->watch, EPOLLOUT)) {
+	if (!loop_watch(&x->w->loop, &x->watch,
+	    x->tls_reads ? EPOLLIN : EPOLLOUT)) {
 		x->watch.ready = NULL;
 		x->step = STEP_CANCELLED; /* our fault: no 226 */
 		finish_step(x);
@@ -248,6 +270,7 @@ pump_done(struct pool_job *job)
 		xfer_free(x);
 		return;
 	}
+	s->has_resumed |= x->resumed;
 	if (x->step == STEP_BLOCKED) {
 		wait_until_writable(x);
 		if (s->xfer == x)
@@ -265,6 +288,18 @@ opening_text(const struct xfer *x)
 	    "Sending the listing.";
 }
 
+/* PROT P: as it was when the transfer's command came. */
+static bool
+begin_tls(struct xfer *x)
+{
+	const struct sess *s = x->s;
+	uint32_t policy = x->w->conf.tls_data_resume;
+
+	x->must_resume = policy == CONF_RESUME_REQUIRE ||
+	    (policy == CONF_RESUME_LEARN && s->has_resumed);
+	return !x->has_tls || secure->data_begin(x);
+}
+
 void
 xfer_connected(struct xfer *x, int fd, uint32_t number)
 {
@@ -274,6 +309,12 @@ xfer_connected(struct xfer *x, int fd, uint32_t number)
 	x->data_number = number;
 	s->refusals = 0;
 	s->unused = 0;
+	if (!begin_tls(x)) {
+		finish(x, 425, "No data connection: out of memory.",
+		    "not_connected");
+		control_continue(s);
+		return;
+	}
 	reply(s, 150, opening_text(x));
 	if (pump_at_once(x)) {
 		x->step = STEP_DONE;
@@ -331,6 +372,7 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->verb = s->verb;
 	x->ascii = s->ascii && kind == XFER_FILE;
 	x->facts = s->facts;
+	x->has_tls = s->private;
 	x->now_s = time(NULL);
 	x->started_ms = s->w->loop.now_ms;
 	x->storage = from->storage;

@@ -970,6 +970,7 @@ WALL_CLOCK = {
     "base/log.c": "text",
     "gate/limit.c": "steps of the day",
     "warden/board.c": "the time that a downtime file names",
+    "warden/signer.c": "whether a certificate is valid",
     "worker/cmd_stat.c": "the year in a listing, or the time of day",
     "worker/hash.c": "a file changed just now may change unseen again",
     "worker/xfer.c": "the year in a listing, or the time of day",

@@ -15,12 +15,12 @@ import itertools, os, signal, struct
 signal.signal(signal.SIGALRM, signal.SIG_IGN)
 try:
     for seq in itertools.count():
-        os.write(4, struct.pack("=BBHIII4s12sHBBII20x", 2, %d, 0, seq, 0, 0,
+        os.write(4, struct.pack("=BBHIII4s12sHBBII36x", 3, %d, 0, seq, 0, 0,
                  bytes((192, 0, 2, seq %% 250 + 1)), b"", 0, 4, 0, 0, 0))
 except OSError:
     pass
 """
-RESOLVED = 18			# ipc/msg.h
+RESOLVED = 23			# ipc/msg.h
 
 
 @needs_root

@@ -78,6 +78,7 @@ VERBS = {
     "ALLO": ("ALLO 10", 530, 202),
     "APPE": ("APPE x", 530, 550),
     "AUTH": ("AUTH TLS", 502, 502),
+    "CCC": ("CCC", 502, 502),
     "CDUP": ("CDUP", 530, 250),
     "CLNT": ("CLNT x", 200, 200),
     "CPSV": ("CPSV", 530, 502),

@@ -1,7 +1,7 @@
 # tests/e2e/test_solo.py: a session with a secret has a process of its own.
 # SPDX-License-Identifier: Apache-2.0
-"""Until there are accounts and TLS, the process of its own says what a shared
-one would: 530 to a named user, late, and 502 to AUTH."""
+"""AUTH NONE, which is answered 504, moves a session as AUTH TLS does; what
+comes of TLS is test_ftps.py's."""
 
 import ctypes
 import os
@@ -18,6 +18,7 @@ import pytest
 
 from conftest import (Server, make_archive, needs_root, open_to_others,
                       plain_build)
+from tls_peers import make_certificate
 from test_processes import (gate_of, portcullisd, reload, said, sockets_of,
                             soon, tcp_sockets)
 
@@ -55,10 +56,9 @@ def worker_of(server, control):
 
 
 def conf_of(place):
-    for name in ("accounts", "certificate"):
-        (place / name).write_text("# none yet\n")
+    (place / "accounts").write_text("# none yet\n")
     return {"accounts": place / "accounts",
-            "tls.certificate": place / "certificate",
+            "tls.certificate": make_certificate(place).both,
             "login.attempts": 5, "sessions.per_address": 1000,
             "events.commands": "all"}
 
@@ -128,8 +128,8 @@ def commands_of(server, mark):
     # PASS is answered 503 as long as there is nobody to be.
     (b"USER split\r\nPASS y\r\nNOOP 1\r\nQUIT\r\n", [530, 503, 200, 221],
      [("USER", "split"), ("PASS", None), ("NOOP", "1"), ("QUIT", None)]),
-    (b"AUTH TLS-x\r\nUSER ftp\r\nPASS y\r\nQUIT\r\n", [502, 331, 230, 221],
-     [("AUTH", "TLS-x"), ("USER", "ftp"), ("PASS", None), ("QUIT", None)]),
+    (b"AUTH NONE\r\nUSER ftp\r\nPASS y\r\nQUIT\r\n", [504, 331, 230, 221],
+     [("AUTH", "NONE"), ("USER", "ftp"), ("PASS", None), ("QUIT", None)]),
     # Nobody moves: the anonymous, and what they pipeline behind a login.
     (b"NOOP stay\r\nUSER ftp\r\nPASS y\r\nCWD pub\r\nPWD\r\nQUIT\r\n",
      [200, 331, 230, 250, 257, 221],
@@ -212,7 +212,7 @@ SECRETS = [
     [b"USER alice-secret\r\nPASS open-secret\r\n"],
     [b"NOOP\r\nUSER alice-secret\r\nPASS open-se", b"cret\r\n"],
     [b"USER alice-sec", b"ret\r\nPASS open-secret\r\nNOOP\r\n"],
-    [b"AUTH TLS\r\nUSER alice-secret\r\nPASS open-secret\r\n"],
+    [b"AUTH NONE\r\nUSER alice-secret\r\nPASS open-secret\r\n"],
 ]
 
 
@@ -253,8 +253,8 @@ def test_a_session_alone_sees_no_other(moving):
     with first, second:
         for c in (first, second):
             assert c.read().code == 220
-            c.send("AUTH TLS\r\n")
-            assert c.read().code == 502
+            c.send("AUTH NONE\r\n")
+            assert c.read().code == 504
         one, two = worker_of(moving, first), worker_of(moving, second)
         assert one != two and is_solo(one) and is_solo(two)
         tcp = tcp_sockets(one, 0x01)
@@ -293,20 +293,20 @@ def test_what_a_session_is_goes_along(serve, place, archive):
     assert "Other house." in sited.cmd("HOST data.example.org")
     refused.send("USER alice\r\n")
     struck.send("WHAT\r\nEVER\r\n")
-    assert sited.cmd("AUTH TLS").code == 502
+    assert sited.cmd("AUTH NONE").code == 504
     assert sited.cmd("USER ftp").code == 331
     assert sited.cmd("PASS x").code == 230
     assert sited.fetch("NLST").split() == [b"only", b"here"]
     assert refused.read().code == 530
-    refused.send("AUTH TLS\r\nUSER alice\r\n")
-    assert [refused.read().code for _ in "12"] == [502, 421]
-    struck.send("AUTH TLS\r\nDONE\r\n")
-    assert [struck.read().code for _ in "1234"] == [500, 500, 502, 500]
+    refused.send("AUTH NONE\r\nUSER alice\r\n")
+    assert [refused.read().code for _ in "12"] == [504, 421]
+    struck.send("AUTH NONE\r\nDONE\r\n")
+    assert [struck.read().code for _ in "1234"] == [500, 500, 504, 500]
     assert struck.read().code == 421
     # Both have been there equally long.
     late = max(0, first + 1.5 - time.monotonic())
     time.sleep(late)
-    assert ages.cmd("AUTH TLS").code == 502
+    assert ages.cmd("AUTH NONE").code == 504
     last = server.control()
     assert last.read().code == 220
     assert ages.read().code == stays.read().code == 421
@@ -423,7 +423,7 @@ def test_a18_a_captured_solo_worker_moves_nobody(serve, place):
     server = serve(conf_of(place))
     with server.control() as c, server.login() as other:
         assert c.read().code == 220
-        assert c.cmd("AUTH TLS").code == 502
+        assert c.cmd("AUTH NONE").code == 504
         Captured(worker_of(server, c)).say(MOVE)
         server.wait_for("message out of place")
         assert c.ended()
@@ -434,7 +434,7 @@ def test_a18_a_captured_solo_worker_moves_nobody(serve, place):
 def test_a01_a_moved_session_names_nobody_but_its_client(moving):
     with moving.control("127.0.0.5") as c:
         assert c.read().code == 220
-        assert c.cmd("AUTH TLS").code == 502
+        assert c.cmd("AUTH NONE").code == 504
         assert c.cmd("USER ftp").code == 331
         assert c.cmd("PASS x").code == 230
         with socket.create_server(("127.0.0.6", 0)) as victim:
@@ -469,9 +469,9 @@ def test_there_are_as_many_as_are_allowed(serve, place):
     first, second, third = (server.control() for _ in range(3))
     for c in (first, second):
         assert c.read().code == 220
-        assert c.cmd("AUTH TLS").code == 502
+        assert c.cmd("AUTH NONE").code == 504
     assert third.read().code == 220
-    third.send("NOOP\r\nAUTH TLS\r\n")
+    third.send("NOOP\r\nAUTH NONE\r\n")
     assert third.read().code == 200
     reply = third.read()
     assert reply.code == 421 and "hosts@example.org" in reply
@@ -482,7 +482,7 @@ def test_there_are_as_many_as_are_allowed(serve, place):
     soon(lambda: len(solos(server)) == 2)	# room for the next
     with server.control() as c:
         assert c.read().code == 220
-        assert c.cmd("AUTH TLS").code == 502
+        assert c.cmd("AUTH NONE").code == 504
     # Nobody starts another: who waits is told so when his time is over.
     second.close()
     soon(lambda: len(solos(server)) == 1)
@@ -491,11 +491,11 @@ def test_there_are_as_many_as_are_allowed(serve, place):
         waiting = [server.control() for _ in range(3)]
         for c in waiting:
             assert c.read().code == 220
-            c.send("AUTH TLS\r\nUSER alice\r\nPASS x\r\n")
+            c.send("AUTH NONE\r\nUSER alice\r\nPASS x\r\n")
         waiting.pop().close()
         # The one that was left may be the first's, if the gate knows it yet.
         codes = [c.read().code for c in waiting]
-        assert codes in ([421, 421], [502, 421])
+        assert codes in ([421, 421], [504, 421])
         assert waiting[1].ended()
         with server.login() as c:
             assert c.cmd("NOOP").code == 200
@@ -512,9 +512,9 @@ def test_one_that_waits_gets_the_next(serve, place):
     for c in crowd:
         assert c.read().code == 220
     for c in crowd:
-        c.send("AUTH TLS\r\nNOOP\r\n")
+        c.send("AUTH NONE\r\nNOOP\r\n")
     for c in crowd:
-        assert [c.read().code for _ in "12"] == [502, 200]
+        assert [c.read().code for _ in "12"] == [504, 200]
     for c in crowd:
         c.close()
     soon(lambda: len(solos(server)) == 1)
@@ -530,7 +530,7 @@ def test_a_solo_worker_that_dies_takes_one_session(serve, place):
     one, two, plain = (server.control() for _ in range(3))
     for c in (one, two):
         assert c.read().code == 220
-        assert c.cmd("AUTH TLS").code == 502
+        assert c.cmd("AUTH NONE").code == 504
     assert plain.read().code == 220
     os.kill(worker_of(server, one), signal.SIGKILL)
     assert one.ended()
@@ -541,7 +541,7 @@ def test_a_solo_worker_that_dies_takes_one_session(serve, place):
     # The shared worker's death is not that of who was moved from it.
     with server.control() as c:
         assert c.read().code == 220
-        assert c.cmd("AUTH TLS").code == 502
+        assert c.cmd("AUTH NONE").code == 504
         os.kill(min(shared(server)), signal.SIGKILL)
         assert c.cmd("NOOP").code == 200
 
@@ -550,14 +550,14 @@ def test_a_gate_that_dies_ends_them_and_there_are_others(serve, place):
     server = serve(conf_of(place))
     c = server.control()
     assert c.read().code == 220
-    assert c.cmd("AUTH TLS").code == 502
+    assert c.cmd("AUTH NONE").code == 504
     old = solos(server)
     os.kill(gate_of(server), signal.SIGKILL)
     assert c.read().code == 421
     soon(lambda: not old & solos(server) and len(solos(server)) == 2)
     with server.control() as c:
         assert c.read().code == 220
-        assert c.cmd("AUTH TLS").code == 502
+        assert c.cmd("AUTH NONE").code == 504
 
 
 def test_a_reload_leaves_them_their_sessions(serve, place):
@@ -565,7 +565,7 @@ def test_a_reload_leaves_them_their_sessions(serve, place):
     soon(lambda: len(solos(server)) == 2)
     stays, moves = server.control(), server.control()
     assert stays.read().code == moves.read().code == 220
-    assert moves.cmd("AUTH TLS").code == 502
+    assert moves.cmd("AUTH NONE").code == 504
     soon(lambda: len(solos(server)) == 3)
     spare = solos(server)
     reload(server, {"solo.spare": 3})
@@ -574,20 +574,20 @@ def test_a_reload_leaves_them_their_sessions(serve, place):
          len(solos(server)) == 4)
     assert moves.cmd("NOOP").code == 200
     # An old worker's session goes to a new one.
-    assert stays.cmd("AUTH TLS").code == 502
+    assert stays.cmd("AUTH NONE").code == 504
     # And when nobody needs one any more there are none.
     late = server.control()
     assert late.read().code == 220
     reload(server, {"accounts": None, "tls.certificate": None})
     server.wait_for("reloaded", 2)
     soon(lambda: len(solos(server)) == 2)
-    assert late.cmd("AUTH TLS").code == 421
+    assert late.cmd("AUTH NONE").code == 421
     for c in (stays, moves):
         assert c.cmd("QUIT").code == 221
     soon(lambda: not solos(server))
     with server.control() as c:
         assert c.read().code == 220
-        assert c.cmd("AUTH TLS").code == 502
+        assert c.cmd("AUTH NONE").code == 502
         assert not solos(server)
 
 
@@ -601,14 +601,14 @@ def test_a_reload_that_fails_leaves_the_spare_ones(serve, place):
     assert solos(server) == before
     with server.control() as c:
         assert c.read().code == 220
-        assert c.cmd("AUTH TLS").code == 502
+        assert c.cmd("AUTH NONE").code == 504
 
 
 def test_a_stop_says_421_to_them(serve, place):
     server = serve(conf_of(place))
     with server.control() as c:
         assert c.read().code == 220
-        assert c.cmd("AUTH TLS").code == 502
+        assert c.cmd("AUTH NONE").code == 504
         server.process.terminate()
         assert c.read().code == 421
     assert server.process.wait(10) == 0

@@ -149,6 +149,8 @@ def client_context(version=None, cert=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        # Python would take any end for a clean one.
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
         if version:
             context.minimum_version = context.maximum_version = version
         if cert:

@@ -12,6 +12,7 @@ import random
 import re
 import selectors
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -19,6 +20,7 @@ import time
 import pytest
 
 from conftest import SANITIZED, Net, needs_root
+from tls_peers import make_certificate
 
 SEQUENCES = int(os.environ.get("PORTCULLIS_SEQUENCES",
                                10_000 if SANITIZED else 100_000))
@@ -208,8 +210,9 @@ class Session:
 
     MARK = re.compile(rb"^350 Restarting at (\d+)\.\r$", re.M)
 
-    def __init__(self, number, net, first=b""):
+    def __init__(self, number, net, first=b"", tls=None):
         self.first = first	# it says before it logs in
+        self.tls = tls	# a context: within that, from AUTH on
         family = "V6" if number % 4 == 3 else "V4"
         self.server = (getattr(Net, family)["server"], 21)
         self.client = getattr(Net, family)["client"]
@@ -223,6 +226,12 @@ class Session:
         with self.net.on("client"):
             self.sock = socket.create_connection(
                 self.server, 30, source_address=(self.client, 0))
+        if self.tls:
+            self.sock.sendall(b"AUTH TLS\r\n")
+            clear = b""
+            while not clear.endswith(b"234 TLS, please.\r\n"):
+                clear += self.sock.recv(1)
+            self.sock = self.tls.wrap_socket(self.sock)
         self.sock.setblocking(False)
         self.connections += 1
         self.batches = 0
@@ -254,13 +263,17 @@ class Session:
                 sent = self.sock.send(self.unsent)
                 self.unsent = self.unsent[sent:]
             if events & selectors.EVENT_READ:
-                data = self.sock.recv(1 << 16)
-                if not data:
-                    return False
-                self.read(data)
-        except BlockingIOError:
+                while True:
+                    data = self.sock.recv(1 << 16)
+                    if not data:
+                        return False
+                    self.read(data)
+                    if not self.tls:
+                        break	# else some may wait in the library
+        except (BlockingIOError, ssl.SSLWantReadError,
+                ssl.SSLWantWriteError):
             pass
-        except (ConnectionError, BrokenPipeError):
+        except (ConnectionError, BrokenPipeError, ssl.SSLError):
             return False
         if self.done == BATCH and not self.unsent:
             if self.batches == BATCHES:
@@ -315,9 +328,9 @@ class Acceptor(threading.Thread):
             pass
 
 
-def drive(net, total, first=b""):
+def drive(net, total, first=b"", tls=None):
     """Runs that many sequences; (sequences, connections)."""
-    sessions = [Session(n, net, first) for n in range(SESSIONS)]
+    sessions = [Session(n, net, first, tls) for n in range(SESSIONS)]
     selector = selectors.DefaultSelector()
     for one in sessions:
         one.connect(selector)
@@ -365,12 +378,15 @@ def dialled_rules(net):
 
 
 @needs_root
-@pytest.mark.parametrize("moved", [False, True],
-                         ids=["shared", "moved"])
-def test_a01_no_packet_reaches_the_victim(net, serve, capsys, place, moved):
-    """moved: of sessions with a process of their own, a tenth of it."""
+@pytest.mark.parametrize("kind", ["shared", "moved", "tls"])
+def test_a01_no_packet_reaches_the_victim(net, serve, capsys, place, kind):
+    """Of sessions with a process of their own, in clear or not, a tenth."""
+    moved = kind != "shared"
     total = SEQUENCES // 10 if moved else SEQUENCES
-    (place / "certificate").write_text("none yet\n")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if kind == "tls" else None
+    if tls:
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
     dialled = dialled_rules(net)
     server = serve({
         "listen": f"{Net.V4['server']}:21 [{Net.V6['server']}]:21",
@@ -380,7 +396,7 @@ def test_a01_no_packet_reaches_the_victim(net, serve, capsys, place, moved):
         "sessions.per_address": 1000,
         "passive.timeout": 1,
         "data.timeout": 5,
-        "tls.certificate": place / "certificate" if moved else None,
+        "tls.certificate": make_certificate(place).both if moved else None,
     }, host=Net.V4["server"], port=21, prefix=net.inside("server"))
     net.count("victim")
     net.count("thief")
@@ -389,7 +405,8 @@ def test_a01_no_packet_reaches_the_victim(net, serve, capsys, place, moved):
     start = time.monotonic()
     try:
         sequences, connections = drive(net, total,
-                                       b"AUTH TLS\r\n" if moved else b"")
+                                       b"AUTH NONE\r\n"
+                                       if kind == "moved" else b"", tls)
     finally:
         acceptor.ending = True
         acceptor.join()

@@ -257,6 +257,19 @@ static const struct row rows[] = {
 	{ "banner", " a", NULL, "begins or ends with a blank" },
 	{ "banner", "a ", NULL, "begins or ends with a blank" },
 
+	{ "tls.certificate", "", "" },
+	{ "tls.certificate", "/c.pem", "/c.pem" },
+	{ "tls.certificate", " /c.pem\tkey=/k  ocsp=o site=a.example ",
+	    "/c.pem key=/k ocsp=o site=a.example" },
+	{ "tls.certificate", "/c site=a.example key=k=1",
+	    "/c key=k=1 site=a.example" },
+	{ "tls.certificate", "/c key=", NULL, "names nothing" },
+	{ "tls.certificate", "/c /k", NULL, "is none of key=, ocsp=" },
+	{ "tls.certificate", "/c KEY=/k", NULL, "is none of key=, ocsp=" },
+	{ "tls.certificate", "/c key=/k key=/l", NULL, "is given twice" },
+	{ "tls.certificate", "/c site=a..b", NULL, "is not a host's name" },
+	{ "tls.certificate", "/c\x01", NULL, "unprintable" },
+
 	{ "site", "", "" },
 	{ "site", "a.example /srv/a", "a.example /srv/a" },
 	{ "site", " \tA.Example,b-2.example\t /srv/a  Welcome,  you.  ",
@@ -623,7 +636,7 @@ expect_limits(const struct conf_key *k)
 	else if (k->type == &conf_type_ports_at)
 		expect_item(k, "192.0.2.1:21=2000-2999 ");
 	else if (k->type != &conf_type_choice && k->type != &conf_type_set &&
-	    k->type != &conf_type_site)
+	    k->type != &conf_type_site && k->type != &conf_type_certs)
 		expect_item(k, "x");
 }
 
@@ -644,6 +657,78 @@ add_site(struct conf *c, const char *value)
 
 	assert_int_equal(fclose(err), 0);
 	return problems;
+}
+
+static int
+add_certificate(struct conf *c, const char *value)
+{
+	FILE *err = listen_to_err();
+	int problems = conf_set(c, "tls.certificate", value, "--option",
+	    c->tls_certificate.count > 0, err);
+
+	assert_int_equal(fclose(err), 0);
+	return problems;
+}
+
+static void
+certificates_keep_their_limits(void **state)
+{
+	static struct conf c;
+	char path[CONF_CERT_PATH_MAX + 1];
+
+	(void)state;
+	conf_init(&c);
+	memset(path, 'p', sizeof(path));
+	path[CONF_CERT_PATH_MAX - 1] = '\0';
+	for (int i = 0; i < CONF_CERTS_MAX; i++)
+		assert_int_equal(add_certificate(&c, path), 0);
+	assert_int_equal(add_certificate(&c, "/c"), 1);
+	assert_said("one too many");
+	path[CONF_CERT_PATH_MAX - 1] = 'p';
+	path[CONF_CERT_PATH_MAX] = '\0';
+	conf_init(&c);
+	assert_int_equal(add_certificate(&c, path), 1);
+	assert_said("too long");
+	assert_int_equal(c.tls_certificate.count, 0);
+}
+
+/* TLS that is wanted and cannot be had. */
+static void
+tls_fits_together(void **state)
+{
+	static const struct {
+		const char *key, *value, *key2, *value2, *said;
+	} wrong[] = {
+		{ "tls.control", "required", NULL, NULL,
+		    "required, and there is no tls.certificate" },
+		{ "tls.data", "required", NULL, NULL,
+		    "required, and there is no tls.certificate" },
+		{ "tls.data", "required", "tls.control", "off",
+		    "required, and tls.control is off" },
+		{ "tls.listen", "127.0.0.1:990", NULL, NULL,
+		    "tls.listen: there is no tls.certificate" },
+		{ "tls.listen", "127.0.0.1:2121", "listen", "127.0.0.1:2121",
+		    "tls.listen: 127.0.0.1:2121 is given twice" },
+		{ "tls.listen", "127.0.0.1:50100", NULL, NULL,
+		    "holds the port of the listener 127.0.0.1:50100" },
+		{ "tls.certificate", "/no/such", NULL, NULL,
+		    "tls.certificate: cannot open \"/no/such\"" },
+		{ "tls.certificate", "/dev/null site=a.example", NULL, NULL,
+		    "there is no site a.example" },
+	};
+	static struct conf c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		conf_init(&c);
+		assert_int_equal(set(&c, "archive", "/tmp"), 0);
+		assert_int_equal(set(&c, wrong[i].key, wrong[i].value), 0);
+		if (wrong[i].key2 != NULL)
+			assert_int_equal(set(&c, wrong[i].key2,
+			    wrong[i].value2), 0);
+		assert_true(check(&c) > 0);
+		assert_said(wrong[i].said);
+	}
 }
 
 /* Of a site: the count, the names, the directory, the banner. */
@@ -1372,6 +1457,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_type_reads_its_form_and_no_other),
 		cmocka_unit_test(each_key_keeps_its_limits),
+		cmocka_unit_test(certificates_keep_their_limits),
+		cmocka_unit_test(tls_fits_together),
 		cmocka_unit_test(sites_keep_their_limits),
 		cmocka_unit_test(the_table_is_sound),
 		cmocka_unit_test(what_is_printed_reads_back_the_same),
