@@ -58,11 +58,11 @@ class Channel:
         self.seq += 1
         rights = [] if fd is None else [(
             socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
-        self.sock.sendmsg([(head + body).ljust(64, b"\0")], rights)
+        self.sock.sendmsg([head + body.ljust(64, b"\0")], rights)
 
     def receive(self):
-        data = self.sock.recv(64)
-        assert len(data) == 64, data
+        data = self.sock.recv(80)
+        assert len(data) == 80, data
         kind = next(k for k, n in TYPE.items() if n == data[1])
         return kind, struct.unpack_from("<I", data, 16)[0]
 
