@@ -282,8 +282,6 @@ enum conf_links {
 	X("passive.timeout", duration, passive_timeout_s, "seconds", 1, 60, \
 	    "60", \
 	    "How long a passive port waits for its client.") \
-	X("accounts", path, accounts, "file", 0, PATH_MAX - 1, "", \
-	    "The file of named users; empty is none: anonymous users alone.") \
 	X("tls.certificate", path, tls_certificate, "file", 0, PATH_MAX - 1, \
 	    "", "The certificate for AUTH TLS; empty is none: no TLS.") \
 	X("solo.spare", number, solo_spare, "processes", 1, 64, "2", \

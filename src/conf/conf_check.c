@@ -245,7 +245,7 @@ check_accounts(const struct conf *c, const struct conf_where *w)
 		return 1;
 	}
 	problems = check_directory("accounts.root", c->accounts_root, w) +
-	    check_outside(c, "accounts.file", c->accounts_file, w);
+	    check_file(c, "accounts.file", c->accounts_file, w);
 	place = place_of(c->accounts_file);
 	if (place != NULL && is_in(place, c->accounts_root)) {
 		conf_problem(w, "accounts.file",

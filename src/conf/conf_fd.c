@@ -110,5 +110,5 @@ conf_from_fd(struct conf *c, int fd)
 bool
 conf_moves(const struct conf *c)
 {
-	return c->accounts[0] != '\0' || c->tls_certificate[0] != '\0';
+	return c->accounts_file[0] != '\0' || c->tls_certificate[0] != '\0';
 }

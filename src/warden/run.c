@@ -39,7 +39,7 @@ static void
 end_if_alone(struct warden *w)
 {
 	if (w->stopping && w->gate == NULL && w->workers == NULL &&
-	    w->resolver == NULL)
+	    w->keepers == NULL && w->resolver == NULL)
 		w->loop.stop = true;
 }
 
@@ -58,6 +58,7 @@ stop(struct warden *w, int status)
 		ipc_send(&w->gate->channel, &m, -1);
 	for (struct child *c = w->workers; c != NULL; c = c->next)
 		ipc_send(&c->channel, &m, -1);
+	keeper_stop(w);
 	resolve_stop(w);
 	loop_timer_stop(&w->loop, &w->restart);
 	loop_timer_set(&w->loop, &w->deadline,
@@ -71,6 +72,8 @@ kill_all(struct warden *w)
 	if (w->gate != NULL)
 		kill(w->gate->pid, SIGKILL);
 	for (struct child *c = w->workers; c != NULL; c = c->next)
+		kill(c->pid, SIGKILL);
+	for (struct child *c = w->keepers; c != NULL; c = c->next)
 		kill(c->pid, SIGKILL);
 }
 
@@ -95,12 +98,13 @@ run_child_free(struct child *c)
 	ipc_free(&c->channel);
 	if (c->gate_end >= 0)
 		close(c->gate_end);
+	if (c->keeper_end >= 0)
+		close(c->keeper_end);
 	loop_bury(&w->loop, &c->grave, child_release);
 }
 
-/* A pair of channel ends, close-on-exec. */
-static bool
-channel_pair(int ends[2])
+bool
+run_channel_pair(int ends[2])
 {
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0;
 }
@@ -120,7 +124,7 @@ start_process(struct warden *w, struct child_spec *spec,
 	pid_t pid = -1;
 
 	spec->fd[INHERIT_CONF] = conf_to_fd(conf);
-	spec->fd[INHERIT_EVENTS] = w->events.write_fd;
+	spec->fd[INHERIT_EVENTS] = spec->is_mute ? -1 : w->events.write_fd;
 	spec->fd[INHERIT_BOARD] = w->board_fd;
 	if (spec->fd[INHERIT_CONF] >= 0)
 		pid = child_start(spec);
@@ -140,14 +144,14 @@ run_child_new(struct warden *w, struct child_spec *spec,
 	struct child *c = calloc(1, sizeof(*c));
 	int ends[2] = { -1, -1 };
 
-	if (c == NULL || !channel_pair(ends)) {
+	if (c == NULL || !run_channel_pair(ends)) {
 		log_line("cannot start %s: %s", spec->program,
 		    strerror(errno));
 		free(c);
 		return NULL;
 	}
 	spec->fd[INHERIT_WARDEN] = ends[1];
-	*c = (struct child) { .warden = w, .gate_end = -1,
+	*c = (struct child) { .warden = w, .gate_end = -1, .keeper_end = -1,
 		.watch = { .fd = ends[0], .ready = says } };
 	c->pid = start_process(w, spec, conf);
 	close(ends[1]);
@@ -231,6 +235,8 @@ run_attach(struct warden *w)
 static void
 set_ready(struct warden *w, uint32_t walls)
 {
+	if (w->reloading && !keeper_reload(w))
+		return;
 	if (w->reloading) {
 		reload_commit(w);
 	} else {
@@ -326,6 +332,27 @@ run_drop_store(int unwanted, int kept)
 		fd_close(unwanted);
 }
 
+/* Its channel to the keeper, and the directory that the walls shall know. */
+static bool
+add_accounts(const struct conf *conf, struct child_spec *spec, int *keeper_end)
+{
+	int ends[2];
+
+	spec->fd[INHERIT_ACCOUNTS_TOP] = open(conf->accounts_root,
+	    O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (spec->fd[INHERIT_ACCOUNTS_TOP] < 0) {
+		log_line("cannot open accounts.root: %s", strerror(errno));
+		return false;
+	}
+	if (!run_channel_pair(ends)) {
+		log_line("cannot start a worker: %s", strerror(errno));
+		return false;
+	}
+	spec->fd[INHERIT_KEEPER] = ends[0];
+	*keeper_end = ends[1];
+	return true;
+}
+
 int
 run_worker_start(struct warden *w, const struct conf *conf, bool solo)
 {
@@ -334,13 +361,16 @@ run_worker_start(struct warden *w, const struct conf *conf, bool solo)
 		    &w->worker_account,
 		.may_chroot = true };
 	struct child *c = NULL;
-	int ends[2] = { -1, -1 }, status = 1;
+	int ends[2] = { -1, -1 }, keeper_end = -1, status = 1;
 
 	if (!archives_open(conf, &spec))
 		return 2;
 	if (solo)
 		snprintf(spec.arg, sizeof(spec.arg), "solo");
-	if (!channel_pair(ends)) {
+	if (solo && conf->accounts_file[0] != '\0' &&
+	    !add_accounts(conf, &spec, &keeper_end))
+		goto done;
+	if (!run_channel_pair(ends)) {
 		log_line("cannot start a worker: %s", strerror(errno));
 		goto done;
 	}
@@ -351,17 +381,20 @@ run_worker_start(struct warden *w, const struct conf *conf, bool solo)
 	if ((c = run_child_new(w, &spec, conf, worker_says)) == NULL)
 		goto done;
 	c->gate_end = ends[1];
-	ends[1] = -1;
+	c->keeper_end = keeper_end;
+	ends[1] = keeper_end = -1;
 	c->number = w->next_number++;
 	c->set = w->set;
 	c->solo = solo;
 	c->next = w->workers;
 	w->workers = c;
 	w->last_start_ms = w->loop.now_ms;
+	keeper_attach(w);
 	status = 0;
  done:
 	fd_close(ends[0]);
 	fd_close(ends[1]);
+	fd_close(keeper_end);
 	archives_close(&spec);
 	return status;
 }
@@ -494,8 +527,8 @@ gate_says(struct loop_watch *watch, uint32_t events)
 		close(fds[next++]);
 }
 
-static void
-gate_start(struct warden *w)
+void
+run_gate_start(struct warden *w)
 {
 	struct child_spec spec = { .program = "portcullis-gate",
 		.account = &w->gate_account, .may_bind_low = true,
@@ -510,6 +543,8 @@ gate_start(struct warden *w)
 	snprintf(spec.arg, sizeof(spec.arg), "%d", w->listeners);
 	w->last_start_ms = w->loop.now_ms;
 	w->gate = run_child_new(w, &spec, &w->conf, gate_says);
+	if (w->gate != NULL)
+		keeper_meets_gate(w);
 	if (w->gate == NULL && !w->was_ready)
 		stop(w, 1);
 	else if (w->gate == NULL)
@@ -524,7 +559,7 @@ restart_due(struct loop_timer *t)
 
 	w->wanted = 0;
 	if (w->gate == NULL)
-		gate_start(w);	/* its workers come when it listens */
+		run_gate_start(w);	/* its workers come when it listens */
 	else if (w->gate->ready)
 		start_workers(w, &w->conf, n);
 }
@@ -566,6 +601,7 @@ gate_ended(struct warden *w, struct child *c, int status)
 		run_drop_store(w->fresh_store_fd, w->store_fd);
 	w->reload_again |= w->reloading;
 	w->reloading = false;
+	keeper_give_up(w);
 	w->need_is_stale = false;
 	w->wanted = 0;
 	orphan_workers(w);
@@ -605,7 +641,7 @@ reap(struct warden *w)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		struct child *c = w->workers;
+		struct child *c = w->workers, *keeper = keeper_find(w, pid);
 
 		while (c != NULL && c->pid != pid)
 			c = c->next;
@@ -615,6 +651,9 @@ reap(struct warden *w)
 			resolve_ended(w, status);
 		else if (c != NULL)
 			worker_ended(w, c, status);
+		else if (keeper != NULL && keeper_ended(w, keeper, status) &&
+		    !w->was_ready)
+			stop(w, start_status(status));
 	}
 	end_if_alone(w);
 }
@@ -685,6 +724,9 @@ flush(void *arg)
 {
 	struct warden *w = arg;
 
+	/* First: it is to know a worker before the gate speaks of it. */
+	for (struct child *c = w->keepers; c != NULL; c = c->next)
+		flush_child(c);
 	if (w->gate != NULL)
 		flush_child(w->gate);
 	for (struct child *c = w->workers; c != NULL; c = c->next)
@@ -699,7 +741,11 @@ warden_find_accounts(struct warden *w)
 	bool worker = account_find("worker.user", w->conf.worker_user,
 	    &w->worker_account);
 
-	return gate && worker;
+	bool keeper = w->conf.accounts_file[0] == '\0' ||
+	    account_find("keeper.user", w->conf.keeper_user,
+	    &w->keeper_account);
+
+	return gate && worker && keeper;
 }
 
 int
@@ -721,7 +767,10 @@ warden_run(struct warden *w)
 	if (!board_start(w))
 		log_fatal(1, "no memory to share: %s", strerror(errno));
 	watch_signals(w);
-	gate_start(w);
+	if ((w->status = keeper_begin(w)) != 0)
+		return w->status;
+	if (w->keeper == NULL)
+		run_gate_start(w);	/* else when that is ready */
 	resolve_begin(w);
 	loop_run(&w->loop);
 	logpipe_finish(&w->events);

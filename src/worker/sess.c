@@ -52,7 +52,7 @@ idle_ms(const struct sess *s)
 static const char *
 refused_text(const struct sess *s)
 {
-	if (s->w->conf.accounts[0] != '\0' && !s->w->solo)
+	if (s->w->conf.accounts_file[0] != '\0')
 		return "This session is anonymous; as a user, connect anew.";
 	return "Anonymous logins only; send no password here.";
 }
