@@ -127,6 +127,8 @@ run_line(struct sess *s, struct sv line)
 	} else if (err != FTP_OK) {
 		malformed(s, verb);
 		endpoint_note_hidden(s, line);
+	} else if (!rights_allow(s, verb, arg)) {
+		rights_refuse(s);
 	} else {
 		if (s->wait == WAIT_NOTHING)
 			s->verb = verb;

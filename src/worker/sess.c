@@ -92,7 +92,7 @@ clock_fired(struct loop_timer *t)
 		hash_stalled(s);
 	else if (s->wait == WAIT_TRANSFER)
 		xfer_stalled(s->xfer);
-	else if (s->wait == WAIT_NOTHING)
+	else if (s->wait == WAIT_NOTHING || s->wait == WAIT_KEEPER)
 		sess_end(s, s->logged_in ? "Idle for too long." :
 		    "Login took too long.");
 	else
@@ -109,7 +109,7 @@ sess_clock_restart(struct sess *s)
 		ms = FAREWELL_MS;
 	else if (s->wait == WAIT_PENALTY)
 		ms = PENALTY_MS;
-	else if (s->wait != WAIT_NOTHING)
+	else if (s->wait != WAIT_NOTHING && s->wait != WAIT_KEEPER)
 		ms = (uint64_t)c->data_timeout_s * 1000;
 	else if (s->logged_in)
 		ms = idle_ms(s);
@@ -216,6 +216,8 @@ sess_release(struct loop_grave *g)
 	free(s->cwd);
 	free(s->told);
 	free(s->ident);
+	free(s->login);
+	free(s->user);
 	list_free(s->listing);
 	free(s);
 }
@@ -324,6 +326,7 @@ sess_reset(struct sess *s)
 		s->started_ms = s->w->loop.now_ms;
 	s->named = false;
 	s->logged_in = false;
+	s->rights = 0;
 	s->ascii = false;
 	restart_forget(s);
 	s->algorithm = HASH_SHA256;
@@ -331,6 +334,8 @@ sess_reset(struct sess *s)
 	free(s->cwd);
 	free(s->told);
 	free(s->ident);
+	free(s->login);
+	s->login = NULL;
 	s->cwd = NULL;
 	s->told = NULL;
 	s->ident = NULL;

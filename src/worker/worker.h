@@ -4,6 +4,7 @@
  * on one loop, with threads for what may wait for a disk.
  *
  * main.c start and the turn's flush; link.c messages from and to the gate;
+ * account.c whose session it is, rights.c what he may;
  * control.c bytes of the control connection, look.c those before a login that
  * may be another process's; note.c commands as events;
  * sess.c a session's life and its clock; reply.c replies; path.c virtual
@@ -19,6 +20,7 @@
 #include <limits.h>
 #include <stdatomic.h>
 
+#include "accounts/entry.h"
 #include "base/hostname.h"
 #include "base/loop.h"
 #include "base/pool.h"
@@ -52,6 +54,7 @@ struct lookup;
 struct hash;
 struct hash_desk;
 struct descent;
+struct login;
 
 #define WORKER_COUNTERS(X) \
 	X(sessions_total) X(logins) X(login_failures) X(commands) \
@@ -77,6 +80,7 @@ struct worker {
 	char site_name[CONF_SITES_MAX][HOSTNAME_MAX + 1];
 	struct ipc_channel gate, warden;
 	struct loop_watch gate_watch, warden_watch;
+	struct loop_watch keeper_watch;	/* fd -1: there is none, or no more */
 	struct loop_timer stop_timer, stats_timer;
 	struct event_sink events, xferlog;
 	struct board_view board;
@@ -108,6 +112,7 @@ enum sess_wait {
 	WAIT_NOTHING,
 	WAIT_LOOKUP,	/* a storage call on a disk thread */
 	WAIT_PORT,	/* a passive port from the gate */
+	WAIT_KEEPER,	/* a password is judged */
 	WAIT_PENALTY,	/* a wrong password is answered late */
 	WAIT_TRANSFER,	/* commands legal AT_TRANSFER go on */
 	WAIT_HASH,	/* a digest is computed: likewise */
@@ -172,6 +177,10 @@ struct sess {
 				   NULL is the root */
 	struct listing *listing; /* that is being opened */
 	struct told *told;	/* directories whose message was shown; NULL */
+	struct login *login;	/* USER has named an account; or NULL */
+	char *user;		/* the account that is logged in; or NULL */
+	unsigned rights;	/* set of enum accounts_right */
+	bool drop_box;		/* what it stores, it does not see again */
 	char *ident;		/* what an anonymous user called himself */
 	struct note *noted;	/* the command, for its event; or NULL */
 	struct note *noted_aside; /* one beside a transfer */
@@ -209,6 +218,32 @@ uint32_t sess_find_site(const struct worker *w, uint64_t name);
 /* cmd_access.c */
 
 bool sess_is_anonymous(struct sv user);
+/* A login, or one that is refused, as an event. */
+void login_event(struct sess *s, const char *action, const char *verb,
+    int code);
+
+/* account.c: logins by name, in a process of their own */
+
+/* Sessions of this worker may log in to accounts. */
+bool account_is_possible(const struct worker *w);
+MUST_USE bool account_start(struct worker *w);
+/* Whether this session may: it has logged in to nothing yet. */
+bool account_may_log_in(const struct sess *s);
+/* USER, of an account or of none: who it is, is not told. */
+void account_named(struct sess *s, struct sv name);
+/* Its PASS; the session waits for the keeper. */
+void account_judge(struct sess *s, struct sv password);
+
+/* rights.c */
+
+/* The one place where it is decided who may do what. */
+bool rights_allow(const struct sess *s, enum ftp_verb verb, struct sv arg);
+/* All of a set of enum accounts_right. */
+bool rights_have(const struct sess *s, unsigned rights);
+/* 550; what was prepared for the command is forgotten. */
+void rights_refuse(struct sess *s);
+/* It may change something. */
+bool rights_write(const struct sess *s);
 
 /* look.c */
 
@@ -415,6 +450,7 @@ struct xfer {
 	size_t buf_len, buf_off;
 	struct sv path;		/* behind the struct, as is */
 	struct sv user;		/* what its user called himself */
+	bool named;		/* and it is an account */
 	struct listing *listing; /* or NULL: a file */
 };
 

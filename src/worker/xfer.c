@@ -67,7 +67,7 @@ report(struct xfer *x, int code, const char *result)
 	struct event_transfer t = {
 		.verb = sv_of(command->name),
 		.path = { path, x->path.len + 1 },
-		.user = x->user,
+		.user = x->user, .named = x->named,
 		.bytes = atomic_load(&x->sent),
 		.duration_ms = w->loop.now_ms - x->started_ms,
 		.offset = x->offset, .active = x->active, .ascii = x->ascii,
@@ -309,7 +309,8 @@ xfer_not_connected(struct xfer *x, const struct ipc_port *why)
 static struct xfer *
 xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 {
-	struct sv user = s->ident == NULL ? SV("") : sv_of(s->ident);
+	const char *name = s->user != NULL ? s->user : s->ident;
+	struct sv user = name == NULL ? SV("") : sv_of(name);
 	struct xfer *x = calloc(1, sizeof(*x) + from->path.len + user.len);
 	char *behind = (char *)(x + 1);
 
@@ -322,6 +323,7 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 		memcpy(behind + from->path.len, user.ptr, user.len);
 	x->path = (struct sv) { behind, from->path.len };
 	x->user = (struct sv) { behind + from->path.len, user.len };
+	x->named = s->user != NULL;
 	x->job.work = pump_work;
 	x->job.done = pump_done;
 	x->w = s->w;

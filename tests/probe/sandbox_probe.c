@@ -263,7 +263,7 @@ enter(void)
 	if (no_chroot)
 		forbid_chroot();
 	report->walls = sandbox_enter(report->env.fd[HELD_root],
-	    &report->env.fd[HELD_root], 1);
+	    &report->env.fd[HELD_root], 1, -1);
 	report->entered = true;
 }
 
