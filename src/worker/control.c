@@ -113,6 +113,8 @@ run_line(struct sess *s, struct sv line)
 		return false;
 	s->w->counters.commands++;
 	note(s, verb, arg);
+	if (verb != V_RNTO)
+		rename_forget(s);
 	if (!s->spoken && command_is_foreign(line)) {
 		control_foreign(s, line);
 		return true;

@@ -217,6 +217,10 @@ pump_work(struct pool_job *job)
 {
 	struct xfer *x = LOOP_OWNER(job, struct xfer, job);
 
+	if (x->kind == XFER_STORE) {
+		receive_work(x);
+		return;
+	}
 	if (x->kind != XFER_FILE) {
 		x->step = push_filled(x, list_fill);
 		if (x->step == STEP_DONE && x->listing->limit != LIST_WHOLE)

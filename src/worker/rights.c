@@ -50,6 +50,8 @@ needed(enum ftp_verb verb, struct sv arg)
 	case V_MKD:
 	case V_XMKD:
 		return ACCOUNTS_MAKE;
+	case V_MFMT:
+		return ACCOUNTS_OVERWRITE;
 	case V_RNFR:
 		return ACCOUNTS_RENAME;
 	case V_RNTO:	/* without RNFR it is 503 */

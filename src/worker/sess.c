@@ -77,6 +77,11 @@ clock_fired(struct loop_timer *t)
 		sess_clock_restart(s);
 		return;
 	}
+	/* A disk that is slow is not his doing. */
+	if (s->wait == WAIT_TRANSFER && s->xfer->committing) {
+		sess_clock_restart(s);
+		return;
+	}
 	if (s->wait == WAIT_TRANSFER && !xfer_is_too_slow(s->xfer) &&
 	    xfer_progress(s->xfer) > s->xfer->acked) {
 		s->xfer->acked = xfer_progress(s->xfer);
@@ -218,6 +223,7 @@ sess_release(struct loop_grave *g)
 	free(s->ident);
 	free(s->login);
 	free(s->user);
+	free(s->from);
 	list_free(s->listing);
 	free(s);
 }
@@ -327,6 +333,8 @@ sess_reset(struct sess *s)
 	s->named = false;
 	s->logged_in = false;
 	s->rights = 0;
+	s->room = 0;
+	rename_forget(s);
 	s->ascii = false;
 	restart_forget(s);
 	s->algorithm = HASH_SHA256;

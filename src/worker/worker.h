@@ -9,7 +9,7 @@
  * may be another process's; note.c commands as events;
  * sess.c a session's life and its clock; reply.c replies; path.c virtual
  * paths; text.c an archive's texts; lookup.c storage calls; xfer.c transfers,
- * pump.c their bytes, list.c and descent.c the lines of listings; hash.c
+ * pump.c and receive.c their bytes, list.c and descent.c the lines of listings; hash.c
  * digests, hash_sums.c those that files beside the data tell; cmd_*.c the
  * commands.
  *
@@ -60,7 +60,7 @@ struct login;
 	X(sessions_total) X(logins) X(login_failures) X(commands) \
 	X(unknown_commands) X(overlong_lines) X(foreign_protocols) \
 	X(refused_addresses) X(transfers_active) X(transfers_passive) \
-	X(transfers_failed) X(bytes_sent) X(timeouts) \
+	X(transfers_failed) X(bytes_sent) X(bytes_received) X(timeouts) \
 	X(hashes_computed) X(hashes_known) X(hashes_from_sums) \
 	X(hashes_refused) X(hash_bytes) X(hash_jobs_most)
 
@@ -165,6 +165,8 @@ struct sess {
 	uint64_t data_until_ms;	/* it waits for a transfer till then */
 	struct ipc_port failed;	/* why there is none: ENDPOINT_FAILED */
 	uint64_t rest;
+	uint64_t room;		/* ALLO, for the next upload; 0: not said */
+	char *from;		/* RNFR's path; or NULL */
 	uint64_t range_first, range_last; /* both inclusive */
 	enum hash_algorithm algorithm;	/* of HASH */
 	struct telnet telnet;
@@ -352,6 +354,16 @@ enum lookup_op {
 	LOOKUP_OPEN_DIR,
 	LOOKUP_BRIEF,	/* what STAT shows of a directory; never at once */
 	LOOKUP_SORT_DIR,	/* opened, and sorted as s->listing wants it */
+
+	/* Of accounts; never at once. */
+	LOOKUP_SIZE,		/* LOOKUP_STAT, or what is stored so far */
+	LOOKUP_STORE,		/* an upload begins, as `how` says */
+	LOOKUP_REMOVE,
+	LOOKUP_MAKE_DIR,
+	LOOKUP_REMOVE_DIR,
+	LOOKUP_RENAME,		/* to `to` */
+	LOOKUP_SET_MTIME,
+	LOOKUP_CHMOD,
 };
 
 struct lookup {
@@ -370,7 +382,12 @@ struct lookup {
 				   LOOKUP_ENTER: the message, or NULL */
 	size_t text_len;	/* ENTER: a byte beyond TEXT_MAX if longer */
 	bool is_long;		/* LOOKUP_BRIEF: too long to be told so */
-	struct sv path;
+	bool sees;		/* LOOKUP_SIZE: what is there, too */
+	struct storage_upload_how how;	/* and flags for LOOKUP_RENAME */
+	struct storage_upload *upload;	/* LOOKUP_STORE: `then` takes it */
+	mode_t mode;		/* LOOKUP_CHMOD */
+	int64_t mtime;
+	struct sv path, to;
 	void (*then)(struct sess *s, struct lookup *l);
 };
 
@@ -380,6 +397,13 @@ struct lookup {
  */
 void lookup_start(struct sess *s, enum lookup_op op, struct sv path,
     void (*then)(struct sess *s, struct lookup *l));
+/* The same of one that writes, with all that belongs to its kind filled in. */
+void lookup_write(struct sess *s, struct lookup l);
+/*
+ * Ends an upload that is not done, on a disk thread; w->xfers counts it until
+ * then.  keep: what there is can be gone on with.
+ */
+void lookup_end_upload(struct worker *w, struct storage_upload *u, bool keep);
 /* The session ends: the result will be dropped. */
 void lookup_abandon(struct lookup *l);
 /*
@@ -400,6 +424,7 @@ enum xfer_kind {
 	XFER_LIST,
 	XFER_NLST,
 	XFER_MLSD,
+	XFER_STORE,		/* from the client */
 };
 
 /* How the bytes fared, as a disk thread left them. */
@@ -411,6 +436,9 @@ enum xfer_step {
 	STEP_SHORT,	/* the file was changed under our eyes */
 	STEP_LIMIT,	/* of a listing: see its limit */
 	STEP_CANCELLED,
+	STEP_STARVED,		/* the client must send first */
+	STEP_ENDED,		/* it has sent all; to be committed */
+	STEP_NOT_STORED,	/* see xfer->err */
 };
 
 struct xfer {
@@ -432,8 +460,13 @@ struct xfer {
 	const char *why;	/* it was cut off; NULL: it was not */
 	bool end;		/* the source has no more */
 	bool alone;		/* LIST of a single file: entry */
+	bool committing;	/* all is there: it is being put in place */
+	bool late_abort;	/* ABOR came meanwhile */
+	bool has_cr;		/* TYPE A: the last byte received was one */
+	enum storage_err err;
+	struct storage_upload *upload; /* or NULL */
 	_Atomic bool cancel;
-	_Atomic uint64_t sent;	/* bytes handed to the kernel */
+	_Atomic uint64_t sent;	/* bytes handed to the kernel; or received */
 	uint64_t acked;		/* at the last look: progress */
 	uint64_t started_ms, offset, size;
 	uint64_t at;		/* where in the file we are; ends at size */
@@ -484,6 +517,9 @@ xfer_is_cancelled(struct xfer *x)
 void pump_work(struct pool_job *job);
 /* A small file that is in memory, whole, without a thread; false: pump it. */
 bool pump_at_once(struct xfer *x);
+
+/* receive.c: likewise */
+void receive_work(struct xfer *x);
 
 /* cmd_hash.c */
 
@@ -594,14 +630,20 @@ void sess_command(struct sess *s, enum ftp_verb verb, struct sv arg);
 bool sess_offers(const struct sess *s, enum ftp_verb verb);
 #define SESS_HANDLERS(X) \
 	X(abor) X(absent) X(acct) X(allo) X(cdup) X(clnt) X(csid) X(cwd) \
-	X(eprt) X(epsv) X(feat) X(hash) X(help) X(host) X(lang) X(list) \
-	X(lprt) X(mdtm) X(mlsd) X(mlst) X(mode) X(nlst) X(noop) X(opts) \
-	X(pass) X(pasv) X(port) X(pwd) X(quit) X(rang) X(rein) X(rest) \
-	X(retr) X(rnto) X(site) X(size) X(stat) X(stru) X(syst) X(type) \
-	X(user) X(write)
+	X(dele) X(eprt) X(epsv) X(feat) X(hash) X(help) X(host) X(lang) \
+	X(list) X(lprt) X(mdtm) X(mfmt) X(mkd) X(mlsd) X(mlst) X(mode) \
+	X(nlst) X(noop) X(opts) X(pass) X(pasv) X(port) X(pwd) X(quit) \
+	X(rang) X(rein) X(rest) X(retr) X(rmd) X(rnfr) X(rnto) X(site) \
+	X(size) X(stat) X(stor) X(stru) X(syst) X(type) X(user)
 #define X(name) sess_handler cmd_##name;
 SESS_HANDLERS(X)
 #undef X
+
+/* cmd_change.c */
+
+/* RNFR is for the next command alone. */
+void rename_forget(struct sess *s);
+sess_handler site_chmod, site_utime;
 
 /* REST and RANG are for one transfer, and one replaces the other. */
 void restart_forget(struct sess *s);
@@ -612,5 +654,7 @@ struct sv sess_cwd(const struct sess *s);
 bool sess_path(struct sess *s, struct sv arg, char out[PATH_MAX],
     struct sv *path);
 void reply_storage_error(struct sess *s, enum storage_err err);
+/* The reply to what could not be written, and why. */
+int storage_err_code(enum storage_err err);
 /* A transfer needs an endpoint; the reply says so when there is none. */
 bool sess_has_endpoint(struct sess *s);

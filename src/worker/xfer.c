@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -50,6 +51,8 @@ xfer_free(struct xfer *x)
 {
 	loop_timer_stop(&x->w->loop, &x->patience);
 	close_data(x);
+	if (x->upload != NULL)
+		lookup_end_upload(x->w, x->upload, true);
 	lookup_close(x->w, x->at_once, &x->fd, &x->dir);
 	if (x->listing != NULL)
 		lookup_close(x->w, x->at_once, &x->fd, &x->listing->inner);
@@ -71,13 +74,17 @@ report(struct xfer *x, int code, const char *result)
 		.bytes = atomic_load(&x->sent),
 		.duration_ms = w->loop.now_ms - x->started_ms,
 		.offset = x->offset, .active = x->active, .ascii = x->ascii,
+		.incoming = x->kind == XFER_STORE,
 		.complete = x->step == STEP_DONE && code == 226,
 		.result = result, .code = code,
 	};
 
 	path[0] = '/';
 	memcpy(path + 1, x->path.ptr, x->path.len);
-	w->counters.bytes_sent += t.bytes;
+	if (t.incoming)
+		w->counters.bytes_received += t.bytes;
+	else
+		w->counters.bytes_sent += t.bytes;
 	if (!t.complete)
 		w->counters.transfers_failed++;
 	else if (x->active)
@@ -85,7 +92,7 @@ report(struct xfer *x, int code, const char *result)
 	else
 		w->counters.transfers_passive++;
 	event_transfer(&w->events, &x->who, &t);
-	if (x->kind == XFER_FILE)
+	if (x->kind == XFER_FILE || x->kind == XFER_STORE)
 		event_xferlog(&w->xferlog, &x->who, &t);
 }
 
@@ -100,9 +107,22 @@ finish(struct xfer *x, int code, const char *text, const char *result)
 	if (s != NULL) {
 		s->xfer = NULL;
 		reply(s, code, text);
+		if (x->late_abort)
+			reply(s, 226, "It was too late for ABOR.");
 		sess_wait_for(s, WAIT_NOTHING);
 	}
 	xfer_free(x);
+}
+
+static void
+finish_not_stored(struct xfer *x)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s.", storage_err_text(x->err));
+	finish(x, storage_err_code(x->err), text,
+	    x->err == STORAGE_NO_SPACE ? "no_space" :
+	    x->err == STORAGE_OVER_QUOTA ? "over_quota" : "write_error");
 }
 
 static void
@@ -127,6 +147,11 @@ finish_step(struct xfer *x)
 	case STEP_CANCELLED:
 		finish(x, 426, "Transfer aborted.", "aborted");
 		return;
+	case STEP_NOT_STORED:
+		finish_not_stored(x);
+		return;
+	case STEP_STARVED:
+	case STEP_ENDED:
 	case STEP_BLOCKED:
 	case STEP_PEER_GONE:
 		/*
@@ -221,17 +246,31 @@ data_ready(struct loop_watch *w, uint32_t events)
 	submit(x);
 }
 
-/* The client must read first. */
+/* The client must read first, or write. */
 static void
-wait_until_writable(struct xfer *x)
+wait_until(struct xfer *x, uint32_t events)
 {
 	x->watch = (struct loop_watch) { .fd = x->data_fd,
 		.ready = data_ready };
-	if (!loop_watch(&x->w->loop, &x->watch, EPOLLOUT)) {
+	if (!loop_watch(&x->w->loop, &x->watch, events)) {
 		x->watch.ready = NULL;
 		x->step = STEP_CANCELLED; /* our fault: no 226 */
 		finish_step(x);
 	}
+}
+
+/* All that its client has sent is there, and he is still to be told so. */
+static void
+end_of_upload(struct xfer *x)
+{
+	struct pollfd control = { .fd = x->s->watch.fd, .events = POLLRDHUP };
+
+	if (poll(&control, 1, 0) != 0) {
+		sess_close(x->s);
+		return;
+	}
+	x->committing = true;
+	submit(x);
 }
 
 static void
@@ -244,14 +283,21 @@ pump_done(struct pool_job *job)
 	if (atomic_load(&x->cancel) && x->step != STEP_DONE)
 		x->step = STEP_CANCELLED;
 	if (s == NULL) {
-		report(x, 426, x->why);
+		/* What was put in place is there, if nobody is told. */
+		if (x->committing && x->step == STEP_DONE)
+			report(x, 226, "complete");
+		else
+			report(x, 426, x->why);
 		xfer_free(x);
 		return;
 	}
-	if (x->step == STEP_BLOCKED) {
-		wait_until_writable(x);
+	if (x->step == STEP_BLOCKED || x->step == STEP_STARVED) {
+		wait_until(x, x->step == STEP_BLOCKED ? EPOLLOUT : EPOLLIN);
 		if (s->xfer == x)
 			return;
+	} else if (x->step == STEP_ENDED) {
+		end_of_upload(x);
+		return;
 	} else {
 		finish_sent(x);
 	}
@@ -261,6 +307,8 @@ pump_done(struct pool_job *job)
 static const char *
 opening_text(const struct xfer *x)
 {
+	if (x->kind == XFER_STORE)
+		return "Send the file.";
 	return x->kind == XFER_FILE ? "Sending the file." :
 	    "Sending the listing.";
 }
@@ -274,7 +322,11 @@ xfer_connected(struct xfer *x, int fd, uint32_t number)
 	x->data_number = number;
 	s->refusals = 0;
 	s->unused = 0;
-	reply(s, 150, opening_text(x));
+	/* RFC 1123 §4.1.2.9: where the client looks for the name. */
+	if (x->verb == V_STOU)
+		reply_named(s, 150, path_last(x->path), "FILE: ");
+	else
+		reply(s, 150, opening_text(x));
 	if (pump_at_once(x)) {
 		x->step = STEP_DONE;
 		finish_sent(x);
@@ -331,7 +383,7 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->who = s->who;
 	x->kind = kind;
 	x->verb = s->verb;
-	x->ascii = s->ascii && kind == XFER_FILE;
+	x->ascii = s->ascii && (kind == XFER_FILE || kind == XFER_STORE);
 	x->facts = s->facts;
 	x->now_s = time(NULL);
 	x->started_ms = s->w->loop.now_ms;
@@ -342,8 +394,11 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->alone = from->op == LOOKUP_STAT;
 	x->data_fd = -1;
 	x->at_once = from->at_once;
-	x->patient = !s->impatient && (!s->transferred || s->restarted);
-	if (kind != XFER_FILE) {
+	x->patient = kind != XFER_STORE && !s->impatient &&
+	    (!s->transferred || s->restarted);
+	x->upload = from->upload;
+	from->upload = NULL;
+	if (kind != XFER_FILE && kind != XFER_STORE) {
 		x->listing = s->listing;
 		s->listing = NULL;
 	}
@@ -401,6 +456,8 @@ xfer_progress(const struct xfer *x)
 	uint64_t sent = atomic_load(&x->sent);
 	int waiting = 0;
 
+	if (x->kind == XFER_STORE)
+		return sent;
 	if (x->data_fd < 0 || ioctl(x->data_fd, SIOCOUTQ, &waiting) != 0 ||
 	    waiting < 0 || (uint64_t)waiting > sent)
 		return sent;
@@ -447,6 +504,10 @@ xfer_abort(struct xfer *x)
 {
 	struct sess *s = x->s;
 
+	if (x->committing) {
+		x->late_abort = true;	/* it is told what came of it first */
+		return;
+	}
 	void_at_gate(x);
 	cancel(x, "aborted");
 	if (x->running) {
