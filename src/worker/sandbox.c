@@ -200,6 +200,9 @@ static const struct rule account_rules[] = {
 	ALLOW(pwrite64) ALLOW(ftruncate) ALLOW(fchmod) ALLOW(utimensat)
 	ALLOW(fsync)
 
+	/* fdopendir says so of what is so already. */
+	ALLOW_IF(fcntl, 2, ARG_IS(1, F_SETFD), ARG_IS(2, FD_CLOEXEC))
+
 	/* Names. */
 	ALLOW(linkat) ALLOW(renameat) ALLOW(renameat2) ALLOW(unlinkat)
 	ALLOW(mkdirat)

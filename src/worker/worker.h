@@ -461,7 +461,7 @@ struct xfer {
 	bool end;		/* the source has no more */
 	bool alone;		/* LIST of a single file: entry */
 	bool committing;	/* all is there: it is being put in place */
-	bool late_abort;	/* ABOR came meanwhile */
+	uint8_t aborts;		/* ABORs that are answered behind its reply */
 	bool has_cr;		/* TYPE A: the last byte received was one */
 	enum storage_err err;
 	struct storage_upload *upload; /* or NULL */

@@ -107,8 +107,9 @@ finish(struct xfer *x, int code, const char *text, const char *result)
 	if (s != NULL) {
 		s->xfer = NULL;
 		reply(s, code, text);
-		if (x->late_abort)
-			reply(s, 226, "It was too late for ABOR.");
+		for (; x->aborts > 0; x->aborts--)
+			reply(s, 226, code == 226 ? "It was too late." :
+			    "Aborted.");
 		sess_wait_for(s, WAIT_NOTHING);
 	}
 	xfer_free(x);
@@ -499,13 +500,33 @@ void_at_gate(struct xfer *x)
 		link_void(x->s);
 }
 
+/*
+ * Answered when the disk thread has let go of it, so that its client can go
+ * on with it at once; or when it is in place, if it came too late.
+ */
+static void
+abort_upload(struct xfer *x)
+{
+	bool is_first = x->aborts == 0;
+
+	if (x->aborts < UINT8_MAX)
+		x->aborts++;
+	if (!is_first || x->committing)
+		return;
+	cancel(x, "aborted");
+	if (x->running)
+		return;
+	loop_unwatch(&x->w->loop, &x->watch);
+	submit(x);
+}
+
 void
 xfer_abort(struct xfer *x)
 {
 	struct sess *s = x->s;
 
-	if (x->committing) {
-		x->late_abort = true;	/* it is told what came of it first */
+	if (x->kind == XFER_STORE && x->data_fd >= 0) {
+		abort_upload(x);
 		return;
 	}
 	void_at_gate(x);
