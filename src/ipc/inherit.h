@@ -23,5 +23,6 @@ enum inherit_fd {
 	/* The keeper has these there instead, and nothing above. */
 	INHERIT_ACCOUNTS = 6,	/* the account file, open to be read */
 	INHERIT_ACCOUNTS_ROOT,	/* accounts.root */
+	INHERIT_ACCOUNTS_QUOTA,	/* accounts.quota, or /dev/null */
 	INHERIT_KEEPER_END,
 };

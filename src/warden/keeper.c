@@ -52,6 +52,20 @@ open_top(const struct conf *c)
 	return fd;
 }
 
+static int
+open_quota(const struct conf *c)
+{
+	int fd = -1;
+
+	if (c->accounts_quota[0] == '\0')
+		return -1;
+	fd = open(c->accounts_quota, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		log_line("accounts.quota: cannot open %s: %s",
+		    c->accounts_quota, strerror(errno));
+	return fd;
+}
+
 static void keeper_says(struct loop_watch *watch, uint32_t events);
 
 /* NULL: it said why. */
@@ -61,17 +75,21 @@ start(struct warden *w, const struct conf *c, const struct account *account)
 	struct child_spec spec = { .program = "portcullis-keeper",
 		.account = account, .fds = INHERIT_KEEPER_END,
 		.is_mute = true };
-	int file = open_file(c), top = open_top(c);
+	int file = open_file(c), top = open_top(c), quota = open_quota(c);
 	struct child *k = NULL;
 
 	spec.fd[INHERIT_ACCOUNTS] = file;
 	spec.fd[INHERIT_ACCOUNTS_ROOT] = top;
-	if (file >= 0 && top >= 0)
+	spec.fd[INHERIT_ACCOUNTS_QUOTA] = quota;
+	if (file >= 0 && top >= 0 &&
+	    (quota >= 0 || c->accounts_quota[0] == '\0'))
 		k = run_child_new(w, &spec, c, keeper_says);
 	if (file >= 0)
 		close(file);
 	if (top >= 0)
 		close(top);
+	if (quota >= 0)
+		close(quota);
 	if (k == NULL)
 		return NULL;
 	k->next = w->keepers;
@@ -231,6 +249,7 @@ can_go_on(const struct warden *w)
 	return w->keeper != NULL && w->keeper->ready &&
 	    strcmp(a->accounts_file, b->accounts_file) == 0 &&
 	    strcmp(a->accounts_root, b->accounts_root) == 0 &&
+	    strcmp(a->accounts_quota, b->accounts_quota) == 0 &&
 	    strcmp(a->keeper_user, b->keeper_user) == 0 &&
 	    a->keeper_jobs == b->keeper_jobs && a->sandbox == b->sandbox &&
 	    a->sessions_max == b->sessions_max;

@@ -14,12 +14,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/landlock.h"
 #include "base/log.h"
 #include "ipc/inherit.h"
 #include "ipc/keeper.h"
+#include "storage/quota.h"
 #include "worker/hash.h"
 #include "worker/sandbox.h"
 #include "worker/worker.h"
@@ -138,11 +140,31 @@ walls_of(uint32_t rights)
 	return walls;
 }
 
+/* False: it said why.  fd is taken over; -1: there is no quota. */
+static bool
+count_with(int fd, const struct keeper_answer *a, struct quota **out)
+{
+	struct quota_amount most = {
+		a->quota_bytes > 0 ? a->quota_bytes : QUOTA_NO_LIMIT,
+		a->quota_files > 0 ? a->quota_files : QUOTA_NO_LIMIT };
+	enum storage_err err;
+
+	*out = NULL;
+	if (fd < 0)
+		return a->has_quota == 0;
+	err = quota_open(fd, most, a->boot, out);
+	if (err == STORAGE_OK)
+		return true;
+	log_line("account: its quota: %s", storage_err_text(err));
+	close(fd);
+	return false;
+}
+
 /* Takes root_fd over; NULL: it said why. */
 static struct storage *
-settle_in(struct worker *w, int root_fd, uint32_t rights, uint64_t owner)
+settle_in(struct worker *w, int root_fd, uint32_t rights,
+    const struct storage_writing *how)
 {
-	struct storage_writing how = { .owner = owner, .durable = true };
 	struct storage *st = storage_posix_new(root_fd);
 
 	if (st == NULL) {
@@ -150,7 +172,7 @@ settle_in(struct worker *w, int root_fd, uint32_t rights, uint64_t owner)
 		close(root_fd);
 		return NULL;
 	}
-	if (!storage_posix_allow_writing(st, &how)) {
+	if (!storage_posix_allow_writing(st, how)) {
 		storage_posix_free(st);
 		return NULL;
 	}
@@ -164,32 +186,89 @@ settle_in(struct worker *w, int root_fd, uint32_t rights, uint64_t owner)
 	return st;
 }
 
+/* ---- what it has, where that is not known, or not any more */
+
+struct count {
+	struct pool_job job;
+	struct worker *w;
+	struct storage *storage;
+	int64_t before;
+};
+
+static void
+survey_work(struct pool_job *job)
+{
+	struct count *c = LOOP_OWNER(job, struct count, job);
+	struct storage_survey found;
+	enum storage_err err;
+
+	err = storage_posix_survey(c->storage, c->before, &found);
+	/* Busy: another session of the account is at it. */
+	if (err != STORAGE_OK && err != STORAGE_BUSY)
+		log_line("account: cannot count what it has: %s",
+		    storage_err_text(err));
+}
+
+static void
+survey_done(struct pool_job *job)
+{
+	struct count *c = LOOP_OWNER(job, struct count, job);
+
+	c->w->xfers--;
+	worker_exit_if_empty(c->w);
+	free(c);
+}
+
+/* The session goes on meanwhile; the process ends when it is counted. */
+static void
+survey(struct worker *w, struct storage *st)
+{
+	struct count *c = malloc(sizeof(*c));
+
+	if (c == NULL)
+		return;	/* the next session does it */
+	*c = (struct count) { .job.work = survey_work,
+		.job.done = survey_done, .w = w, .storage = st,
+		.before = time(NULL) - (int64_t)w->conf.upload_keep_s };
+	w->xfers++;
+	pool_submit(w->pool, &c->job);
+}
+
 static bool
-becomes(struct sess *s, const struct keeper_answer *a, int root_fd)
+is_counted(struct quota *q)
+{
+	struct quota_state state;
+
+	return quota_read(q, &state) == STORAGE_OK && state.is_counted;
+}
+
+static bool
+becomes(struct sess *s, const struct keeper_answer *a, const int fds[2])
 {
 	struct sv name = { s->login->name, s->login->len };
+	struct storage_writing how = { .owner = sv_hash(name),
+		.durable = s->w->conf.upload_durable == 0 };
 	struct storage *st;
 
-	s->user = strndup(name.ptr, name.len);
-	if (s->user == NULL) {
-		close(root_fd);
-		return false;
-	}
-	st = settle_in(s->w, root_fd, a->rights, sv_hash(name));
-	if (st == NULL)
+	/* What is open when it fails ends with the session, and process. */
+	if (!count_with(fds[1], a, &how.quota) ||
+	    (s->user = strndup(name.ptr, name.len)) == NULL ||
+	    (st = settle_in(s->w, fds[0], a->rights, &how)) == NULL)
 		return false;
 	sess_leave_site(s);
 	s->storage = st;	/* as long as the process */
 	s->rights = a->rights;
 	s->drop_box = a->drop_box == 1;
 	hash_forget_store(s->w);
+	if (how.quota != NULL && !is_counted(how.quota))
+		survey(s->w, st);
 	return true;
 }
 
 static void
-admitted(struct sess *s, const struct keeper_answer *a, int root_fd)
+admitted(struct sess *s, const struct keeper_answer *a, const int fds[2])
 {
-	if (root_fd < 0 || !becomes(s, a, root_fd)) {
+	if (fds[0] < 0 || !becomes(s, a, fds)) {
 		sess_end(s, NOT_NOW);
 		return;
 	}
@@ -202,17 +281,24 @@ admitted(struct sess *s, const struct keeper_answer *a, int root_fd)
 	text_welcome(s);
 }
 
-/* root_fd is taken over. */
 static void
-judged(struct sess *s, const struct keeper_answer *a, int root_fd)
+close_both(const int fds[2])
+{
+	for (size_t i = 0; i < 2; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+/* The directory's and the quota's descriptors are taken over. */
+static void
+judged(struct sess *s, const struct keeper_answer *a, const int fds[2])
 {
 	sess_wait_for(s, WAIT_NOTHING);
 	if (a->verdict == KEEPER_YES) {
-		admitted(s, a, root_fd);
+		admitted(s, a, fds);
 		return;
 	}
-	if (root_fd >= 0)
-		close(root_fd);
+	close_both(fds);
 	if (a->verdict == KEEPER_LAST || a->verdict == KEEPER_SHUT)
 		refused(s, 421, "Too many refused logins, try again later.");
 	else if (a->verdict == KEEPER_BUSY)
@@ -242,18 +328,18 @@ keeper_gone(struct worker *w)
 }
 
 static ssize_t
-receive(int fd, struct keeper_answer *a, int *root_fd)
+receive(int fd, struct keeper_answer *a, int fds[2])
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
 	struct iovec iov = { a, sizeof(*a) };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control, .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *cm = n > 0 ? CMSG_FIRSTHDR(&mh) : NULL;
 
-	*root_fd = -1;
+	fds[0] = fds[1] = -1;
 	if (cm != NULL && cm->cmsg_type == SCM_RIGHTS)
-		memcpy(root_fd, CMSG_DATA(cm), sizeof(*root_fd));
+		memcpy(fds, CMSG_DATA(cm), cm->cmsg_len - CMSG_LEN(0));
 	return n;
 }
 
@@ -263,8 +349,8 @@ keeper_ready(struct loop_watch *watch, uint32_t events)
 	struct worker *w = LOOP_OWNER(watch, struct worker, keeper_watch);
 	struct keeper_answer a;
 	struct sess *s;
-	int root_fd;
-	ssize_t n = receive(watch->fd, &a, &root_fd);
+	int fds[2];
+	ssize_t n = receive(watch->fd, &a, fds);
 
 	(void)events;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -278,11 +364,10 @@ keeper_ready(struct loop_watch *watch, uint32_t events)
 	s = w->slot[0];
 	if (s == NULL || s->wait != WAIT_KEEPER || s->closing ||
 	    s->login == NULL || a.seq != s->login->seq) {
-		if (root_fd >= 0)
-			close(root_fd);	/* it waits no more */
+		close_both(fds);	/* it waits no more */
 		return;
 	}
-	judged(s, &a, root_fd);
+	judged(s, &a, fds);
 	control_continue(s);
 }
 

@@ -182,13 +182,21 @@ static void site_help(struct sess *s, struct sv arg);
 static const struct {
 	const char *name;
 	sess_handler *run;	/* with what follows the name */
+	bool is_of_accounts;	/* and not there where there are none */
 } site_verbs[] = {
-	{ "HELP", site_help },
-	{ "CHMOD", site_chmod },
-	{ "UTIME", site_utime },
+	{ "HELP", site_help, false },
+	{ "CHMOD", site_chmod, true },
+	{ "UTIME", site_utime, true },
 };
 
 #define SITE_VERBS (sizeof(site_verbs) / sizeof(site_verbs[0]))
+
+static bool
+site_offers(const struct sess *s, size_t i)
+{
+	return !site_verbs[i].is_of_accounts ||
+	    s->w->conf.accounts_file[0] != '\0';
+}
 
 static void
 site_help(struct sess *s, struct sv arg)
@@ -196,7 +204,8 @@ site_help(struct sess *s, struct sv arg)
 	(void)arg;
 	reply_begin(s, 214, "SITE has:");
 	for (size_t i = 0; i < SITE_VERBS; i++)
-		reply_line(s, sv_of(site_verbs[i].name));
+		if (site_offers(s, i))
+			reply_line(s, sv_of(site_verbs[i].name));
 	text_end(s, 214, "End.");
 }
 
@@ -209,7 +218,8 @@ cmd_site(struct sess *s, struct sv arg)
 	if (space != NULL)
 		name.len = (size_t)(space - arg.ptr);
 	for (size_t i = 0; i < SITE_VERBS; i++) {
-		if (sv_eq_nocase(name, sv_of(site_verbs[i].name))) {
+		if (sv_eq_nocase(name, sv_of(site_verbs[i].name)) &&
+		    site_offers(s, i)) {
 			site_verbs[i].run(s, sv_drop(arg, name.len + 1));
 			return;
 		}

@@ -1,5 +1,6 @@
 # tests/e2e/test_uploads.py: what accounts store, and what becomes of it.
 # SPDX-License-Identifier: Apache-2.0
+import concurrent.futures
 import ftplib
 import io
 import os
@@ -24,6 +25,7 @@ ACCOUNTS = {
     "alice": WRITER, "bob": WRITER,
     **{f"only-{right}": ("-r", right, "-d", "rights") for right in "lrwodnm"},
     "new": ("-r", "lrw", "-d", "rights"),
+    "small": WRITER + ("-o", "quota.bytes=100k,quota.files=3"),
     "box": ("-r", "w", "-d", "rights", "-o", "uploads=dropbox"),
 }
 
@@ -36,15 +38,20 @@ def named():
     make_archive(place / "archive")
     open_to_others(place / "archive")
     conf = make_accounts(place, ACCOUNTS)
-    homes = place / "homes"
+    homes, quota = place / "homes", place / "quota"
+    quota.mkdir(mode=0o700)
+    (homes / "small").mkdir()
+    conf["accounts.quota"] = quota
     (homes / "rights").mkdir()
     (homes / "rights" / "dir").mkdir()
     (homes / "rights" / "old").write_bytes(b"the old one")
     if IS_ROOT:
         for path in (homes / "rights").rglob("*"):
             shutil.chown(path, "portcullis-worker", "portcullis-worker")
-        shutil.chown(homes / "rights", "portcullis-worker",
-                     "portcullis-worker")
+        shutil.chown(quota, "portcullis-keeper")
+        for name in ("rights", "small"):
+            shutil.chown(homes / name, "portcullis-worker",
+                         "portcullis-worker")
     server = Server(place, place / "archive", conf)
     server.homes = homes
     yield server
@@ -230,6 +237,49 @@ def test_d09_a_drop_box_shows_nothing(named):
     found = sorted(p.read_bytes() for p in hidden(named.homes / "rights")
                    if p.name.endswith("-dropped"))
     assert found == [b"mine", b"mine too"]
+
+
+# ---- quota
+
+def test_d13_no_more_than_its_quota(named):
+    top = named.homes / "small"
+    with login(named, "small") as c:
+        assert store(c, "STOR a", bytes(60_000)).code == 226
+        assert store(c, "STOR b", bytes(60_000)).code == 552
+        assert store(c, "STOR b", bytes(40_000)).code == 226
+        assert c.cmd("ALLO 1").code == 200
+        assert store(c, "STOR c", b"").code == 552
+        assert c.cmd("DELE a").code == 250
+        for name in "cd":
+            assert store(c, f"STOR {name}", b"x").code == 226
+        assert store(c, "STOR e", b"").code == 552
+    with login(named, "small") as c:
+        assert store(c, "STOR e", b"").code == 552
+        assert c.cmd("DELE d").code == 250
+        assert store(c, "STOR e", b"").code == 226
+    assert {p.name for p in top.iterdir()} == {"b", "c", "e"}
+
+
+def test_d13_many_sessions_share_one_quota(named):
+    for p in (named.homes / "small").iterdir():
+        p.unlink()	# by somebody else: it is found when it is counted
+    next((named.homes.parent / "quota").glob("small")).unlink()
+
+    def one(n):
+        with login(named, "small") as c:
+            return store(c, f"STOR many{n}", bytes(30_000)).code
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        codes = list(pool.map(one, range(8)))
+    assert sorted(codes) == [226] * 3 + [552] * 5
+
+
+def test_feat_and_site_tell_of_it(named):
+    with named.control(own_source()) as c:
+        assert c.read().code == 220
+        assert " MFMT\r\n" in c.cmd("FEAT")
+    with login(named, "alice") as c:
+        assert c.cmd("SITE HELP").split("\r\n")[1:-2] == [
+            " HELP", " CHMOD", " UTIME"]
 
 
 # ---- what is not whole
