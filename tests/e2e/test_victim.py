@@ -18,7 +18,9 @@ import time
 
 import pytest
 
-from conftest import SANITIZED, Net, needs_root
+from conftest import (SANITIZED, Net, make_archive, needs_root,
+                      open_to_others)
+from test_accounts import PASSWORD, make_accounts
 
 SEQUENCES = int(os.environ.get("PORTCULLIS_SEQUENCES",
                                10_000 if SANITIZED else 100_000))
@@ -365,12 +367,20 @@ def dialled_rules(net):
 
 
 @needs_root
-@pytest.mark.parametrize("moved", [False, True],
-                         ids=["shared", "moved"])
-def test_a01_no_packet_reaches_the_victim(net, serve, capsys, place, moved):
-    """moved: of sessions with a process of their own, a tenth of it."""
-    total = SEQUENCES // 10 if moved else SEQUENCES
-    (place / "certificate").write_text("none yet\n")
+@pytest.mark.parametrize("kind", ["shared", "moved", "account"])
+def test_a01_no_packet_reaches_the_victim(net, serve, capsys, place, kind):
+    """Of sessions with a process of their own, a tenth of it."""
+    total = SEQUENCES if kind == "shared" else SEQUENCES // 10
+    more, first = {}, b""
+    if kind == "moved":
+        (place / "certificate").write_text("none yet\n")
+        more, first = {"tls.certificate": place / "certificate"}, \
+            b"AUTH TLS\r\n"
+    elif kind == "account":
+        more = make_accounts(place, {"alice": ("-r", "lr")})
+        make_archive(place / "homes/alice")
+        open_to_others(place / "homes")
+        first = f"USER alice\r\nPASS {PASSWORD}\r\n".encode()
     dialled = dialled_rules(net)
     server = serve({
         "listen": f"{Net.V4['server']}:21 [{Net.V6['server']}]:21",
@@ -380,7 +390,7 @@ def test_a01_no_packet_reaches_the_victim(net, serve, capsys, place, moved):
         "sessions.per_address": 1000,
         "passive.timeout": 1,
         "data.timeout": 5,
-        "tls.certificate": place / "certificate" if moved else None,
+        **more,
     }, host=Net.V4["server"], port=21, prefix=net.inside("server"))
     net.count("victim")
     net.count("thief")
@@ -388,8 +398,7 @@ def test_a01_no_packet_reaches_the_victim(net, serve, capsys, place, moved):
     acceptor.start()
     start = time.monotonic()
     try:
-        sequences, connections = drive(net, total,
-                                       b"AUTH TLS\r\n" if moved else b"")
+        sequences, connections = drive(net, total, first)
     finally:
         acceptor.ending = True
         acceptor.join()
