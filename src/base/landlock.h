@@ -26,7 +26,7 @@ enum landlock_wall {
 enum landlock_right {
 	LANDLOCK_READ = 1 << 0,		/* files and directories */
 	LANDLOCK_LOOK = 1 << 1,		/* directories alone */
-	LANDLOCK_STORE = 1 << 2,	/* plain files made, written, replaced */
+	LANDLOCK_STORE = 1 << 2,	/* plain files: make, write, replace */
 	LANDLOCK_REMOVE = 1 << 3,	/* files and directories */
 	LANDLOCK_MAKE_DIR = 1 << 4,
 	LANDLOCK_RENAME = 1 << 5,	/* all that there is, to anywhere */

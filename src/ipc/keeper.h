@@ -79,7 +79,7 @@ struct keeper_answer {
 	uint32_t transfers;
 	uint64_t quota_bytes, quota_files;
 	uint64_t rate;		/* bytes a second, of the session */
-	uint64_t boot;		/* another number after each boot, for the page */
+	uint64_t boot;		/* another number after each boot: its page's */
 	uint64_t room[2];
 };
 
