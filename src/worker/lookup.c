@@ -309,7 +309,9 @@ lookup_write(struct sess *s, struct lookup l)
 		lookup_later(s, &l);
 		return;
 	}
-	l.err = STORAGE_BAD_NAME;
+	/* It is not there; and a name that would be made cannot be. */
+	l.err = l.op == LOOKUP_STORE || l.op == LOOKUP_MAKE_DIR ||
+	    l.op == LOOKUP_RENAME ? STORAGE_BAD_NAME : STORAGE_NOT_FOUND;
 	l.then(s, &l);
 }
 

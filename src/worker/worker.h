@@ -6,11 +6,11 @@
  * main.c start and the turn's flush; link.c messages from and to the gate;
  * account.c whose session it is, rights.c what he may; control.c bytes of the
  * control connection, look.c those before a login that may be another
- * process's; note.c commands as events; sess.c a session's life and its clock; reply.c replies; path.c virtual
- * paths; text.c an archive's texts; lookup.c storage calls; xfer.c transfers,
- * pump.c and receive.c their bytes, list.c and descent.c the lines of
- * listings; hash.c digests, hash_sums.c those that files beside the data tell;
- * cmd_*.c the commands.
+ * process's; note.c commands as events; sess.c a session's life and its clock;
+ * reply.c replies; path.c virtual paths; text.c an archive's texts; lookup.c
+ * storage calls; xfer.c transfers, pump.c and receive.c their bytes, list.c
+ * and descent.c the lines of listings; hash.c digests, hash_sums.c those that
+ * files beside the data tell; cmd_*.c the commands.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -52,6 +52,8 @@ def named():
         for name in ("rights", "small"):
             shutil.chown(homes / name, "portcullis-worker",
                          "portcullis-worker")
+    conf["hide"] = "*.hidden"
+    (homes / "alice" / "x.hidden").write_bytes(b"not there")
     server = Server(place, place / "archive", conf)
     server.homes = homes
     yield server
@@ -179,6 +181,9 @@ def test_d05_rnto_comes_behind_rnfr_alone(named):
     ("STOR sub.d", 550), ("MKD .portcullis.x", 553), ("DELE sub.d", 550),
     ("RMD mine", 550), ("STOR " + "x" * 256, 550), ("STOR ../../x", 226),
     ("STOR mine/x", 550), ("DELE .portcullis.part-x", 553),
+    ("DELE x.hidden", 550), ("SIZE x.hidden", 550), ("STOR y.hidden", 553),
+    ("MKD y.hidden", 553), ("RNFR x.hidden", 550),
+    ("MFMT 20200102030405 x.hidden", 550), ("SITE CHMOD 600 x.hidden", 550),
     ("MFMT x", 501), ("MFMT 20200102030405", 501), ("SITE CHMOD 9 x", 501),
     ("SITE UTIME x", 501), ("SITE CPFR mine", 504)])
 def test_what_is_answered(named, command, code):
