@@ -15,6 +15,7 @@ import pytest
 
 from conftest import (BUILD, ENVIRONMENT, IS_ROOT, Server, make_archive,
                       needs_root, open_to_others, plain_build)
+from test_sandbox import inject, table
 from test_solo import is_solo, memory_of, shared, solos, worker_of
 from test_processes import reload, said, soon
 
@@ -234,6 +235,32 @@ def test_one_session_has_nothing_of_another(named):
     assert b"alice has this" not in memory_of(two)
     a.close()
     b.close()
+
+
+@needs_root
+def test_its_process_has_its_directory_alone(named):
+    """Tried in the process itself, before the login and after it."""
+    archive = named.homes.parent / "archive"
+    (archive / "probe.txt").write_bytes(b"sixteen bytes and more\n")
+    (archive / "probe.txt").chmod(0o644)
+    words = next(w for name, _, w in table() if name == "fstat")
+
+    def can_read_the_archive():
+        return inject(worker_of(named, c), "fstat", words).stdout.strip()
+    with named.control(own_source()) as c:
+        assert c.read().code == 220
+        assert c.cmd("USER alice").code == 331
+        before = can_read_the_archive()
+        assert c.cmd(f"PASS {PASSWORD}").code == 230
+        assert (before, can_read_the_archive()) == ("ret=0",
+                                                    "ret=-1 EACCES")
+        # No descriptor of accounts.root is left, nor is it beneath "/".
+        pid = worker_of(named, c)
+        assert os.readlink(f"/proc/{pid}/root") == str(archive)
+        open_now = {os.readlink(f"/proc/{pid}/fd/{fd}")
+                    for fd in os.listdir(f"/proc/{pid}/fd")}
+        assert {p for p in open_now if str(named.homes) in p} == {
+            str(named.homes / "alice")}
 
 
 # ---- the keeper's life
