@@ -329,6 +329,27 @@ def test_a_client_that_is_gone_commits_nothing(named):
 
 
 @needs_root
+def test_both_ends_at_once_commit_nothing(named):
+    """Whichever of the two closed connections the worker sees first."""
+    top = named.homes / "alice"
+    (top / "both").write_bytes(b"the old one")
+    shutil.chown(top / "both", "portcullis-worker")
+    for _ in range(8):
+        c = login(named, "alice", source="127.0.0.1")
+        data = c.data()
+        assert c.cmd("STOR both").code == 150
+        data.sendall(b"half of a new one")
+        soon(lambda: "17 bytes" in c.cmd("STAT"))
+        worker = worker_of(named, c)
+        os.kill(worker, signal.SIGSTOP)
+        data.close()
+        c.close()
+        os.kill(worker, signal.SIGCONT)
+        soon(lambda: not os.path.exists(f"/proc/{worker}"))
+        assert (top / "both").read_bytes() == b"the old one"
+
+
+@needs_root
 def test_kill_9_leaves_the_old_file(named):
     top = named.homes / "alice"
     old, new = steady_bytes(1000, 8), steady_bytes(2_500_000, 9)
