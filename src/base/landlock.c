@@ -78,30 +78,51 @@ enforce(int ruleset_fd)
 	return error == 0;
 }
 
-static bool
-allow_reading_one(int ruleset_fd, int root_fd)
-{
-	struct landlock_path_beneath_attr beneath = {
-		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE |
-		    LANDLOCK_ACCESS_FS_READ_DIR,
-		.parent_fd = root_fd,
-	};
+#define FILES_REMOVE (LANDLOCK_ACCESS_FS_REMOVE_FILE | \
+    LANDLOCK_ACCESS_FS_REMOVE_DIR)
+#define FILES_MAKE (LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR)
 
+/* Who replaces a file takes the old one away. */
+static const struct {
+	unsigned right;
+	uint64_t access;
+} rights[] = {
+	{ LANDLOCK_READ, LANDLOCK_ACCESS_FS_READ_FILE |
+	    LANDLOCK_ACCESS_FS_READ_DIR },
+	{ LANDLOCK_LOOK, LANDLOCK_ACCESS_FS_READ_DIR },
+	{ LANDLOCK_STORE, LANDLOCK_ACCESS_FS_READ_FILE |
+	    LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
+	    LANDLOCK_ACCESS_FS_REMOVE_FILE | FILE_TRUNCATE },
+	{ LANDLOCK_REMOVE, FILES_REMOVE },
+	{ LANDLOCK_MAKE_DIR, LANDLOCK_ACCESS_FS_MAKE_DIR },
+	{ LANDLOCK_RENAME, FILES_REMOVE | FILES_MAKE |
+	    LANDLOCK_ACCESS_FS_MAKE_SYM | FILE_REFER },
+};
+
+static bool
+allow_root(int ruleset_fd, const struct landlock_root *root, uint64_t known)
+{
+	struct landlock_path_beneath_attr beneath = { .parent_fd = root->fd };
+
+	for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++)
+		if ((root->rights & rights[i].right) != 0)
+			beneath.allowed_access |= rights[i].access & known;
 	return syscall(SYS_landlock_add_rule, ruleset_fd,
 	    LANDLOCK_RULE_PATH_BENEATH, &beneath, 0U) == 0;
 }
 
 static bool
-allow_reading(int ruleset_fd, const int *root_fds, size_t n)
+allow_roots(int ruleset_fd, const struct landlock_root *roots, size_t n,
+    uint64_t known)
 {
 	for (size_t i = 0; i < n; i++)
-		if (!allow_reading_one(ruleset_fd, root_fds[i]))
+		if (!allow_root(ruleset_fd, &roots[i], known))
 			return false;
 	return true;
 }
 
 int
-landlock_read_only(const int *root_fds, size_t n)
+landlock_confine(const struct landlock_root *roots, size_t n)
 {
 	int abi = landlock_abi(), walls = LANDLOCK_FILES, fd;
 	struct ruleset r = { .files = files_of(abi) };
@@ -118,7 +139,7 @@ landlock_read_only(const int *root_fds, size_t n)
 	}
 	if ((fd = ruleset_new(&r, abi)) < 0)
 		return -1;
-	if (!allow_reading(fd, root_fds, n)) {
+	if (!allow_roots(fd, roots, n, r.files)) {
 		int saved = errno;
 
 		close(fd);

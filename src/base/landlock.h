@@ -15,21 +15,37 @@
 /* The kernel's Landlock version; 0 when it has none or has it switched off. */
 int landlock_abi(void);
 
-/* What landlock_read_only could raise. */
+/* What landlock_confine could raise. */
 enum landlock_wall {
 	LANDLOCK_FILES = 1 << 0,
 	LANDLOCK_TCP = 1 << 1,		/* version 4 */
 	LANDLOCK_SCOPE = 1 << 2,	/* version 6 */
 };
 
+/* What can be done beneath a root. */
+enum landlock_right {
+	LANDLOCK_READ = 1 << 0,		/* files and directories */
+	LANDLOCK_LOOK = 1 << 1,		/* directories alone */
+	LANDLOCK_STORE = 1 << 2,	/* plain files: make, write, replace */
+	LANDLOCK_REMOVE = 1 << 3,	/* files and directories */
+	LANDLOCK_MAKE_DIR = 1 << 4,
+	LANDLOCK_RENAME = 1 << 5,	/* all that there is, to anywhere */
+};
+
+struct landlock_root {
+	int fd;
+	unsigned rights;	/* set of enum landlock_right */
+};
+
 /*
- * From now on files and directories beneath the n roots can be read, and no
- * other file can be reached; no TCP socket can be bound or connected; no
- * process outside signalled.  PR_SET_NO_NEW_PRIVS must be set.
+ * From now on what is beneath the n roots can be reached as they say, and no
+ * other file; no TCP socket can be bound or connected; no process outside
+ * signalled.  PR_SET_NO_NEW_PRIVS must be set.  Called again it takes away
+ * more, and gives nothing back.
  * Returns the set of enum landlock_wall that stand; -1 with errno set when
  * the kernel has Landlock and yet refused.
  */
-int landlock_read_only(const int *root_fds, size_t n);
+int landlock_confine(const struct landlock_root *roots, size_t n);
 
 /*
  * From now on these files and directories (descriptors; a negative one is

@@ -299,6 +299,17 @@ pool_is_crowded(const struct pool *p)
 }
 
 bool
+pool_has_no_thread(struct pool *p)
+{
+	bool none;
+
+	pthread_mutex_lock(&p->lock);
+	none = p->threads == 0;
+	pthread_mutex_unlock(&p->lock);
+	return none;
+}
+
+bool
 pool_is_short(struct pool *p)
 {
 	bool is_short;

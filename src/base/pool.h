@@ -35,6 +35,9 @@ void pool_submit(struct pool *p, struct pool_job *job);
 /* Jobs that run or wait, or are done and not back yet.  The loop's thread. */
 size_t pool_busy(const struct pool *p);
 
+/* Has no thread now: what is forbidden to us will be so to all of its. */
+bool pool_has_no_thread(struct pool *p);
+
 /*
  * More than half of `most` are at work: a job should not sleep for a client
  * on its thread.  Who asks before each sleep is among those at work, so that

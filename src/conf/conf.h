@@ -233,6 +233,14 @@ enum conf_links {
 	X("accounts.root", path, accounts_root, "directory", 0, \
 	    PATH_MAX - 1, "", \
 	    "The directory beneath which all accounts have theirs.") \
+	X("accounts.quota", path, accounts_quota, "directory", 0, \
+	    PATH_MAX - 1, "", \
+	    "Where it is counted what each account with a quota has.") \
+	X("upload.durable", choice, upload_durable, "on|off", 0, 1, "on", \
+	    "Whether what is acknowledged has to be on the disk.") \
+	X("upload.keep", duration, upload_keep_s, "seconds", 3600, \
+	    31536000, "604800", \
+	    "How long a part of an upload is kept to be gone on with.") \
 	X("keeper.user", user, keeper_user, "user", 1, CONF_USER_MAX - 1, \
 	    "portcullis-keeper", \
 	    "Whom the keeper runs as when started by root.") \
@@ -312,8 +320,6 @@ enum conf_links {
 	X("passive.timeout", duration, passive_timeout_s, "seconds", 1, 60, \
 	    "60", \
 	    "How long a passive port waits for its client.") \
-	X("accounts", path, accounts, "file", 0, PATH_MAX - 1, "", \
-	    "The file of named users; empty is none: anonymous users alone.") \
 	X("tls.certificate", certs, tls_certificate, \
 	    "FILE [key=FILE] [ocsp=FILE] [site=NAME]", 0, CONF_CERTS_MAX, "", \
 	    "A certificate for TLS, with its key; empty is none: no TLS.") \

@@ -261,6 +261,27 @@ check_file(const struct conf *c, const char *key, const char *path,
 	return check_outside(c, key, path, w);
 }
 
+/* Who could write there would have as much as he likes. */
+static int
+check_quota(const struct conf *c, const struct conf_where *w)
+{
+	int problems;
+	char *place;
+
+	if (c->accounts_quota[0] == '\0')
+		return 0;
+	problems = check_directory("accounts.quota", c->accounts_quota, w) +
+	    check_outside(c, "accounts.quota", c->accounts_quota, w);
+	place = place_of(c->accounts_quota);
+	if (place != NULL && is_in(place, c->accounts_root)) {
+		conf_problem(w, "accounts.quota",
+		    "it is in accounts.root, beneath which accounts write");
+		problems++;
+	}
+	free(place);
+	return problems;
+}
+
 /* Who may fetch or replace the account file is everybody who is in it. */
 static int
 check_accounts(const struct conf *c, const struct conf_where *w)
@@ -277,7 +298,7 @@ check_accounts(const struct conf *c, const struct conf_where *w)
 		return 1;
 	}
 	problems = check_directory("accounts.root", c->accounts_root, w) +
-	    check_outside(c, "accounts.file", c->accounts_file, w);
+	    check_file(c, "accounts.file", c->accounts_file, w);
 	place = place_of(c->accounts_file);
 	if (place != NULL && is_in(place, c->accounts_root)) {
 		conf_problem(w, "accounts.file",
@@ -285,7 +306,7 @@ check_accounts(const struct conf *c, const struct conf_where *w)
 		problems++;
 	}
 	free(place);
-	return problems;
+	return problems + check_quota(c, w);
 }
 
 static bool

@@ -111,11 +111,11 @@ bool
 conf_has_tls(const struct conf *c)
 {
 	return c->tls_certificate.count > 0 &&
-	    (c->tls_control != CONF_TLS_OFF || c->accounts[0] != '\0');
+	    (c->tls_control != CONF_TLS_OFF || c->accounts_file[0] != '\0');
 }
 
 bool
 conf_moves(const struct conf *c)
 {
-	return c->accounts[0] != '\0' || conf_has_tls(c);
+	return c->accounts_file[0] != '\0' || conf_has_tls(c);
 }

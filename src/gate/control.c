@@ -90,6 +90,8 @@ gate_session_enter(struct gate_session *s, struct gate_worker *w)
 
 	if (copy < 0)
 		return false;
+	if (w->solo)
+		gate_tell_keeper(s, w->id);
 	s->worker = w;
 	s->slot = w->spare[w->slots - ++w->sessions];
 	w->slot[s->slot] = s;

@@ -161,6 +161,7 @@ struct gate {
 	struct loop loop;
 	struct conf conf;
 	struct ipc_channel warden;
+	struct ipc_channel keeper;	/* it is only told; fd -1: is none */
 	struct loop_watch warden_watch;
 	struct loop_timer stats_timer, limit_timer, rate_timer;
 	struct event_sink events;
@@ -264,6 +265,11 @@ void gate_worker_expel(struct gate_worker *w, const char *why);
 MUST_USE bool gate_move(struct gate_session *s, const struct ipc_moved *m);
 /* A new session that begins with TLS: no worker has it yet. */
 void gate_begin_solo(struct gate_session *s);
+/*
+ * Tells the keeper who is at the far end of that worker, before it has the
+ * session: then what it asks is about a client whom the keeper knows.
+ */
+void gate_tell_keeper(const struct gate_session *s, uint32_t worker);
 /* Serves who waits, as far as there are solo workers. */
 void gate_moves_go_on(struct gate *g);
 /* Ends all who wait: 421. */

@@ -123,6 +123,11 @@ warden_says(struct gate *g, const struct ipc_msg *m, int *fd)
 		g->asked = false;
 		gate_pause_or_resume(g);
 		return;
+	case IPC_KEEPER:
+		ipc_free(&g->keeper);
+		ipc_init(&g->keeper, *fd);
+		*fd = -1;
+		return;
 	case IPC_RELOAD:
 		reload(g, *fd);
 		return;
@@ -163,6 +168,7 @@ warden_ready(struct loop_watch *w, uint32_t events)
 	for (size_t i = 0; i < n; i++) {
 		bool carries = m[i].type == IPC_ATTACH ||
 		    m[i].type == IPC_ATTACH_SOLO ||
+		    m[i].type == IPC_KEEPER ||
 		    m[i].type == IPC_RELOAD;
 		int fd = carries && next < nfds ? fds[next++] : -1;
 
@@ -233,6 +239,8 @@ flush(void *arg)
 			loop_rewatch(&g->loop, &w->watch, wanted(w, status));
 	}
 	(void)ipc_flush(&g->warden);
+	if (ipc_flush(&g->keeper) == IPC_GONE)
+		ipc_free(&g->keeper);
 	event_sink_flush(&g->events);
 }
 
@@ -252,6 +260,7 @@ start(struct gate *g, int inherited)
 	g->loop.flush = flush;
 	g->loop.flush_arg = g;
 	ipc_init(&g->warden, INHERIT_WARDEN);
+	ipc_init(&g->keeper, -1);
 	g->warden_watch = (struct loop_watch) { .fd = INHERIT_WARDEN,
 		.ready = warden_ready };
 	if (!loop_watch(&g->loop, &g->warden_watch, EPOLLIN))

@@ -97,6 +97,21 @@ choose(const struct gate *g, uint32_t *busy)
 	return found;
 }
 
+/* What does not get there is nobody's, and no password of his looked at. */
+void
+gate_tell_keeper(const struct gate_session *s, uint32_t worker)
+{
+	struct gate *g = s->gate;
+	struct ipc_msg m = { .type = IPC_PEER,
+		.peer = { .at = s->who.client, .worker = worker } };
+
+	if (g->keeper.fd < 0)
+		return;
+	ipc_send(&g->keeper, &m, -1);
+	if (ipc_flush(&g->keeper) == IPC_GONE)
+		ipc_free(&g->keeper);
+}
+
 static void
 give(struct gate_session *s, struct gate_worker *w)
 {

@@ -365,6 +365,8 @@ event_transfer(struct event_sink *s, const struct event_session *who,
 	event_open(&e, "ftp_data");
 	event_text(&e, "command", t->verb);
 	event_text(&e, "filename", t->path);
+	if (t->named)
+		event_text(&e, "user", t->user);
 	event_number(&e, "bytes", t->bytes);
 	event_number(&e, "duration_ms", t->duration_ms);
 	event_number(&e, "offset", t->offset);
@@ -423,8 +425,9 @@ event_xferlog(struct event_sink *s, const struct event_session *who,
 		n += (size_t)snprintf(line + n, sizeof(line) - n, "//%.255s",
 		    who->site);
 	n += put_field(line + n, EVENT_MAX / 2, t->path);
-	n += (size_t)snprintf(line + n, sizeof(line) - n, " %c _ o a ",
-	    t->ascii ? 'a' : 'b');
+	n += (size_t)snprintf(line + n, sizeof(line) - n, " %c _ %c %c ",
+	    t->ascii ? 'a' : 'b', t->incoming ? 'i' : 'o',
+	    t->named ? 'r' : 'a');
 	n += put_field(line + n, 256, t->user.len > 0 ? t->user : SV("?"));
 	n += (size_t)snprintf(line + n, sizeof(line) - n, " ftp 0 * %c\n",
 	    t->complete ? 'c' : 'i');

@@ -105,6 +105,8 @@ struct event_transfer {
 	struct sv verb;
 	struct sv path;
 	struct sv user;		/* what an anonymous user gave as password */
+	bool named;		/* it is an account instead */
+	bool incoming;		/* from the client */
 	uint64_t bytes;
 	uint64_t duration_ms;
 	uint64_t offset;

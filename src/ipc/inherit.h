@@ -19,9 +19,12 @@ enum inherit_fd {
 	INHERIT_END = 13,	/* the gate: control listeners from here on */
 	/* Workers have these there instead. */
 	INHERIT_TOP = INHERIT_END, /* the directory that holds all archives */
+	INHERIT_KEEPER,		/* channel to the keeper; solo workers only */
+	INHERIT_ACCOUNTS_TOP,	/* accounts.root; likewise, and closed */
 	INHERIT_SITES,		/* root directories of the sites, in order */
 	/* The keeper has these there instead, and nothing above. */
 	INHERIT_ACCOUNTS = 6,	/* the account file, open to be read */
 	INHERIT_ACCOUNTS_ROOT,	/* accounts.root */
+	INHERIT_ACCOUNTS_QUOTA,	/* accounts.quota, or /dev/null */
 	INHERIT_KEEPER_END,
 };

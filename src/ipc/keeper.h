@@ -58,7 +58,8 @@ _Static_assert(sizeof(struct keeper_request) == 588, "one size");
 
 enum keeper_verdict {
 	KEEPER_NONE = 0,
-	KEEPER_YES,	/* the account's root directory comes along */
+	KEEPER_YES,	/* the account's root directory comes along, and behind
+			   it, with has_quota, its page (storage/quota.h) */
 	KEEPER_NO,	/* 530, whatever the reason is */
 	KEEPER_LAST,	/* the same, and no more tries: 421 */
 	KEEPER_SHUT,	/* not looked at: his network has to wait: 421 */
@@ -72,13 +73,14 @@ struct keeper_answer {
 	uint8_t version;
 	uint8_t verdict;	/* enum keeper_verdict */
 	uint8_t drop_box;	/* 1: what it stores, it does not see again */
-	uint8_t reserved;
+	uint8_t has_quota;
 	uint32_t seq;
 	uint32_t rights;	/* set of enum accounts_right */
 	uint32_t transfers;
 	uint64_t quota_bytes, quota_files;
 	uint64_t rate;		/* bytes a second, of the session */
-	uint64_t room[3];
+	uint64_t boot;		/* another number after each boot: its page's */
+	uint64_t room[2];
 };
 
 _Static_assert(sizeof(struct keeper_answer) == 64, "one size");

@@ -53,6 +53,7 @@
 	X(KEY,       "warden: a private key, and back: how that went") \
 	X(SIGNS,     "warden: the signer's end of somebody's channel") \
 	X(PEER,      "gate, to the keeper: who is at that worker's far end") \
+	X(KEEPER,    "warden, to the gate: the channel to the keeper") \
 	X(SKIP,      "tests, to the keeper: so much time has gone by") \
 	X(RESOLVED,  "resolver: the address of a name, or why there is none") \
 	X(READY,     "child: ready; which walls stand")

@@ -155,22 +155,24 @@ client_find(struct keeper *k, uint32_t number)
 	return c;
 }
 
+/* fds: the n descriptors that come along. */
 static bool
-send_answer(int fd, const struct keeper_answer *a, int root_fd)
+send_answer(int fd, const struct keeper_answer *a, const int *fds, size_t n)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {
+		0 };
 	struct keeper_answer copy = *a;
 	struct iovec iov = { &copy, sizeof(copy) };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct cmsghdr *cm = (void *)control;
 
-	if (root_fd >= 0) {
+	if (n > 0) {
 		mh.msg_control = control;
-		mh.msg_controllen = sizeof(control);
+		mh.msg_controllen = CMSG_SPACE(n * sizeof(int));
 		cm->cmsg_level = SOL_SOCKET;
 		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cm), &root_fd, sizeof(int));
+		cm->cmsg_len = CMSG_LEN(n * sizeof(int));
+		memcpy(CMSG_DATA(cm), fds, n * sizeof(int));
 	}
 	return sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) ==
 	    (ssize_t)sizeof(copy);
@@ -178,8 +180,9 @@ send_answer(int fd, const struct keeper_answer *a, int root_fd)
 
 void
 client_answer(struct client *c, enum keeper_verdict verdict,
-    const struct accounts_entry *account, int root_fd)
+    const struct accounts_entry *account, int root_fd, int quota_fd)
 {
+	int fds[2] = { root_fd, quota_fd };
 	struct keeper_answer a = { .version = KEEPER_VERSION,
 		.verdict = (uint8_t)verdict, .seq = c->request.seq };
 
@@ -190,9 +193,12 @@ client_answer(struct client *c, enum keeper_verdict verdict,
 		a.quota_bytes = account->quota_bytes;
 		a.quota_files = account->quota_files;
 		a.rate = account->rate;
+		a.has_quota = quota_fd >= 0;
+		a.boot = c->keeper->boot;
 	}
 	c->state = verdict == KEEPER_YES ? CLIENT_LOGGED_IN : CLIENT_IDLE;
 	/* One answer to one question always has room, unless nobody reads. */
-	if (!send_answer(c->watch.fd, &a, root_fd))
+	if (!send_answer(c->watch.fd, &a, fds,
+	    root_fd < 0 ? 0 : quota_fd < 0 ? 1 : 2))
 		client_end(c);
 }

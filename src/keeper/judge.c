@@ -51,7 +51,7 @@ static void
 turn_away(struct client *c)
 {
 	wipe(c);
-	client_answer(c, KEEPER_SHUT, NULL, -1);
+	client_answer(c, KEEPER_SHUT, NULL, -1, -1);
 }
 
 /* A second after its wait, or after as many as it has taken. */
@@ -83,6 +83,44 @@ open_root(const struct accounts_entry *e)
 
 	snprintf(path, sizeof(path), "%.*s", (int)e->root.len, e->root.ptr);
 	return (int)syscall(SYS_openat2, INHERIT_ACCOUNTS_ROOT, path, &how,
+	    sizeof(how));
+}
+
+/* The name as that of a file: what a file's name should not have, as %XX. */
+static void
+quota_name(struct sv name, char out[3 * ACCOUNTS_NAME_MAX + 1])
+{
+	static const char hex[] = "0123456789ABCDEF";
+	size_t n = 0;
+
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.ptr[i];
+
+		if (sv_letter(c) || sv_digit(c) || c == '-' || c == '_') {
+			out[n++] = c;
+			continue;
+		}
+		out[n++] = '%';
+		out[n++] = hex[(unsigned char)c >> 4];
+		out[n++] = hex[(unsigned char)c & 15];
+	}
+	out[n] = '\0';
+}
+
+/* Opened for this session alone: its locks belong to that. */
+static int
+open_quota(const struct client *c, const struct accounts_entry *e)
+{
+	char name[3 * ACCOUNTS_NAME_MAX + 1];
+	struct open_how how = { .flags = O_RDWR | O_CREAT | O_NOFOLLOW |
+		    O_NONBLOCK | O_NOCTTY | O_CLOEXEC, .mode = 0600,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+
+	errno = 0;
+	if (c->keeper->conf.accounts_quota[0] == '\0')
+		return -1;
+	quota_name(e->name, name);
+	return (int)syscall(SYS_openat2, INHERIT_ACCOUNTS_QUOTA, name, &how,
 	    sizeof(how));
 }
 
@@ -133,20 +171,28 @@ say(const struct client *c, const struct accounts_entry *e, const char *why,
 static void
 admit(struct client *c, const struct accounts_entry *e)
 {
-	int root;
+	bool has_quota = e->quota_bytes > 0 || e->quota_files > 0;
+	int root, quota = -1;
 
 	if (e->sessions > 0 &&
 	    sessions_of(c->keeper, e->name) >= e->sessions) {
-		client_answer(c, KEEPER_BUSY, NULL, -1);
+		client_answer(c, KEEPER_BUSY, NULL, -1, -1);
 		return;
 	}
-	if ((root = open_root(e)) < 0) {
+	if ((root = open_root(e)) < 0)
 		say(c, e, "its directory", errno);
-		client_answer(c, KEEPER_BROKEN, NULL, -1);
-		return;
-	}
-	client_answer(c, KEEPER_YES, e, root);
-	close(root);
+	else if (has_quota && (quota = open_quota(c, e)) < 0)
+		say(c, e, c->keeper->conf.accounts_quota[0] != '\0' ?
+		    "its page in accounts.quota" :
+		    "it has a quota, and accounts.quota is not set", errno);
+	if (root < 0 || (has_quota && quota < 0))
+		client_answer(c, KEEPER_BROKEN, NULL, -1, -1);
+	else
+		client_answer(c, KEEPER_YES, e, root, quota);
+	if (root >= 0)
+		close(root);
+	if (quota >= 0)
+		close(quota);
 }
 
 /* ---- from the thread and to it */
@@ -283,7 +329,7 @@ void
 judge_due(struct client *c)
 {
 	if (c->state == CLIENT_HELD) {
-		client_answer(c, c->verdict, NULL, -1);
+		client_answer(c, c->verdict, NULL, -1, -1);
 		return;
 	}
 	enqueue(c);

@@ -73,6 +73,7 @@ struct keeper {
 	size_t client_count;
 	struct client *queue, **queue_end;
 	unsigned hashing;
+	uint64_t boot;
 	uint64_t skipped_ms;	/* by tests */
 	bool may_skip;
 };
@@ -103,9 +104,9 @@ struct client *client_find(struct keeper *k, uint32_t number);
  */
 void client_end(struct client *c);
 
-/* Its request is at an end, now. */
+/* Its request is at an end, now.  quota_fd: of its page; or -1. */
 void client_answer(struct client *c, enum keeper_verdict verdict,
-    const struct accounts_entry *account, int root_fd);
+    const struct accounts_entry *account, int root_fd, int quota_fd);
 
 /* After a change of the clock. */
 void client_check_all(struct keeper *k);

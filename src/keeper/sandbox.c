@@ -141,26 +141,25 @@ is_own_user(void)
 }
 
 static unsigned
-enter_landlock(void)
+enter_landlock(int quota_fd)
 {
-	int abi = landlock_abi();
+	struct landlock_root quota = { quota_fd, LANDLOCK_STORE };
+	int stand = landlock_confine(&quota, quota_fd >= 0 ? 1 : 0);
 	unsigned set = 0;
 
-	if (!landlock_forbid_all()) {
-		if (abi > 0)
-			log_fatal(1, "sandbox: Landlock err=%d", errno);
-		return 0;
-	}
-	set |= 1u << WALL_landlock_files;
-	if (abi >= 4)
+	if (stand < 0)
+		log_fatal(1, "sandbox: Landlock err=%d", errno);
+	if ((stand & LANDLOCK_FILES) != 0)
+		set |= 1u << WALL_landlock_files;
+	if ((stand & LANDLOCK_TCP) != 0)
 		set |= 1u << WALL_landlock_tcp;
-	if (abi >= 6)
+	if ((stand & LANDLOCK_SCOPE) != 0)
 		set |= 1u << WALL_landlock_scope;
 	return set;
 }
 
 unsigned
-sandbox_enter(void)
+sandbox_enter(int quota_fd)
 {
 	struct rlimit no_core = { 0, 0 };
 	unsigned set = 1u << WALL_no_new_privs | 1u << WALL_not_dumpable;
@@ -171,7 +170,7 @@ sandbox_enter(void)
 		log_fatal(1, "cannot confine itself err=%d", errno);
 	if (is_own_user())
 		set |= 1u << WALL_own_user;
-	set |= enter_landlock();
+	set |= enter_landlock(quota_fd);
 	if (enter_seccomp())
 		set |= 1u << WALL_seccomp;
 	return set;

@@ -47,11 +47,19 @@ prepare_tls(struct warden *w)
 }
 
 static bool
+find_keeper(struct warden *w)
+{
+	return w->fresh.accounts_file[0] == '\0' ||
+	    account_find("keeper.user", w->fresh.keeper_user,
+	    &w->fresh_keeper_account);
+}
+
+static bool
 prepare(struct warden *w)
 {
 	return w->read_conf(w, &w->fresh) &&
 	    account_find("worker.user", w->fresh.worker_user,
-	    &w->fresh_account) && open_logs(w, &w->fresh) &&
+	    &w->fresh_account) && find_keeper(w) && open_logs(w, &w->fresh) &&
 	    run_open_store(&w->fresh, &w->conf, w->store_fd,
 	    &w->fresh_store_fd) && prepare_tls(w);
 }
@@ -135,6 +143,7 @@ reload_commit(struct warden *w)
 	w->signer = w->fresh_signer;
 	board_follow(w);
 	ipc_send(&w->gate->channel, &m, fd);
+	keeper_commit(w);
 	solo_forget(w);
 	run_attach(w);
 	resolve_begin(w);
@@ -143,10 +152,20 @@ reload_commit(struct warden *w)
 }
 
 void
+reload_go_on(struct warden *w)
+{
+	reload_commit(w);
+	solo_fill(w);
+	if (w->reload_again)
+		reload_ask(w);
+}
+
+void
 reload_give_up(struct warden *w)
 {
 	log_line("reload failed; the old configuration stays in force");
 	w->reloading = false;
+	keeper_give_up(w);
 	for (struct child *c = w->workers; c != NULL; c = c->next)
 		if (c->set == w->set)
 			kill(c->pid, SIGKILL);

@@ -39,7 +39,7 @@ static void
 end_if_alone(struct warden *w)
 {
 	if (w->stopping && w->gate == NULL && w->workers == NULL &&
-	    w->resolver == NULL)
+	    w->keepers == NULL && w->resolver == NULL)
 		w->loop.stop = true;
 }
 
@@ -58,6 +58,7 @@ stop(struct warden *w, int status)
 		ipc_send(&w->gate->channel, &m, -1);
 	for (struct child *c = w->workers; c != NULL; c = c->next)
 		ipc_send(&c->channel, &m, -1);
+	keeper_stop(w);
 	resolve_stop(w);
 	loop_timer_stop(&w->loop, &w->restart);
 	loop_timer_set(&w->loop, &w->deadline,
@@ -71,6 +72,8 @@ kill_all(struct warden *w)
 	if (w->gate != NULL)
 		kill(w->gate->pid, SIGKILL);
 	for (struct child *c = w->workers; c != NULL; c = c->next)
+		kill(c->pid, SIGKILL);
+	for (struct child *c = w->keepers; c != NULL; c = c->next)
 		kill(c->pid, SIGKILL);
 }
 
@@ -98,12 +101,13 @@ run_child_free(struct child *c)
 	if (c->signs >= 0)
 		close(c->signs);
 	signer_drop(c->signer);
+	if (c->keeper_end >= 0)
+		close(c->keeper_end);
 	loop_bury(&w->loop, &c->grave, child_release);
 }
 
-/* A pair of channel ends, close-on-exec. */
-static bool
-channel_pair(int ends[2])
+bool
+run_channel_pair(int ends[2])
 {
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0;
 }
@@ -123,7 +127,7 @@ start_process(struct warden *w, struct child_spec *spec,
 	pid_t pid = -1;
 
 	spec->fd[INHERIT_CONF] = conf_to_fd(conf);
-	spec->fd[INHERIT_EVENTS] = w->events.write_fd;
+	spec->fd[INHERIT_EVENTS] = spec->is_mute ? -1 : w->events.write_fd;
 	spec->fd[INHERIT_BOARD] = w->board_fd;
 	if (spec->fd[INHERIT_CONF] >= 0)
 		pid = child_start(spec);
@@ -143,14 +147,15 @@ run_child_new(struct warden *w, struct child_spec *spec,
 	struct child *c = calloc(1, sizeof(*c));
 	int ends[2] = { -1, -1 };
 
-	if (c == NULL || !channel_pair(ends)) {
+	if (c == NULL || !run_channel_pair(ends)) {
 		log_line("cannot start %s: %s", spec->program,
 		    strerror(errno));
 		free(c);
 		return NULL;
 	}
 	spec->fd[INHERIT_WARDEN] = ends[1];
-	*c = (struct child) { .warden = w, .gate_end = -1, .signs = -1,
+	*c = (struct child) { .warden = w, .gate_end = -1, .keeper_end = -1,
+		.signs = -1,
 		.watch = { .fd = ends[0], .ready = says } };
 	c->pid = start_process(w, spec, conf);
 	close(ends[1]);
@@ -234,6 +239,8 @@ run_attach(struct warden *w)
 static void
 set_ready(struct warden *w, uint32_t walls)
 {
+	if (w->reloading && !keeper_reload(w))
+		return;
 	if (w->reloading) {
 		reload_commit(w);
 	} else {
@@ -329,19 +336,74 @@ run_drop_store(int unwanted, int kept)
 		fd_close(unwanted);
 }
 
+/* Ends of the channels that a solo worker has besides; -1: none. */
+struct solo_ends {
+	int signs;	/* the signer's */
+	int keeper;	/* the keeper's */
+};
+
 /*
  * The same program with TLS in it, which costs memory: what needs none is
  * without.  Started between reloads alone (solo_fill).
  */
 static bool
-prepare_solo(struct warden *w, struct child_spec *spec, int *signs)
+add_tls(struct warden *w, struct child_spec *spec, struct solo_ends *ends)
 {
-	snprintf(spec->arg, sizeof(spec->arg), "solo");
 	if (w->signer == NULL)
 		return true;
 	spec->file = "portcullis-solo";
 	spec->fd[INHERIT_TEXTS] = signer_texts(w->signer);
-	return signer_channel(w->signer, signs, &spec->fd[INHERIT_SIGNER]);
+	if (signer_channel(w->signer, &ends->signs,
+	    &spec->fd[INHERIT_SIGNER]))
+		return true;
+	log_line("cannot start a worker: %s", strerror(errno));
+	return false;
+}
+
+/* Its channel to the keeper, and the directory that the walls shall know. */
+static bool
+add_accounts(const struct conf *conf, struct child_spec *spec,
+    struct solo_ends *ends)
+{
+	int pair[2];
+
+	if (conf->accounts_file[0] == '\0')
+		return true;
+	spec->fd[INHERIT_ACCOUNTS_TOP] = open(conf->accounts_root,
+	    O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (spec->fd[INHERIT_ACCOUNTS_TOP] < 0) {
+		log_line("cannot open accounts.root: %s", strerror(errno));
+		return false;
+	}
+	if (!run_channel_pair(pair)) {
+		log_line("cannot start a worker: %s", strerror(errno));
+		return false;
+	}
+	spec->fd[INHERIT_KEEPER] = pair[0];
+	ends->keeper = pair[1];
+	return true;
+}
+
+static bool
+prepare_solo(struct warden *w, const struct conf *conf,
+    struct child_spec *spec, struct solo_ends *ends)
+{
+	snprintf(spec->arg, sizeof(spec->arg), "solo");
+	return add_tls(w, spec, ends) && add_accounts(conf, spec, ends);
+}
+
+static void
+enlist(struct warden *w, struct child *c, bool solo)
+{
+	c->number = w->next_number++;
+	c->set = w->set;
+	c->solo = solo;
+	if (c->signs >= 0)
+		c->signer = signer_hold(w->signer);
+	c->next = w->workers;
+	w->workers = c;
+	w->last_start_ms = w->loop.now_ms;
+	keeper_attach(w);
 }
 
 int
@@ -352,13 +414,15 @@ run_worker_start(struct warden *w, const struct conf *conf, bool solo)
 		    &w->worker_account,
 		.may_chroot = true };
 	struct child *c = NULL;
-	int ends[2] = { -1, -1 }, signs = -1, status = 1;
+	struct solo_ends more = { -1, -1 };
+	int ends[2] = { -1, -1 }, status = 1;
 
 	if (!archives_open(conf, &spec))
 		return 2;
 	spec.fd[INHERIT_TEXTS] = spec.fd[INHERIT_SIGNER] = -1;
-	if ((solo && !prepare_solo(w, &spec, &signs)) ||
-	    !channel_pair(ends)) {
+	if (solo && !prepare_solo(w, conf, &spec, &more))
+		goto done;
+	if (!run_channel_pair(ends)) {
 		log_line("cannot start a worker: %s", strerror(errno));
 		goto done;
 	}
@@ -369,22 +433,16 @@ run_worker_start(struct warden *w, const struct conf *conf, bool solo)
 	if ((c = run_child_new(w, &spec, conf, worker_says)) == NULL)
 		goto done;
 	c->gate_end = ends[1];
-	ends[1] = -1;
-	c->number = w->next_number++;
-	c->set = w->set;
-	c->solo = solo;
-	if (signs >= 0)
-		c->signer = signer_hold(w->signer);
-	c->signs = signs;
-	signs = -1;
-	c->next = w->workers;
-	w->workers = c;
-	w->last_start_ms = w->loop.now_ms;
+	c->keeper_end = more.keeper;
+	c->signs = more.signs;
+	ends[1] = more.keeper = more.signs = -1;
+	enlist(w, c, solo);
 	status = 0;
  done:
 	fd_close(ends[0]);
 	fd_close(ends[1]);
-	fd_close(signs);
+	fd_close(more.signs);
+	fd_close(more.keeper);
 	fd_close(spec.fd[INHERIT_SIGNER]);
 	archives_close(&spec);
 	return status;
@@ -518,8 +576,8 @@ gate_says(struct loop_watch *watch, uint32_t events)
 		close(fds[next++]);
 }
 
-static void
-gate_start(struct warden *w)
+void
+run_gate_start(struct warden *w)
 {
 	struct child_spec spec = { .program = "portcullis-gate",
 		.account = &w->gate_account, .may_bind_low = true,
@@ -536,6 +594,8 @@ gate_start(struct warden *w)
 	snprintf(spec.arg, sizeof(spec.arg), "%d", w->listeners);
 	w->last_start_ms = w->loop.now_ms;
 	w->gate = run_child_new(w, &spec, &w->conf, gate_says);
+	if (w->gate != NULL)
+		keeper_meets_gate(w);
 	if (w->gate == NULL && !w->was_ready)
 		stop(w, 1);
 	else if (w->gate == NULL)
@@ -550,7 +610,7 @@ restart_due(struct loop_timer *t)
 
 	w->wanted = 0;
 	if (w->gate == NULL)
-		gate_start(w);	/* its workers come when it listens */
+		run_gate_start(w);	/* its workers come when it listens */
 	else if (w->gate->ready)
 		start_workers(w, &w->conf, n);
 }
@@ -594,6 +654,7 @@ gate_ended(struct warden *w, struct child *c, int status)
 	}
 	w->reload_again |= w->reloading;
 	w->reloading = false;
+	keeper_give_up(w);
 	w->need_is_stale = false;
 	w->wanted = 0;
 	orphan_workers(w);
@@ -633,7 +694,7 @@ reap(struct warden *w)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		struct child *c = w->workers;
+		struct child *c = w->workers, *keeper = keeper_find(w, pid);
 
 		while (c != NULL && c->pid != pid)
 			c = c->next;
@@ -643,8 +704,10 @@ reap(struct warden *w)
 			resolve_ended(w, status);
 		else if (c != NULL)
 			worker_ended(w, c, status);
-		else
+		else if (keeper == NULL)
 			(void)signer_ended(w, pid, status);
+		else if (keeper_ended(w, keeper, status) && !w->was_ready)
+			stop(w, start_status(status));
 	}
 	end_if_alone(w);
 }
@@ -715,6 +778,9 @@ flush(void *arg)
 {
 	struct warden *w = arg;
 
+	/* First: it is to know a worker before the gate speaks of it. */
+	for (struct child *c = w->keepers; c != NULL; c = c->next)
+		flush_child(c);
 	if (w->gate != NULL)
 		flush_child(w->gate);
 	for (struct child *c = w->workers; c != NULL; c = c->next)
@@ -730,7 +796,11 @@ warden_find_accounts(struct warden *w)
 	bool worker = account_find("worker.user", w->conf.worker_user,
 	    &w->worker_account);
 
-	return gate && worker;
+	bool keeper = w->conf.accounts_file[0] == '\0' ||
+	    account_find("keeper.user", w->conf.keeper_user,
+	    &w->keeper_account);
+
+	return gate && worker && keeper;
 }
 
 int
@@ -753,7 +823,10 @@ warden_run(struct warden *w)
 	if (!board_start(w))
 		log_fatal(1, "no memory to share: %s", strerror(errno));
 	watch_signals(w);
-	gate_start(w);
+	if ((w->status = keeper_begin(w)) != 0)
+		return w->status;
+	if (w->keeper == NULL)
+		run_gate_start(w);	/* else when that is ready */
 	resolve_begin(w);
 	loop_run(&w->loop);
 	logpipe_finish(&w->events);

@@ -59,12 +59,6 @@ struct signer {
 	char key_path[CONF_CERTS_MAX][CONF_CERT_PATH_MAX];
 };
 
-static bool
-channel_pair(int ends[2])
-{
-	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0;
-}
-
 /* ---- keys and texts */
 
 static bool
@@ -178,7 +172,7 @@ start(struct signer *s)
 
 	s->ready = false;
 	s->answers = s->faults = 0;
-	if (!channel_pair(ends)) {
+	if (!run_channel_pair(ends)) {
 		log_line("cannot start the signer: %s", strerror(errno));
 		return false;
 	}
@@ -337,7 +331,7 @@ texts_are_good(struct signer *s, const struct conf *c,
 
 	for (int i = INHERIT_CONF; i < spec.fds; i++)
 		spec.fd[i] = -1;
-	if (!channel_pair(ends) || !signer_channel(s, &mine, &theirs) ||
+	if (!run_channel_pair(ends) || !signer_channel(s, &mine, &theirs) ||
 	    ipc_flush(&s->channel) != IPC_GOOD)
 		goto done;
 	spec.fd[INHERIT_CONF] = conf_to_fd(c);
@@ -449,7 +443,7 @@ signer_channel(struct signer *s, int *mine, int *theirs)
 {
 	int ends[2];
 
-	if (!channel_pair(ends))
+	if (!run_channel_pair(ends))
 		return false;
 	*mine = ends[0];
 	*theirs = ends[1];

@@ -7,8 +7,9 @@
  * where the old one ended.
  *
  * main.c options; run.c supervision; reload.c a new configuration; board.c
- * what all processes are told; solo.c workers for one session; signer.c the
- * process with private keys; resolve.c addresses of names; child.c fork, users, exec; archives.c directories to
+ * what all processes are told; solo.c workers for one session; keeper.c the
+ * process that judges passwords; signer.c the one with private keys; resolve.c
+ * addresses of names; child.c fork, users, exec; archives.c directories to
  * serve; zone.c the time zone; logpipe.c events and xferlog to their files;
  * say.c what it tells people and systemd.
  *
@@ -78,6 +79,7 @@ struct child_spec {
 	bool may_chroot;	/* starts with CAP_SYS_CHROOT */
 	int fd[CHILD_FDS];	/* what becomes descriptor i; -1: /dev/null */
 	int fds;		/* one more than the last */
+	bool is_mute;		/* writes no events */
 	char arg[16];		/* argv[1] */
 };
 
@@ -116,6 +118,7 @@ struct child {
 	int gate_end;		/* a worker's channel, for the gate; or -1 */
 	struct signer *signer;	/* whom it may ask; or NULL */
 	int signs;		/* the signer's end of their channel; or -1 */
+	int keeper_end;		/* a solo worker's, for the keeper; or -1 */
 	bool ready;
 	bool solo;		/* a worker for one session */
 	bool taken;		/* and has had it */
@@ -127,11 +130,17 @@ struct warden {
 	bool (*read_conf)(struct warden *w, struct conf *out);
 	int argc;
 	char **argv;
-	struct account gate_account, worker_account;
+	struct account gate_account, worker_account, keeper_account;
 	struct logpipe events, xferlog;
 	struct loop_watch signals;
 	struct loop_timer restart, deadline, look, solo_again;
 	struct child *gate, *workers;
+	struct child *keepers;	/* also those that are to end */
+	struct child *keeper;	/* who is asked; NULL: none is, or now */
+	struct child *fresh_keeper; /* of a reload */
+	bool keeper_asked;	/* to take a file that a reload waits for */
+	struct loop_timer keeper_again;
+	uint64_t keeper_pause_ms;
 	struct child *resolver;		/* while one runs */
 	struct loop_timer resolve;	/* when the next is to */
 	uint64_t resolve_pause_ms;
@@ -153,7 +162,7 @@ struct warden {
 	bool reloading;
 	bool reload_again;	/* asked for while it was not possible */
 	struct conf fresh;	/* of the reload under way, as are these */
-	struct account fresh_account;
+	struct account fresh_account, fresh_keeper_account;
 	uint32_t old_set;
 	int store_fd, fresh_store_fd; /* known digests; -1: none */
 	struct signer *signers;		/* all that run */
@@ -185,6 +194,10 @@ struct child *run_child_new(struct warden *w, struct child_spec *spec,
 /* Forgets a process that has ended. */
 void run_child_free(struct child *c);
 
+/* Starts the gate, and all else when it listens. */
+void run_gate_start(struct warden *w);
+/* A pair of channel ends, close-on-exec. */
+MUST_USE bool run_channel_pair(int ends[2]);
 /* A worker of the present set; else the status to end with, if it starts. */
 MUST_USE int run_worker_start(struct warden *w, const struct conf *conf,
     bool solo);
@@ -243,6 +256,27 @@ void signer_attach(struct signer *s, int end);
 /* It was a signer that ended: there will be another. */
 bool signer_ended(struct warden *w, pid_t pid, int status);
 void signers_flush(struct warden *w);
+/* keeper.c */
+
+/* Starts it if there are accounts; the status to end with, or 0. */
+MUST_USE int keeper_begin(struct warden *w);
+/* There is a gate, or another one. */
+void keeper_meets_gate(struct warden *w);
+/* Gives it the channels of solo workers that it does not know yet. */
+void keeper_attach(struct warden *w);
+/*
+ * All else is ready for the new configuration: it gets the account file.
+ * False: reload_go_on or reload_give_up is called when it has answered.
+ */
+MUST_USE bool keeper_reload(struct warden *w);
+/* The reload is done, or came to nothing. */
+void keeper_commit(struct warden *w);
+void keeper_give_up(struct warden *w);
+void keeper_stop(struct warden *w);
+/* The keeper with this number, if it is one. */
+struct child *keeper_find(const struct warden *w, pid_t pid);
+/* It has ended.  True: it was the one that is needed. */
+bool keeper_ended(struct warden *w, struct child *c, int status);
 
 /* resolve.c */
 
@@ -260,6 +294,8 @@ void reload_logs(struct warden *w);
 void reload_ask(struct warden *w);
 /* Every worker of the new set is ready: the gate gets them. */
 void reload_commit(struct warden *w);
+/* The same, and what had to wait for the reload. */
+void reload_go_on(struct warden *w);
 /* The new set cannot work: the old one serves on. */
 void reload_give_up(struct warden *w);
 

@@ -265,7 +265,8 @@ enter_seccomp(enum sandbox_mode mode, int packet_fd)
 static bool
 enter_landlock(enum sandbox_mode mode)
 {
-	int root, stand;
+	struct landlock_root root = { -1, LANDLOCK_READ };
+	int stand;
 
 	if (landlock_abi() == 0) {
 		fputs("portcullis watch: this kernel has no Landlock: "
@@ -274,10 +275,10 @@ enter_landlock(enum sandbox_mode mode)
 	}
 	if (mode == SANDBOX_LIVE)
 		return landlock_forbid_all() || complain("Landlock");
-	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	stand = root < 0 ? -1 : landlock_read_only(&root, 1);
-	if (root >= 0)
-		close(root);
+	root.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	stand = root.fd < 0 ? -1 : landlock_confine(&root, 1);
+	if (root.fd >= 0)
+		close(root.fd);
 	return stand >= 0 || complain("Landlock");
 }
 

@@ -2,9 +2,9 @@
  * worker/cmd_access.c: who is there: USER, PASS, ACCT, REIN, QUIT; and the
  * table that leads from a verb to its handler.
  *
- * Only anonymous users are served, so others are refused at USER: a password
- * that is not asked for is read by nobody on the wire.  All of them alike, and
- * late (RFC 2577 §5, §6).
+ * Where there are no accounts, who is not anonymous is refused at USER: a
+ * password that is not asked for is read by nobody on the wire.  All of them
+ * alike, and late (RFC 2577 §5, §6).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -52,7 +52,7 @@ sess_is_anonymous(struct sv name)
 	    sv_eq_nocase(name, SV("ftp"));
 }
 
-static void
+void
 login_event(struct sess *s, const char *action, const char *verb, int code)
 {
 	struct event e;
@@ -63,6 +63,8 @@ login_event(struct sess *s, const char *action, const char *verb, int code)
 	event_open(&e, "ftp");
 	event_text(&e, "action", sv_of(action));
 	event_text(&e, "command", sv_of(verb));
+	if (s->user != NULL)
+		event_text(&e, "user", sv_of(s->user));
 	event_code(&e, "completion_code", code);
 	event_close(&e);
 	event_end(&e, &s->w->events);
@@ -84,11 +86,19 @@ login_refused(struct sess *s)
 void
 cmd_user(struct sess *s, struct sv arg)
 {
+	/* Its process has only what is the account's. */
+	if (s->user != NULL) {
+		reply(s, 530, "For another user, connect anew.");
+		return;
+	}
 	sess_reset(s);
 	if (text_refuses(s))
 		return;
 	if (!sess_is_anonymous(arg)) {
-		login_refused(s);
+		if (account_may_log_in(s))
+			account_named(s, arg);
+		else
+			login_refused(s);
 		return;
 	}
 	if (sess_lacks_tls(s))
@@ -100,6 +110,10 @@ cmd_user(struct sess *s, struct sv arg)
 void
 cmd_pass(struct sess *s, struct sv arg)
 {
+	if (s->login != NULL) {
+		account_judge(s, arg);
+		return;
+	}
 	if (!s->named) {
 		reply(s, 503, "USER comes first.");
 		return;
@@ -111,6 +125,7 @@ cmd_pass(struct sess *s, struct sv arg)
 	free(s->ident);
 	s->ident = strndup(arg.ptr, arg.len);
 	s->logged_in = true;
+	s->rights = ACCOUNTS_LIST | ACCOUNTS_READ;
 	s->exact = false;	/* from now on all that comes is taken */
 	s->named = false;
 	s->w->counters.logins++;
@@ -131,6 +146,10 @@ cmd_rein(struct sess *s, struct sv arg)
 	(void)arg;
 	if (s->tls != NULL) {	/* its name and its keys are this user's */
 		reply(s, 502, "Not within TLS; connect anew.");
+		return;
+	}
+	if (s->user != NULL) {
+		sess_end(s, "For another user, connect anew.");
 		return;
 	}
 	/* RFC 7151 §3.2.1: the next user may want another site. */

@@ -84,6 +84,13 @@ feat_mlst(struct sess *s)
 	reply_line(s, (struct sv) { line, (size_t)n });
 }
 
+static void
+feat_mfmt(struct sess *s)
+{
+	if (s->w->conf.accounts_file[0] != '\0')
+		reply_line(s, SV("MFMT"));
+}
+
 /*
  * What there is beyond RFC 959, by name (RFC 2389 §3.2).  MLST stands for
  * MLSD, too; OPTS and FEAT are not listed, as that RFC wants it.
@@ -101,6 +108,7 @@ static const struct {
 	{ "HOST", NULL },
 	{ "LANG EN*", NULL },
 	{ "MDTM", NULL },
+	{ NULL, feat_mfmt },
 	{ "MLST", feat_mlst },
 	{ "PASV", NULL },
 	{ NULL, secure_feat_data },
@@ -176,11 +184,21 @@ static void site_help(struct sess *s, struct sv arg);
 static const struct {
 	const char *name;
 	sess_handler *run;	/* with what follows the name */
+	bool is_of_accounts;	/* and not there where there are none */
 } site_verbs[] = {
-	{ "HELP", site_help },
+	{ "HELP", site_help, false },
+	{ "CHMOD", site_chmod, true },
+	{ "UTIME", site_utime, true },
 };
 
 #define SITE_VERBS (sizeof(site_verbs) / sizeof(site_verbs[0]))
+
+static bool
+site_offers(const struct sess *s, size_t i)
+{
+	return !site_verbs[i].is_of_accounts ||
+	    s->w->conf.accounts_file[0] != '\0';
+}
 
 static void
 site_help(struct sess *s, struct sv arg)
@@ -188,7 +206,8 @@ site_help(struct sess *s, struct sv arg)
 	(void)arg;
 	reply_begin(s, 214, "SITE has:");
 	for (size_t i = 0; i < SITE_VERBS; i++)
-		reply_line(s, sv_of(site_verbs[i].name));
+		if (site_offers(s, i))
+			reply_line(s, sv_of(site_verbs[i].name));
 	text_end(s, 214, "End.");
 }
 
@@ -201,7 +220,8 @@ cmd_site(struct sess *s, struct sv arg)
 	if (space != NULL)
 		name.len = (size_t)(space - arg.ptr);
 	for (size_t i = 0; i < SITE_VERBS; i++) {
-		if (sv_eq_nocase(name, sv_of(site_verbs[i].name))) {
+		if (sv_eq_nocase(name, sv_of(site_verbs[i].name)) &&
+		    site_offers(s, i)) {
 			site_verbs[i].run(s, sv_drop(arg, name.len + 1));
 			return;
 		}
@@ -250,45 +270,32 @@ cmd_clnt(struct sess *s, struct sv arg)
 
 /* Takes a number of bytes off the front. */
 static bool
-take_size(struct sv *text)
+take_size(struct sv *text, uint64_t *size)
 {
 	struct sv digits = { text->ptr, sv_digits(*text) };
-	uint64_t size;
 
 	*text = sv_drop(*text, digits.len);
-	return value_parse_offset(digits, &size) == FTP_OK;
+	return value_parse_offset(digits, size) == FTP_OK;
 }
 
 /* "10" or "10 R 5" (RFC 959 §5.3.1). */
 void
 cmd_allo(struct sess *s, struct sv arg)
 {
-	bool good = take_size(&arg);
+	uint64_t size = 0, record;
+	bool good = take_size(&arg, &size);
 
 	if (good && arg.len > 0) {
 		good = arg.len > 3 && sv_eq_nocase((struct sv) { arg.ptr, 3 },
 		    SV(" R "));
 		arg = sv_drop(arg, 3);
-		good = good && take_size(&arg) && arg.len == 0;
+		good = good && take_size(&arg, &record) && arg.len == 0;
 	}
-	if (good)
+	s->room = good && rights_have(s, ACCOUNTS_WRITE) ? size : 0;
+	if (s->room > 0)
+		reply(s, 200, "The next upload looks for so much room.");
+	else if (good)
 		reply(s, 202, "No room need be set aside.");
 	else
 		reply(s, 501, "ALLO takes a number of bytes.");
-}
-
-/* The archive is read-only: RFC 959 has 550 for "action not taken". */
-void
-cmd_write(struct sess *s, struct sv arg)
-{
-	(void)arg;
-	endpoint_void(s);
-	reply(s, 550, "This archive is read-only.");
-}
-
-void
-cmd_rnto(struct sess *s, struct sv arg)
-{
-	(void)arg;
-	reply(s, 503, "RNFR comes first.");
 }

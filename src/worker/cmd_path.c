@@ -31,10 +31,41 @@ sess_path(struct sess *s, struct sv arg, char out[PATH_MAX], struct sv *path)
 void
 reply_storage_error(struct sess *s, enum storage_err err)
 {
-	if (err == STORAGE_IO || err == STORAGE_BUSY)
-		reply_format(s, 451, "%s.", storage_err_text(err));
-	else
-		reply_format(s, 550, "%s.", storage_err_text(err));
+	reply_format(s, storage_err_code(err), "%s.", storage_err_text(err));
+}
+
+int
+storage_err_code(enum storage_err err)
+{
+	switch (err) {
+	case STORAGE_IO:
+	case STORAGE_BUSY:
+	case STORAGE_WRITE:
+	case STORAGE_CHANGED:
+		return 451;
+	case STORAGE_NO_SPACE:
+		return 452;
+	case STORAGE_OVER_QUOTA:
+	case STORAGE_TOO_LARGE:
+		return 552;
+	case STORAGE_EXISTS:
+	case STORAGE_BAD_NAME:
+		return 553;
+	case STORAGE_BAD_OFFSET:
+		return 554;
+	case STORAGE_OK:
+	case STORAGE_LATER:
+	case STORAGE_NOT_FOUND:
+	case STORAGE_DENIED:
+	case STORAGE_NOT_DIR:
+	case STORAGE_NOT_FILE:
+	case STORAGE_TOO_LONG:
+	case STORAGE_TOO_MANY:
+	case STORAGE_NOT_EMPTY:
+	case STORAGE_OTHER_DISK:
+		break;
+	}
+	return 550;
 }
 
 static void
@@ -120,7 +151,14 @@ cmd_size(struct sess *s, struct sv arg)
 	/* RFC 3659 §4: the size on the wire, which would mean to read it. */
 	if (s->ascii)
 		reply(s, 550, "SIZE is offered in TYPE I alone.");
-	else if (sess_path(s, arg, room, &path))
+	else if (!sess_path(s, arg, room, &path))
+		return;
+	else if (rights_have(s, ACCOUNTS_WRITE))
+		lookup_write(s, (struct lookup) { .op = LOOKUP_SIZE,
+			.path = path, .then = size_found,
+			.sees = (s->rights & (ACCOUNTS_LIST |
+			    ACCOUNTS_READ)) != 0 });
+	else
 		lookup_start(s, LOOKUP_STAT, path, size_found);
 }
 

@@ -25,8 +25,11 @@ stat_session(struct sess *s)
 	int n;
 
 	reply_begin(s, 211, "Status:");
-	reply_line(s, s->logged_in ? SV("Logged in, read-only.") :
-	    SV("Not logged in."));
+	if (!s->logged_in)
+		reply_line(s, SV("Not logged in."));
+	else
+		reply_line(s, rights_write(s) ? SV("Logged in.") :
+		    SV("Logged in, read-only."));
 	n = snprintf(line, sizeof(line),
 	    "Type %s, structure file, mode stream.",
 	    s->ascii ? "ASCII" : "image");

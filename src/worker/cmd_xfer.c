@@ -1,8 +1,10 @@
 /*
- * worker/cmd_xfer.c: REST, RANG, RETR, ABOR.
+ * worker/cmd_xfer.c: REST, RANG, RETR, STOR, APPE, STOU, ABOR.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <sys/random.h>
+
 #include "proto/value.h"
 #include "worker/hash.h"
 #include "worker/worker.h"
@@ -109,6 +111,100 @@ cmd_retr(struct sess *s, struct sv arg)
 
 	if (sess_has_endpoint(s) && sess_path(s, arg, room, &path))
 		lookup_start(s, LOOKUP_OPEN, path, retr_opened);
+}
+
+static void
+stor_begun(struct sess *s, struct lookup *l)
+{
+	if (l->err == STORAGE_OK) {
+		xfer_start(s, XFER_STORE, l);
+		return;
+	}
+	restart_forget(s);
+	endpoint_void(s);
+	/* Most of all its partial upload, which another session writes to. */
+	if (l->err == STORAGE_BUSY)
+		reply(s, 450, "Somebody writes to it now, try again later.");
+	else
+		reply_storage_error(s, l->err);
+}
+
+/* A drop box takes new files, whole. */
+static unsigned
+stor_flags(const struct sess *s)
+{
+	unsigned flags = 0;
+
+	if (s->drop_box)
+		return STORAGE_DROP;
+	if (rights_have(s, ACCOUNTS_OVERWRITE))
+		flags |= STORAGE_REPLACE;
+	/* How far it got is told in bytes of the file. */
+	if (!s->ascii)
+		flags |= STORAGE_KEEP;
+	if (s->verb == V_APPE)
+		flags |= STORAGE_APPEND;
+	else if (s->rest > 0)
+		flags |= STORAGE_RESUME;
+	return flags;
+}
+
+static const char *
+stor_refused(const struct sess *s)
+{
+	if (s->ranged || (s->rest > 0 && s->verb != V_STOR))
+		return "REST goes with STOR, and RANG with neither.";
+	if (s->rest > 0 && s->ascii)
+		return "REST is offered in TYPE I alone.";
+	if (s->drop_box && (s->rest > 0 || s->verb == V_APPE))
+		return "A drop box takes whole files alone.";
+	return NULL;
+}
+
+/* In place of the last component; false: too long, or no chance. */
+static bool
+make_unique(char room[PATH_MAX], struct sv *path)
+{
+	struct sv wish = path_last(*path);
+	size_t dir = path->len - wish.len, n;
+	char name[VALUE_UNIQUE_SIZE];
+	uint64_t chance;
+
+	if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
+		return false;
+	n = value_unique_name(wish, chance, name);
+	if (dir + n >= PATH_MAX)
+		return false;
+	memcpy(room + dir, name, n);
+	*path = (struct sv) { room, dir + n };
+	return true;
+}
+
+void
+cmd_stor(struct sess *s, struct sv arg)
+{
+	const char *refused = stor_refused(s);
+	char room[PATH_MAX];
+	struct sv path;
+	struct lookup l = { .op = LOOKUP_STORE, .then = stor_begun };
+
+	if (!sess_has_endpoint(s) || !sess_path(s, arg, room, &path))
+		return;
+	if (refused != NULL) {
+		refuse_transfer(s, 554, refused);
+		return;
+	}
+	if (s->verb == V_STOU && !make_unique(room, &path)) {
+		refuse_transfer(s, 451, "No name was found for it.");
+		return;
+	}
+	l.path = path;
+	l.how = (struct storage_upload_how) { .flags = stor_flags(s),
+		.mode = 0644, .resume_at = s->rest, .expected = s->room };
+	if (s->verb == V_STOU)
+		l.how.flags &= ~(unsigned)STORAGE_REPLACE;
+	s->room = 0;
+	lookup_write(s, l);
 }
 
 void

@@ -113,6 +113,8 @@ run_line(struct sess *s, struct sv line)
 		return false;
 	s->w->counters.commands++;
 	note(s, verb, arg);
+	if (verb != V_RNTO)
+		rename_forget(s);
 	if (!s->spoken && command_is_foreign(line)) {
 		control_foreign(s, line);
 		return true;
@@ -127,6 +129,8 @@ run_line(struct sess *s, struct sv line)
 	} else if (err != FTP_OK) {
 		malformed(s, verb);
 		endpoint_note_hidden(s, line);
+	} else if (!rights_allow(s, verb, arg)) {
+		rights_refuse(s);
 	} else {
 		if (s->wait == WAIT_NOTHING)
 			s->verb = verb;

@@ -482,3 +482,10 @@ hash_start(struct worker *w)
 	w->hash_desk = d;
 	return true;
 }
+
+void
+hash_forget_store(struct worker *w)
+{
+	if (w->hash_desk != NULL)
+		(void)hash_store_open(&w->hash_desk->store, -1);
+}

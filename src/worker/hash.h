@@ -67,6 +67,9 @@ struct hash {
 /* Before the walls; false: there is no library, or it has no digests. */
 MUST_USE bool hash_start(struct worker *w);
 
+/* Digests of an account's files are known to nobody else. */
+void hash_forget_store(struct worker *w);
+
 /* NULL: no memory. */
 struct hash *hash_new(struct sess *s, enum hash_algorithm algorithm,
     struct sv arg);

@@ -358,6 +358,7 @@ link_start(struct worker *w)
 		.ready = gate_ready };
 	w->warden_watch = (struct loop_watch) { .fd = INHERIT_WARDEN,
 		.ready = warden_ready };
-	return loop_watch(&w->loop, &w->gate_watch, EPOLLIN) &&
+	return account_start(w) &&
+	    loop_watch(&w->loop, &w->gate_watch, EPOLLIN) &&
 	    loop_watch(&w->loop, &w->warden_watch, EPOLLIN);
 }

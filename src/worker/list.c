@@ -98,6 +98,7 @@ format_entry(struct xfer *x, const struct storage_entry *entry, char *out,
 		    LISTING_PERM_FILE;
 		return listing_mlsd(&e, x->facts, out, room);
 	case XFER_FILE:
+	case XFER_STORE:
 		break;
 	}
 	return 0;

@@ -40,7 +40,7 @@ is_for_another(const struct sess *s, struct sv line)
 		return IPC_WHY_NONE;
 	if (verb == V_AUTH && conf_has_tls(&w->conf))
 		return IPC_WHY_AUTH;
-	if (verb == V_USER && w->conf.accounts[0] != '\0' &&
+	if (verb == V_USER && w->conf.accounts_file[0] != '\0' &&
 	    !sess_is_anonymous(arg))
 		return IPC_WHY_USER;
 	return IPC_WHY_NONE;

@@ -77,6 +77,52 @@ enter(struct lookup *l, enum storage_when when)
 		l->err = STORAGE_LATER;
 }
 
+/* As long as an upload is under way, it is the file to its owner. */
+static enum storage_err
+find_size(struct lookup *l, struct storage *st)
+{
+	enum storage_err err = st->ops->partial_size(st, l->path,
+	    &l->stat.size);
+
+	l->stat.mode = S_IFREG;
+	if (err == STORAGE_OK || !l->sees)
+		return err;
+	return st->ops->stat(st, l->path, STORAGE_WAIT, &l->stat);
+}
+
+static void
+write_call(struct lookup *l, struct storage *st)
+{
+	const struct storage_ops *ops = st->ops;
+
+	switch ((int)l->op) {
+	case LOOKUP_SIZE:
+		l->err = find_size(l, st);
+		return;
+	case LOOKUP_STORE:
+		l->err = ops->upload_begin(st, l->path, &l->how, &l->upload);
+		return;
+	case LOOKUP_REMOVE:
+		l->err = ops->remove(st, l->path);
+		return;
+	case LOOKUP_MAKE_DIR:
+		l->err = ops->make_dir(st, l->path, 0755);
+		return;
+	case LOOKUP_REMOVE_DIR:
+		l->err = ops->remove_dir(st, l->path);
+		return;
+	case LOOKUP_RENAME:
+		l->err = ops->rename(st, l->path, l->to, l->how.flags);
+		return;
+	case LOOKUP_SET_MTIME:
+		l->err = ops->set_mtime(st, l->path, l->mtime);
+		return;
+	default:
+		l->err = ops->chmod(st, l->path, l->mode);
+		return;
+	}
+}
+
 static void
 call(struct lookup *l, enum storage_when when)
 {
@@ -107,6 +153,18 @@ call(struct lookup *l, enum storage_when when)
 		l->err = st->ops->open_dir(st, l->path, when, &l->dir);
 		if (l->err == STORAGE_OK)
 			l->err = list_sort(st->ops, l->dir, l->options);
+		return;
+	case LOOKUP_SIZE:
+	case LOOKUP_STORE:
+	case LOOKUP_REMOVE:
+	case LOOKUP_MAKE_DIR:
+	case LOOKUP_REMOVE_DIR:
+	case LOOKUP_RENAME:
+	case LOOKUP_SET_MTIME:
+	case LOOKUP_CHMOD:
+		l->err = STORAGE_LATER;
+		if (when == STORAGE_WAIT)
+			write_call(l, st);
 		return;
 	}
 }
@@ -182,15 +240,18 @@ lookup_done(struct pool_job *job)
 		control_continue(s);
 	}
 	lookup_close(l->w, false, &l->fd, &l->dir); /* not taken */
+	if (l->upload != NULL)
+		lookup_end_upload(l->w, l->upload, false);
 	free(l->text);
 	free(l);
 }
 
-/* The same call on a disk thread, with a copy of the path. */
+/* The same call on a disk thread, with copies of the paths. */
 static void
 lookup_later(struct sess *s, const struct lookup *first)
 {
-	struct lookup *l = malloc(sizeof(*l) + first->path.len);
+	struct lookup *l = malloc(sizeof(*l) + first->path.len +
+	    first->to.len);
 
 	if (l == NULL) {
 		struct lookup failed = *first;
@@ -202,6 +263,10 @@ lookup_later(struct sess *s, const struct lookup *first)
 	*l = *first;
 	memcpy(l + 1, first->path.ptr, first->path.len);
 	l->path.ptr = (const char *)(l + 1);
+	if (first->to.len > 0)
+		memcpy((char *)(l + 1) + first->path.len, first->to.ptr,
+		    first->to.len);
+	l->to.ptr = (const char *)(l + 1) + first->path.len;
 	l->job.work = lookup_work;
 	l->job.done = lookup_done;
 	s->lookup = l;
@@ -230,6 +295,66 @@ lookup_start(struct sess *s, enum lookup_op op, struct sv path,
 	then(s, &l);
 	lookup_close(l.w, true, &l.fd, &l.dir); /* not taken */
 	free(l.text);
+}
+
+void
+lookup_write(struct sess *s, struct lookup l)
+{
+	l.w = s->w;
+	l.s = s;
+	l.fd = -1;
+	l.storage = s->storage;
+	if (!path_is_hidden(&s->w->conf, l.path) &&
+	    !path_is_hidden(&s->w->conf, l.to)) {
+		lookup_later(s, &l);
+		return;
+	}
+	/* It is not there; and a name that would be made cannot be. */
+	l.err = l.op == LOOKUP_STORE || l.op == LOOKUP_MAKE_DIR ||
+	    l.op == LOOKUP_RENAME ? STORAGE_BAD_NAME : STORAGE_NOT_FOUND;
+	l.then(s, &l);
+}
+
+struct ending {
+	struct pool_job job;
+	struct worker *w;
+	const struct storage_ops *ops;
+	struct storage_upload *upload;
+	bool keep;
+};
+
+static void
+ending_work(struct pool_job *job)
+{
+	struct ending *e = LOOP_OWNER(job, struct ending, job);
+
+	e->ops->upload_abort(e->upload, e->keep);
+}
+
+static void
+ending_done(struct pool_job *job)
+{
+	struct ending *e = LOOP_OWNER(job, struct ending, job);
+
+	e->w->xfers--;
+	worker_exit_if_empty(e->w);
+	free(e);
+}
+
+void
+lookup_end_upload(struct worker *w, struct storage_upload *u, bool keep)
+{
+	struct ending *e = malloc(sizeof(*e));
+
+	if (e == NULL) {
+		w->storage->ops->upload_abort(u, keep);
+		return;
+	}
+	*e = (struct ending) { .job.work = ending_work,
+		.job.done = ending_done, .w = w, .ops = w->storage->ops,
+		.upload = u, .keep = keep };
+	w->xfers++;
+	pool_submit(w->pool, &e->job);
 }
 
 void

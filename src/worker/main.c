@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -154,8 +155,10 @@ enter_sandbox(const struct worker *w)
 		archives[n] = INHERIT_SITES + (int)n - 1;
 		n++;
 	}
-	walls = sandbox_enter(INHERIT_TOP, archives, n);
+	walls = sandbox_enter(INHERIT_TOP, archives, n,
+	    account_is_possible(w) ? INHERIT_ACCOUNTS_TOP : -1);
 	close(INHERIT_TOP);
+	close(INHERIT_ACCOUNTS_TOP);
 	return walls;
 }
 
@@ -202,6 +205,9 @@ main(int argc, char **argv)
 		log_fatal(1, "cannot see the board err=%d", errno);
 	close(INHERIT_BOARD);
 	check_archives(&w);
+	/* The warden's is for logs; of an upload the mode is said. */
+	if (account_is_possible(&w))
+		umask(022);
 	prepare(&w);
 	say_ready(&w, enter_sandbox(&w));
 	loop_run(&w.loop);

@@ -46,6 +46,7 @@ class_of(enum ftp_verb verb)
 	case V_ALLO:
 	case V_APPE:
 	case V_DELE:
+	case V_MFMT:
 	case V_MKD:
 	case V_RMD:
 	case V_RNFR:

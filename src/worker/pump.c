@@ -262,6 +262,10 @@ pump_work(struct pool_job *job)
 {
 	struct xfer *x = LOOP_OWNER(job, struct xfer, job);
 
+	if (x->kind == XFER_STORE) {
+		receive_work(x);
+		return;
+	}
 	x->step = x->tls == NULL ? STEP_DONE : secure->data_greet(x);
 	if (x->step == STEP_DONE)
 		x->step = x->kind == XFER_FILE ? push_file(x) :

@@ -23,6 +23,7 @@
  */
 #include "worker/sandbox.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -40,6 +41,7 @@
 
 #include "base/landlock.h"
 #include "base/log.h"
+#include "conf/conf.h"
 #include "ipc/inherit.h"
 
 #ifndef __has_feature
@@ -185,6 +187,32 @@ static const struct rule rules[] = {
 	KILL(kexec_load) KILL(kexec_file_load)
 };
 
+/*
+ * Besides, for a worker whose session may be an account's: what storage's
+ * writing half needs, on names beneath directories that Landlock allows; and
+ * Landlock's own calls, which only ever take something away.
+ */
+static const struct rule account_rules[] = {
+	ALLOW(landlock_create_ruleset) ALLOW(landlock_add_rule)
+	ALLOW(landlock_restrict_self)
+
+	/* Bytes of a file, its size and mode and times; and to the disk. */
+	ALLOW(pwrite64) ALLOW(ftruncate) ALLOW(fchmod) ALLOW(fsync)
+	/* Without a name: Landlock does not judge times. */
+	ALLOW_IF(utimensat, 1, ARG_IS(1, 0))
+
+	/* fdopendir says so of what is so already. */
+	ALLOW_IF(fcntl, 2, ARG_IS(1, F_SETFD), ARG_IS(2, FD_CLOEXEC))
+
+	/* Names. */
+	ALLOW(linkat) ALLOW(renameat) ALLOW(renameat2) ALLOW(unlinkat)
+	ALLOW(mkdirat)
+
+	/* Who writes to it, and how much an account has: no other locks. */
+	ALLOW(flock) ALLOW_IF(fcntl, 1, ARG_IS(1, F_OFD_SETLK))
+	ALLOW_IF(fcntl, 1, ARG_IS(1, F_OFD_SETLKW))
+};
+
 static void
 must(int error, const char *what)
 {
@@ -193,12 +221,11 @@ must(int error, const char *what)
 }
 
 static void
-add_rules(scmp_filter_ctx ctx)
+add_rules(scmp_filter_ctx ctx, const struct rule *rule, size_t n)
 {
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		must(seccomp_rule_add_array(ctx, rules[i].action,
-		    rules[i].call, rules[i].conditions, rules[i].when),
-		    "rule");
+	for (size_t i = 0; i < n; i++)
+		must(seccomp_rule_add_array(ctx, rule[i].action, rule[i].call,
+		    rule[i].conditions, rule[i].when), "rule");
 }
 
 /* abort(3): a signal to this process, and to no other. */
@@ -211,7 +238,7 @@ add_abort(scmp_filter_ctx ctx)
 
 /* False when the kernel has no seccomp filters. */
 static bool
-enter_seccomp(void)
+enter_seccomp(bool has_accounts)
 {
 	scmp_filter_ctx ctx;
 	int error;
@@ -226,7 +253,10 @@ enter_seccomp(void)
 	/* A binary tree: sendto is looked up with eight comparisons. */
 	must(seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2), "order");
 	must(seccomp_attr_set(ctx, SCMP_FLTATR_API_SYSRAWRC, 1), "errors");
-	add_rules(ctx);
+	add_rules(ctx, rules, sizeof(rules) / sizeof(rules[0]));
+	if (has_accounts)
+		add_rules(ctx, account_rules, sizeof(account_rules) /
+		    sizeof(account_rules[0]));
 	add_abort(ctx);
 	error = seccomp_load(ctx);
 	seccomp_release(ctx);
@@ -337,11 +367,24 @@ forbid_dumps(void)
 		log_fatal(1, "sandbox: dumps err=%d", errno);
 }
 
+#define ROOTS_MAX (2 + CONF_SITES_MAX)
+
 static unsigned
-enter_landlock(const int *archives, size_t n)
+enter_landlock(const int *archives, size_t n, int accounts_fd)
 {
-	int stand = landlock_read_only(archives, n);
+	struct landlock_root root[ROOTS_MAX];
 	unsigned set = 0;
+	int stand;
+
+	assert(n < ROOTS_MAX);
+	for (size_t i = 0; i < n; i++)
+		root[i] = (struct landlock_root) { archives[i],
+			LANDLOCK_READ };
+	if (accounts_fd >= 0)
+		root[n++] = (struct landlock_root) { accounts_fd,
+			LANDLOCK_READ | LANDLOCK_STORE | LANDLOCK_REMOVE |
+			LANDLOCK_MAKE_DIR | LANDLOCK_RENAME };
+	stand = landlock_confine(root, n);
 
 	if (stand < 0)
 		log_fatal(1, "sandbox: Landlock err=%d", errno);
@@ -359,7 +402,7 @@ enter_landlock(const int *archives, size_t n)
  * make a process dumpable; a filter would refuse Landlock's own calls.
  */
 unsigned
-sandbox_enter(int top_fd, const int *archives, size_t n)
+sandbox_enter(int top_fd, const int *archives, size_t n, int accounts_fd)
 {
 	unsigned set = 1u << WALL_no_new_privs | 1u << WALL_not_dumpable;
 
@@ -370,8 +413,16 @@ sandbox_enter(int top_fd, const int *archives, size_t n)
 		set |= 1u << WALL_own_root;
 	drop_capabilities();
 	forbid_dumps();
-	set |= enter_landlock(archives, n);
-	if (enter_seccomp())
+	set |= enter_landlock(archives, n, accounts_fd);
+	if (enter_seccomp(accounts_fd >= 0))
 		set |= 1u << WALL_seccomp;
 	return set;
+}
+
+bool
+sandbox_narrow(int root_fd, unsigned rights)
+{
+	struct landlock_root root = { root_fd, rights };
+
+	return landlock_confine(&root, 1) >= 0;
 }

@@ -7,8 +7,10 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "base/sv.h"
 #include "ipc/walls.h"
 
 /*
@@ -20,5 +22,18 @@
  * given up, whichever walls stand.  What fails for another reason than that
  * the kernel lacks it (or, own_root, that the system does not permit it) is
  * fatal: exits with status 1 and a line.
+ *
+ * accounts_fd  accounts.root, where a session may log in to an account, else
+ *              -1: what is beneath it can be written to as well, by whoever
+ *              has a descriptor there.  None is left, and no name leads there
  */
-unsigned sandbox_enter(int top_fd, const int *archives, size_t n);
+unsigned sandbox_enter(int top_fd, const int *archives, size_t n,
+    int accounts_fd);
+
+/*
+ * The session has logged in: from now on, for this thread and those that it
+ * starts, there is this directory alone, with these rights (a set of enum
+ * landlock_right).  False with errno set when the kernel has Landlock and yet
+ * refused.
+ */
+MUST_USE bool sandbox_narrow(int root_fd, unsigned rights);

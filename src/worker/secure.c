@@ -315,6 +315,15 @@ data_write(struct xfer *x, const void *bytes, size_t n)
 	return answer(result, put);
 }
 
+static ssize_t
+data_read(struct xfer *x, void *bytes, size_t n)
+{
+	size_t got = 0;
+	enum tls_result result = tls_conn_read(x->tls, bytes, n, &got);
+
+	return answer(result, got);
+}
+
 static enum xfer_step
 data_finish(struct xfer *x)
 {
@@ -348,6 +357,7 @@ static const struct secure_ops ops = {
 	.data_begin = data_begin,
 	.data_greet = data_greet,
 	.data_write = data_write,
+	.data_read = data_read,
 	.data_finish = data_finish,
 	.data_free = data_free,
 	.data_failed = data_failed,

@@ -45,7 +45,12 @@ struct secure_ops {
 	enum xfer_step (*data_greet)(struct xfer *x);
 	/* As send(2). */
 	ssize_t (*data_write)(struct xfer *x, const void *bytes, size_t n);
-	/* close_notify: all was sent. */
+	/*
+	 * As recv(2), on a descriptor that does not block.  0 is the client's
+	 * close_notify; any other end is EPIPE, and what failed is EPROTO.
+	 */
+	ssize_t (*data_read)(struct xfer *x, void *bytes, size_t n);
+	/* close_notify: all was sent, or is there. */
 	enum xfer_step (*data_finish)(struct xfer *x);
 	void (*data_free)(struct xfer *x);
 	/* On the loop, of a failed one: its event, and why in a few words. */

@@ -52,7 +52,7 @@ idle_ms(const struct sess *s)
 static const char *
 refused_text(const struct sess *s)
 {
-	if (s->w->conf.accounts[0] != '\0' && !s->w->solo)
+	if (s->w->conf.accounts_file[0] != '\0')
 		return "This session is anonymous; as a user, connect anew.";
 	return "Anonymous logins only; send no password here.";
 }
@@ -77,6 +77,11 @@ clock_fired(struct loop_timer *t)
 		sess_clock_restart(s);
 		return;
 	}
+	/* A disk that is slow is not his doing. */
+	if (s->wait == WAIT_TRANSFER && s->xfer->committing) {
+		sess_clock_restart(s);
+		return;
+	}
 	if (s->wait == WAIT_TRANSFER && !xfer_is_too_slow(s->xfer) &&
 	    xfer_progress(s->xfer) > s->xfer->acked) {
 		s->xfer->acked = xfer_progress(s->xfer);
@@ -92,7 +97,7 @@ clock_fired(struct loop_timer *t)
 		hash_stalled(s);
 	else if (s->wait == WAIT_TRANSFER)
 		xfer_stalled(s->xfer);
-	else if (s->wait == WAIT_NOTHING)
+	else if (s->wait == WAIT_NOTHING || s->wait == WAIT_KEEPER)
 		sess_end(s, s->logged_in ? "Idle for too long." :
 		    "Login took too long.");
 	else
@@ -109,7 +114,7 @@ sess_clock_restart(struct sess *s)
 		ms = FAREWELL_MS;
 	else if (s->wait == WAIT_PENALTY)
 		ms = PENALTY_MS;
-	else if (s->wait != WAIT_NOTHING)
+	else if (s->wait != WAIT_NOTHING && s->wait != WAIT_KEEPER)
 		ms = (uint64_t)c->data_timeout_s * 1000;
 	else if (s->logged_in)
 		ms = idle_ms(s);
@@ -238,6 +243,9 @@ sess_release(struct loop_grave *g)
 	free(s->cwd);
 	free(s->told);
 	free(s->ident);
+	free(s->login);
+	free(s->user);
+	free(s->from);
 	list_free(s->listing);
 	free(s);
 }
@@ -348,6 +356,9 @@ sess_reset(struct sess *s)
 		s->started_ms = s->w->loop.now_ms;
 	s->named = false;
 	s->logged_in = false;
+	s->rights = 0;
+	s->room = 0;
+	rename_forget(s);
 	s->ascii = false;
 	restart_forget(s);
 	s->algorithm = HASH_SHA256;
@@ -355,6 +366,8 @@ sess_reset(struct sess *s)
 	free(s->cwd);
 	free(s->told);
 	free(s->ident);
+	free(s->login);
+	s->login = NULL;
 	s->cwd = NULL;
 	s->told = NULL;
 	s->ident = NULL;

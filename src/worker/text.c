@@ -81,7 +81,8 @@ text_welcome(struct sess *s)
 		reply_raw(s, (struct sv) { b->text, b->text_len });
 	if (c->contact[0] != '\0')
 		reply_line(s, sv_of(contact_line(s, line)));
-	reply(s, 230, "Logged in, read-only.");
+	reply(s, 230, rights_write(s) ? "Logged in." :
+	    "Logged in, read-only.");
 }
 
 void

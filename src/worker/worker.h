@@ -4,13 +4,13 @@
  * on one loop, with threads for what may wait for a disk.
  *
  * main.c start and the turn's flush; link.c messages from and to the gate;
- * control.c bytes of the control connection, look.c those before a login that
- * may be another process's; note.c commands as events;
- * sess.c a session's life and its clock; reply.c replies; path.c virtual
- * paths; text.c an archive's texts; lookup.c storage calls; xfer.c transfers,
- * pump.c their bytes, list.c and descent.c the lines of listings; hash.c
- * digests, hash_sums.c those that files beside the data tell; secure.c TLS,
- * where it is; cmd_*.c the commands.
+ * account.c whose session it is, rights.c what he may; control.c bytes of the
+ * control connection, look.c those before a login that may be another
+ * process's; note.c commands as events; sess.c a session's life and its clock;
+ * reply.c replies; path.c virtual paths; text.c an archive's texts; lookup.c
+ * storage calls; xfer.c transfers, pump.c and receive.c their bytes, list.c
+ * and descent.c the lines of listings; hash.c digests, hash_sums.c those that
+ * files beside the data tell; secure.c TLS, where it is; cmd_*.c the commands.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -19,6 +19,7 @@
 #include <limits.h>
 #include <stdatomic.h>
 
+#include "accounts/entry.h"
 #include "base/hostname.h"
 #include "base/loop.h"
 #include "base/pool.h"
@@ -54,12 +55,13 @@ struct hash;
 struct hash_desk;
 struct descent;
 struct tls_conn;
+struct login;
 
 #define WORKER_COUNTERS(X) \
 	X(sessions_total) X(logins) X(login_failures) X(commands) \
 	X(unknown_commands) X(overlong_lines) X(foreign_protocols) \
 	X(refused_addresses) X(transfers_active) X(transfers_passive) \
-	X(transfers_failed) X(bytes_sent) X(timeouts) \
+	X(transfers_failed) X(bytes_sent) X(bytes_received) X(timeouts) \
 	X(hashes_computed) X(hashes_known) X(hashes_from_sums) \
 	X(hashes_refused) X(hash_bytes) X(hash_jobs_most)
 
@@ -79,6 +81,7 @@ struct worker {
 	char site_name[CONF_SITES_MAX][HOSTNAME_MAX + 1];
 	struct ipc_channel gate, warden;
 	struct loop_watch gate_watch, warden_watch;
+	struct loop_watch keeper_watch;	/* fd -1: there is none, or no more */
 	struct loop_timer stop_timer, stats_timer;
 	struct event_sink events, xferlog;
 	struct board_view board;
@@ -110,6 +113,7 @@ enum sess_wait {
 	WAIT_NOTHING,
 	WAIT_LOOKUP,	/* a storage call on a disk thread */
 	WAIT_PORT,	/* a passive port from the gate */
+	WAIT_KEEPER,	/* a password is judged */
 	WAIT_PENALTY,	/* a wrong password is answered late */
 	WAIT_TRANSFER,	/* commands legal AT_TRANSFER go on */
 	WAIT_HASH,	/* a digest is computed: likewise */
@@ -171,6 +175,8 @@ struct sess {
 	uint64_t data_until_ms;	/* it waits for a transfer till then */
 	struct ipc_port failed;	/* why there is none: ENDPOINT_FAILED */
 	uint64_t rest;
+	uint64_t room;		/* ALLO, for the next upload; 0: not said */
+	char *from;		/* RNFR's path; or NULL */
 	uint64_t range_first, range_last; /* both inclusive */
 	enum hash_algorithm algorithm;	/* of HASH */
 	struct telnet telnet;
@@ -183,6 +189,10 @@ struct sess {
 				   NULL is the root */
 	struct listing *listing; /* that is being opened */
 	struct told *told;	/* directories whose message was shown; NULL */
+	struct login *login;	/* USER has named an account; or NULL */
+	char *user;		/* the account that is logged in; or NULL */
+	unsigned rights;	/* set of enum accounts_right */
+	bool drop_box;		/* what it stores, it does not see again */
 	char *ident;		/* what an anonymous user called himself */
 	struct note *noted;	/* the command, for its event; or NULL */
 	struct note *noted_aside; /* one beside a transfer */
@@ -220,6 +230,32 @@ uint32_t sess_find_site(const struct worker *w, uint64_t name);
 /* cmd_access.c */
 
 bool sess_is_anonymous(struct sv user);
+/* A login, or one that is refused, as an event. */
+void login_event(struct sess *s, const char *action, const char *verb,
+    int code);
+
+/* account.c: logins by name, in a process of their own */
+
+/* Sessions of this worker may log in to accounts. */
+bool account_is_possible(const struct worker *w);
+MUST_USE bool account_start(struct worker *w);
+/* Whether this session may: it has logged in to nothing yet. */
+bool account_may_log_in(const struct sess *s);
+/* USER, of an account or of none: who it is, is not told. */
+void account_named(struct sess *s, struct sv name);
+/* Its PASS; the session waits for the keeper. */
+void account_judge(struct sess *s, struct sv password);
+
+/* rights.c */
+
+/* The one place where it is decided who may do what. */
+bool rights_allow(const struct sess *s, enum ftp_verb verb, struct sv arg);
+/* All of a set of enum accounts_right. */
+bool rights_have(const struct sess *s, unsigned rights);
+/* 550; what was prepared for the command is forgotten. */
+void rights_refuse(struct sess *s);
+/* It may change something. */
+bool rights_write(const struct sess *s);
 
 /* look.c */
 
@@ -328,6 +364,16 @@ enum lookup_op {
 	LOOKUP_OPEN_DIR,
 	LOOKUP_BRIEF,	/* what STAT shows of a directory; never at once */
 	LOOKUP_SORT_DIR,	/* opened, and sorted as s->listing wants it */
+
+	/* Of accounts; never at once. */
+	LOOKUP_SIZE,		/* LOOKUP_STAT, or what is stored so far */
+	LOOKUP_STORE,		/* an upload begins, as `how` says */
+	LOOKUP_REMOVE,
+	LOOKUP_MAKE_DIR,
+	LOOKUP_REMOVE_DIR,
+	LOOKUP_RENAME,		/* to `to` */
+	LOOKUP_SET_MTIME,
+	LOOKUP_CHMOD,
 };
 
 struct lookup {
@@ -346,7 +392,12 @@ struct lookup {
 				   LOOKUP_ENTER: the message, or NULL */
 	size_t text_len;	/* ENTER: a byte beyond TEXT_MAX if longer */
 	bool is_long;		/* LOOKUP_BRIEF: too long to be told so */
-	struct sv path;
+	bool sees;		/* LOOKUP_SIZE: what is there, too */
+	struct storage_upload_how how;	/* and flags for LOOKUP_RENAME */
+	struct storage_upload *upload;	/* LOOKUP_STORE: `then` takes it */
+	mode_t mode;		/* LOOKUP_CHMOD */
+	int64_t mtime;
+	struct sv path, to;
 	void (*then)(struct sess *s, struct lookup *l);
 };
 
@@ -356,6 +407,13 @@ struct lookup {
  */
 void lookup_start(struct sess *s, enum lookup_op op, struct sv path,
     void (*then)(struct sess *s, struct lookup *l));
+/* The same of one that writes, with all that belongs to its kind filled in. */
+void lookup_write(struct sess *s, struct lookup l);
+/*
+ * Ends an upload that is not done, on a disk thread; w->xfers counts it until
+ * then.  keep: what there is can be gone on with.
+ */
+void lookup_end_upload(struct worker *w, struct storage_upload *u, bool keep);
 /* The session ends: the result will be dropped. */
 void lookup_abandon(struct lookup *l);
 /*
@@ -376,6 +434,7 @@ enum xfer_kind {
 	XFER_LIST,
 	XFER_NLST,
 	XFER_MLSD,
+	XFER_STORE,		/* from the client */
 };
 
 /* How the bytes fared, as a disk thread left them. */
@@ -389,6 +448,10 @@ enum xfer_step {
 	STEP_CANCELLED,
 	STEP_TLS_FAILED, /* no handshake: nothing was sent */
 	STEP_TLS_STRANGER, /* one that resumed no session, and has to */
+	STEP_TLS_CUT,	/* an upload without close_notify, or with an error */
+	STEP_STARVED,		/* the client must send first */
+	STEP_ENDED,		/* it has sent all; to be committed */
+	STEP_NOT_STORED,	/* see xfer->err */
 };
 
 struct xfer {
@@ -415,8 +478,13 @@ struct xfer {
 	const char *why;	/* it was cut off; NULL: it was not */
 	bool end;		/* the source has no more */
 	bool alone;		/* LIST of a single file: entry */
+	bool committing;	/* all is there: it is being put in place */
+	uint8_t aborts;		/* ABORs that are answered behind its reply */
+	bool has_cr;		/* TYPE A: the last byte received was one */
+	enum storage_err err;
+	struct storage_upload *upload; /* or NULL */
 	_Atomic bool cancel;
-	_Atomic uint64_t sent;	/* bytes handed to the kernel */
+	_Atomic uint64_t sent;	/* bytes handed to the kernel; or received */
 	uint64_t acked;		/* at the last look: progress */
 	uint64_t started_ms, offset, size;
 	uint64_t at;		/* where in the file we are; ends at size */
@@ -433,6 +501,7 @@ struct xfer {
 	size_t buf_len, buf_off;
 	struct sv path;		/* behind the struct, as is */
 	struct sv user;		/* what its user called himself */
+	bool named;		/* and it is an account */
 	struct listing *listing; /* or NULL: a file */
 };
 
@@ -466,6 +535,9 @@ xfer_is_cancelled(struct xfer *x)
 void pump_work(struct pool_job *job);
 /* A small file that is in memory, whole, without a thread; false: pump it. */
 bool pump_at_once(struct xfer *x);
+
+/* receive.c: likewise */
+void receive_work(struct xfer *x);
 
 /* cmd_hash.c */
 
@@ -590,15 +662,21 @@ void sess_command(struct sess *s, enum ftp_verb verb, struct sv arg);
 bool sess_offers(const struct sess *s, enum ftp_verb verb);
 #define SESS_HANDLERS(X) \
 	X(abor) X(absent) X(acct) X(allo) X(auth) X(ccc) X(cdup) X(clnt) \
-	X(csid) X(cwd) \
-	X(eprt) X(epsv) X(feat) X(hash) X(help) X(host) X(lang) X(list) \
-	X(lprt) X(mdtm) X(mlsd) X(mlst) X(mode) X(nlst) X(noop) X(opts) \
-	X(pass) X(pasv) X(pbsz) X(port) X(prot) X(pwd) X(quit) X(rang) X(rein) X(rest) \
-	X(retr) X(rnto) X(site) X(size) X(stat) X(stru) X(syst) X(type) \
-	X(user) X(write)
+	X(csid) X(cwd) X(dele) X(eprt) X(epsv) X(feat) X(hash) X(help) \
+	X(host) X(lang) X(list) X(lprt) X(mdtm) X(mfmt) X(mkd) X(mlsd) \
+	X(mlst) X(mode) X(nlst) X(noop) X(opts) X(pass) X(pasv) X(pbsz) \
+	X(port) X(prot) X(pwd) X(quit) X(rang) X(rein) X(rest) X(retr) \
+	X(rmd) X(rnfr) X(rnto) X(site) X(size) X(stat) X(stor) X(stru) \
+	X(syst) X(type) X(user)
 #define X(name) sess_handler cmd_##name;
 SESS_HANDLERS(X)
 #undef X
+
+/* cmd_change.c */
+
+/* RNFR is for the next command alone. */
+void rename_forget(struct sess *s);
+sess_handler site_chmod, site_utime;
 
 /* REST and RANG are for one transfer, and one replaces the other. */
 void restart_forget(struct sess *s);
@@ -609,5 +687,7 @@ struct sv sess_cwd(const struct sess *s);
 bool sess_path(struct sess *s, struct sv arg, char out[PATH_MAX],
     struct sv *path);
 void reply_storage_error(struct sess *s, enum storage_err err);
+/* The reply to what could not be written, and why. */
+int storage_err_code(enum storage_err err);
 /* A transfer needs an endpoint; the reply says so when there is none. */
 bool sess_has_endpoint(struct sess *s);

@@ -10,7 +10,9 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -52,6 +54,8 @@ xfer_free(struct xfer *x)
 {
 	loop_timer_stop(&x->w->loop, &x->patience);
 	close_data(x);
+	if (x->upload != NULL)
+		lookup_end_upload(x->w, x->upload, true);
 	lookup_close(x->w, x->at_once, &x->fd, &x->dir);
 	if (x->listing != NULL)
 		lookup_close(x->w, x->at_once, &x->fd, &x->listing->inner);
@@ -69,18 +73,22 @@ report(struct xfer *x, int code, const char *result)
 	struct event_transfer t = {
 		.verb = sv_of(command->name),
 		.path = { path, x->path.len + 1 },
-		.user = x->user,
+		.user = x->user, .named = x->named,
 		.bytes = atomic_load(&x->sent),
 		.duration_ms = w->loop.now_ms - x->started_ms,
 		.tls = x->has_tls, .resumed = x->resumed,
 		.offset = x->offset, .active = x->active, .ascii = x->ascii,
+		.incoming = x->kind == XFER_STORE,
 		.complete = x->step == STEP_DONE && code == 226,
 		.result = result, .code = code,
 	};
 
 	path[0] = '/';
 	memcpy(path + 1, x->path.ptr, x->path.len);
-	w->counters.bytes_sent += t.bytes;
+	if (t.incoming)
+		w->counters.bytes_received += t.bytes;
+	else
+		w->counters.bytes_sent += t.bytes;
 	if (!t.complete)
 		w->counters.transfers_failed++;
 	else if (x->active)
@@ -88,7 +96,7 @@ report(struct xfer *x, int code, const char *result)
 	else
 		w->counters.transfers_passive++;
 	event_transfer(&w->events, &x->who, &t);
-	if (x->kind == XFER_FILE)
+	if (x->kind == XFER_FILE || x->kind == XFER_STORE)
 		event_xferlog(&w->xferlog, &x->who, &t);
 }
 
@@ -103,6 +111,9 @@ finish(struct xfer *x, int code, const char *text, const char *result)
 	if (s != NULL) {
 		s->xfer = NULL;
 		reply(s, code, text);
+		for (; x->aborts > 0; x->aborts--)
+			reply(s, 226, code == 226 ? "It was too late." :
+			    "Aborted.");
 		sess_wait_for(s, WAIT_NOTHING);
 	}
 	xfer_free(x);
@@ -117,6 +128,17 @@ finish_tls_failed(struct xfer *x)
 	snprintf(text, sizeof(text), "No TLS on the data connection: %s.",
 	    secure->data_failed(x));
 	finish(x, 522, text, "tls_failed");
+}
+
+static void
+finish_not_stored(struct xfer *x)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s.", storage_err_text(x->err));
+	finish(x, storage_err_code(x->err), text,
+	    x->err == STORAGE_NO_SPACE ? "no_space" :
+	    x->err == STORAGE_OVER_QUOTA ? "over_quota" : "write_error");
 }
 
 static void
@@ -148,6 +170,16 @@ finish_step(struct xfer *x)
 		finish(x, 522, "A data connection must resume the TLS session "
 		    "of its control connection.", "not_resumed");
 		return;
+	case STEP_TLS_CUT:
+		(void)secure->data_failed(x);	/* an event says why */
+		finish(x, 426, "TLS was cut off: the file is not stored.",
+		    "tls_cut");
+		return;
+	case STEP_NOT_STORED:
+		finish_not_stored(x);
+		return;
+	case STEP_STARVED:
+	case STEP_ENDED:
 	case STEP_BLOCKED:
 	case STEP_PEER_GONE:
 		/*
@@ -242,18 +274,31 @@ data_ready(struct loop_watch *w, uint32_t events)
 	submit(x);
 }
 
-/* The client must read first. */
+/* The client must read first, or write. */
 static void
-wait_until_writable(struct xfer *x)
+wait_until(struct xfer *x, uint32_t events)
 {
 	x->watch = (struct loop_watch) { .fd = x->data_fd,
 		.ready = data_ready };
-	if (!loop_watch(&x->w->loop, &x->watch,
-	    x->tls_reads ? EPOLLIN : EPOLLOUT)) {
+	if (!loop_watch(&x->w->loop, &x->watch, events)) {
 		x->watch.ready = NULL;
 		x->step = STEP_CANCELLED; /* our fault: no 226 */
 		finish_step(x);
 	}
+}
+
+/* All that its client has sent is there, and he is still to be told so. */
+static void
+end_of_upload(struct xfer *x)
+{
+	struct pollfd control = { .fd = x->s->watch.fd, .events = POLLRDHUP };
+
+	if (poll(&control, 1, 0) != 0) {
+		sess_close(x->s);
+		return;
+	}
+	x->committing = true;
+	submit(x);
 }
 
 static void
@@ -266,15 +311,23 @@ pump_done(struct pool_job *job)
 	if (atomic_load(&x->cancel) && x->step != STEP_DONE)
 		x->step = STEP_CANCELLED;
 	if (s == NULL) {
-		report(x, 426, x->why);
+		/* What was put in place is there, if nobody is told. */
+		if (x->committing && x->step == STEP_DONE)
+			report(x, 226, "complete");
+		else
+			report(x, 426, x->why);
 		xfer_free(x);
 		return;
 	}
 	s->has_resumed |= x->resumed;
-	if (x->step == STEP_BLOCKED) {
-		wait_until_writable(x);
+	if (x->step == STEP_BLOCKED || x->step == STEP_STARVED) {
+		wait_until(x, x->step == STEP_BLOCKED && !x->tls_reads ?
+		    EPOLLOUT : EPOLLIN);
 		if (s->xfer == x)
 			return;
+	} else if (x->step == STEP_ENDED) {
+		end_of_upload(x);
+		return;
 	} else {
 		finish_sent(x);
 	}
@@ -284,6 +337,8 @@ pump_done(struct pool_job *job)
 static const char *
 opening_text(const struct xfer *x)
 {
+	if (x->kind == XFER_STORE)
+		return "Send the file.";
 	return x->kind == XFER_FILE ? "Sending the file." :
 	    "Sending the listing.";
 }
@@ -297,6 +352,10 @@ begin_tls(struct xfer *x)
 
 	x->must_resume = policy == CONF_RESUME_REQUIRE ||
 	    (policy == CONF_RESUME_LEARN && s->has_resumed);
+	/* Who receives waits by poll, and holds no thread beyond that. */
+	if (x->has_tls && x->kind == XFER_STORE &&
+	    fcntl(x->data_fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
+		return false;
 	return !x->has_tls || secure->data_begin(x);
 }
 
@@ -315,7 +374,11 @@ xfer_connected(struct xfer *x, int fd, uint32_t number)
 		control_continue(s);
 		return;
 	}
-	reply(s, 150, opening_text(x));
+	/* RFC 1123 §4.1.2.9: where the client looks for the name. */
+	if (x->verb == V_STOU)
+		reply_named(s, 150, path_last(x->path), "FILE: ");
+	else
+		reply(s, 150, opening_text(x));
 	if (pump_at_once(x)) {
 		x->step = STEP_DONE;
 		finish_sent(x);
@@ -350,7 +413,8 @@ xfer_not_connected(struct xfer *x, const struct ipc_port *why)
 static struct xfer *
 xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 {
-	struct sv user = s->ident == NULL ? SV("") : sv_of(s->ident);
+	const char *name = s->user != NULL ? s->user : s->ident;
+	struct sv user = name == NULL ? SV("") : sv_of(name);
 	struct xfer *x = calloc(1, sizeof(*x) + from->path.len + user.len);
 	char *behind = (char *)(x + 1);
 
@@ -363,6 +427,7 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 		memcpy(behind + from->path.len, user.ptr, user.len);
 	x->path = (struct sv) { behind, from->path.len };
 	x->user = (struct sv) { behind + from->path.len, user.len };
+	x->named = s->user != NULL;
 	x->job.work = pump_work;
 	x->job.done = pump_done;
 	x->w = s->w;
@@ -370,7 +435,7 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->who = s->who;
 	x->kind = kind;
 	x->verb = s->verb;
-	x->ascii = s->ascii && kind == XFER_FILE;
+	x->ascii = s->ascii && (kind == XFER_FILE || kind == XFER_STORE);
 	x->facts = s->facts;
 	x->has_tls = s->private;
 	x->now_s = time(NULL);
@@ -382,8 +447,11 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->alone = from->op == LOOKUP_STAT;
 	x->data_fd = -1;
 	x->at_once = from->at_once;
-	x->patient = !s->impatient && (!s->transferred || s->restarted);
-	if (kind != XFER_FILE) {
+	x->patient = kind != XFER_STORE && !s->impatient &&
+	    (!s->transferred || s->restarted);
+	x->upload = from->upload;
+	from->upload = NULL;
+	if (kind != XFER_FILE && kind != XFER_STORE) {
 		x->listing = s->listing;
 		s->listing = NULL;
 	}
@@ -441,6 +509,8 @@ xfer_progress(const struct xfer *x)
 	uint64_t sent = atomic_load(&x->sent);
 	int waiting = 0;
 
+	if (x->kind == XFER_STORE)
+		return sent;
 	if (x->data_fd < 0 || ioctl(x->data_fd, SIOCOUTQ, &waiting) != 0 ||
 	    waiting < 0 || (uint64_t)waiting > sent)
 		return sent;
@@ -482,11 +552,35 @@ void_at_gate(struct xfer *x)
 		link_void(x->s);
 }
 
+/*
+ * Answered when the disk thread has let go of it, so that its client can go
+ * on with it at once; or when it is in place, if it came too late.
+ */
+static void
+abort_upload(struct xfer *x)
+{
+	bool is_first = x->aborts == 0;
+
+	if (x->aborts < UINT8_MAX)
+		x->aborts++;
+	if (!is_first || x->committing)
+		return;
+	cancel(x, "aborted");
+	if (x->running)
+		return;
+	loop_unwatch(&x->w->loop, &x->watch);
+	submit(x);
+}
+
 void
 xfer_abort(struct xfer *x)
 {
 	struct sess *s = x->s;
 
+	if (x->kind == XFER_STORE && x->data_fd >= 0) {
+		abort_upload(x);
+		return;
+	}
 	void_at_gate(x);
 	cancel(x, "aborted");
 	if (x->running) {

@@ -126,7 +126,7 @@ class Control:
         """A passive data connection, connected."""
         return socket.create_connection(
             (self.sock.getpeername()[0], self.epsv()), timeout=10,
-            source_address=(source, 0) if source else None)
+            source_address=(source or self.sock.getsockname()[0], 0))
 
     def active(self):
         """A listening socket that the server was told by PORT or EPRT."""

@@ -8,6 +8,7 @@ import os
 import shutil
 
 from conftest import BUILD, needs_root
+from test_keeper import TYPE, VERSION
 
 # Says addresses of the first name without end; SIGKILL alone ends it.
 RESOLVER = """#!/usr/bin/python3 -IS
@@ -15,12 +16,11 @@ import itertools, os, signal, struct
 signal.signal(signal.SIGALRM, signal.SIG_IGN)
 try:
     for seq in itertools.count():
-        os.write(4, struct.pack("=BBHIII4s12sHBBII36x", 3, %d, 0, seq, 0, 0,
+        os.write(4, struct.pack("=BBHIII4s12sHBBII36x", %d, %d, 0, seq, 0, 0,
                  bytes((192, 0, 2, seq %% 250 + 1)), b"", 0, 4, 0, 0, 0))
 except OSError:
     pass
 """
-RESOLVED = 23			# ipc/msg.h
 
 
 @needs_root
@@ -30,7 +30,7 @@ def test_a_resolver_that_never_stops_talking_is_ended(serve, place):
     for name in ("portcullisd", "portcullis-gate", "portcullis-worker"):
         shutil.copy(BUILD / name, programs / name)
     fake = programs / "portcullis-resolver"
-    fake.write_text(RESOLVER % RESOLVED)
+    fake.write_text(RESOLVER % (VERSION, TYPE["RESOLVED"]))
     fake.chmod(0o755)
     server = serve({"passive.address": "never.invalid"}, build=programs)
     server.wait_for("says more than it was asked")

@@ -284,8 +284,9 @@ FEATURES = {
     "TVFS": ("CWD /pub/./data/..", 250),
     "UTF8": ("SIZE /pub/été.nc", 213),
 }
-# Of RFC 959, RFC 775 and RFC 2389 itself; MLSD goes with MLST.
-NOT_LISTED = {"FEAT", "OPTS", "MLSD"}
+# Of RFC 959, RFC 775 and RFC 2389 itself; MLSD goes with MLST, and MFMT is
+# there where there are accounts.
+NOT_LISTED = {"FEAT", "OPTS", "MLSD", "MFMT"}
 
 
 def listed(control):

@@ -58,18 +58,18 @@ class Channel:
         self.seq += 1
         rights = [] if fd is None else [(
             socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
-        self.sock.sendmsg([(head + body).ljust(64, b"\0")], rights)
+        self.sock.sendmsg([head + body.ljust(64, b"\0")], rights)
 
     def receive(self):
-        data = self.sock.recv(64)
-        assert len(data) == 64, data
+        data = self.sock.recv(80)
+        assert len(data) == 80, data
         kind = next(k for k, n in TYPE.items() if n == data[1])
         return kind, struct.unpack_from("<I", data, 16)[0]
 
 
 class Answer:
     def __init__(self, data, fds):
-        (_, self.verdict, self.drop_box, _, self.seq, self.rights,
+        (_, self.verdict, self.drop_box, self.has_quota, self.seq, self.rights,
          self.transfers, self.quota_bytes, self.quota_files,
          self.rate) = struct.unpack_from("<BBBBIIIQQQ", data)
         self.fds = fds
@@ -130,15 +130,19 @@ class Keeper:
                                          socket.SOCK_SEQPACKET)
         mine.settimeout(20)
         file, top = os.open(accounts, os.O_RDONLY), os.open(root, os.O_PATH)
+        pages = accounts.parent / "quota"
+        pages.mkdir(exist_ok=True)
+        quota = os.open(pages, os.O_PATH)
         conf = {"accounts.file": accounts, "accounts.root": root,
+                "accounts.quota": pages,
                 "sandbox": "best", **conf}
         self.process = subprocess.Popen(
             [*prefix, BUILD / "tests/probe/keeper_start",
              BUILD / "portcullis-keeper", str(theirs.fileno()), str(file),
-             str(top), *(f"{k}={v}" for k, v in conf.items())],
-            pass_fds=[theirs.fileno(), file, top], stderr=self.errors,
+             str(top), str(quota), *(f"{k}={v}" for k, v in conf.items())],
+            pass_fds=[theirs.fileno(), file, top, quota], stderr=self.errors,
             env=ENVIRONMENT)
-        for fd in (theirs.detach(), file, top):
+        for fd in (theirs.detach(), file, top, quota):
             os.close(fd)
         self.warden = Channel(mine)
 
@@ -245,7 +249,12 @@ def test_a_login_gets_its_directory_and_its_numbers(keeper):
     assert (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
     with pytest.raises(OSError):
         os.listdir(a.fds[0])    # O_PATH
-    os.close(a.fds[0])
+    here = os.fstat(a.fds[1])
+    there = (keeper.root.parent / "quota/dwd").stat()
+    assert a.has_quota and here.st_ino == there.st_ino
+    assert there.st_mode & 0o777 == 0o600
+    for fd in a.fds:
+        os.close(fd)
     assert (a.rights, a.drop_box, a.transfers) == (0b1000111, 1, 2)
     assert (a.quota_bytes, a.quota_files, a.rate) == (20 * 10**9, 500, 10**7)
 
@@ -560,9 +569,11 @@ def test_it_needs_no_right_to_the_file(tmp_path):
     for path in [BUILD, *BUILD.parents]:
         if not path.stat().st_mode & 1:
             pytest.skip("the build is in a closed directory")
+    (tmp_path / "quota").mkdir()
+    os.chown(tmp_path / "quota", 65534, 65534)
     k = Keeper(file, root, prefix=["setpriv", "--reuid=65534",
                                    "--regid=65534", "--clear-groups"]).start()
     root.parent.chmod(0o755)
     a = k.worker().login("dwd", PASSWORD)
-    assert a.verdict == YES and len(a.fds) == 1
+    assert a.verdict == YES and len(a.fds) == 2
     k.close()

@@ -96,6 +96,7 @@ VERBS = {
     "LPRT": ("LPRT 4,4,127,0,0,1,2,200,1", 530, 502),
     "LPSV": ("LPSV", 530, 502),
     "MDTM": ("MDTM pub/README", 530, 213),
+    "MFMT": ("MFMT 20200102030405 pub/README", 530, 550),
     "MKD": ("MKD new", 530, 550),
     "MLSD": ("MLSD", 530, 425),
     "MLST": ("MLST pub", 530, 250),

@@ -11,12 +11,13 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import tempfile
 import time
 
 import pytest
 
-from conftest import (Server, make_archive, needs_root, open_to_others,
+from conftest import (BUILD, ENVIRONMENT, Server, make_archive, needs_root, open_to_others,
                       plain_build)
 from tls_peers import make_certificate
 from test_processes import (gate_of, portcullisd, reload, said, sockets_of,
@@ -55,9 +56,19 @@ def worker_of(server, control):
     return None
 
 
+PASSWORD = "open-secret"
+
+
 def conf_of(place):
-    (place / "accounts").write_text("# none yet\n")
-    return {"accounts": place / "accounts",
+    """Two accounts, and a certificate."""
+    (place / "homes").mkdir()
+    for name in ("split", "alice-secret"):
+        subprocess.run([BUILD / "portcullis", "passwd", "-f",
+                        place / "accounts", "add", name, "--stdin", "--cost",
+                        "1", "-d", ".", "-o", "tls=optional"], check=True,
+                       input=PASSWORD.encode(), env=ENVIRONMENT)
+    return {"accounts.file": place / "accounts",
+            "accounts.root": place / "homes",
             "tls.certificate": make_certificate(place).both,
             "login.attempts": 5, "sessions.per_address": 1000,
             "events.commands": "all"}
@@ -125,8 +136,8 @@ def commands_of(server, mark):
 
 
 @pytest.mark.parametrize("text, codes, commands", [
-    # PASS is answered 503 as long as there is nobody to be.
-    (b"USER split\r\nPASS y\r\nNOOP 1\r\nQUIT\r\n", [530, 503, 200, 221],
+    (b"USER split\r\nPASS open-secret\r\nNOOP 1\r\nQUIT\r\n",
+     [331, 230, 200, 221],
      [("USER", "split"), ("PASS", None), ("NOOP", "1"), ("QUIT", None)]),
     (b"AUTH NONE\r\nUSER ftp\r\nPASS y\r\nQUIT\r\n", [504, 331, 230, 221],
      [("AUTH", "NONE"), ("USER", "ftp"), ("PASS", None), ("QUIT", None)]),
@@ -137,7 +148,7 @@ def commands_of(server, mark):
       ("PWD", None), ("QUIT", None)]),
     # What is Telnet's, in the middle of a verb and before it.
     (b"\xff\xf1\xff\xfb\x01US\xff\xf1ER tel\xff\xff\r\nNOOP t\r\nQUIT\r\n",
-     [530, 200, 221],
+     [331, 200, 221],
      [("USER", "tel\\xff"), ("NOOP", "t"), ("QUIT", None)]),
 ], ids=["user", "auth", "anonymous", "telnet"])
 def test_e01_each_byte_is_read_once_by_whose_it_is(moving, text, codes,
@@ -174,7 +185,7 @@ def test_a_line_that_is_too_long_does_not_move(moving):
         assert c.read().code == 500
         assert c.read().code == 200
         c.send(b"USER " + b"c" * 8187 + b"\r\n")	# as long as it may be
-        assert c.read().code == 530
+        assert c.read().code == 331
         soon(lambda: is_solo(worker_of(moving, c)))
 
 
@@ -186,7 +197,7 @@ def test_an_urgent_byte_does_not_hide_what_is_behind_it(moving):
             c.send(b"\xff\xf4\xff")
             c.sock.send(b"\xf2", socket.MSG_OOB)
             c.send(line)
-            assert c.read().code == (200 if line[0] == 78 else 530)
+            assert c.read().code == (200 if line[0] == 78 else 331)
 
 
 # ---- what is left, and what goes along
@@ -282,9 +293,10 @@ def test_what_a_session_is_goes_along(serve, place, archive):
     other.mkdir()
     (other / "only here").write_bytes(b"x")
     open_to_others(other)
-    server = serve(dict(conf_of(place), accounts=None,
+    server = serve(dict(conf_of(place),
                         site=f"data.example.org {other} Other house.",
-                        **{"login.attempts": 2, "login.timeout": 3}))
+                        **{"login.attempts": 2, "login.timeout": 3,
+                           "accounts.file": None, "accounts.root": None}))
     stays, ages = server.control(), server.control()
     first = time.monotonic()
     sited, refused, struck = (server.control() for _ in range(3))
@@ -578,7 +590,8 @@ def test_a_reload_leaves_them_their_sessions(serve, place):
     # And when nobody needs one any more there are none.
     late = server.control()
     assert late.read().code == 220
-    reload(server, {"accounts": None, "tls.certificate": None})
+    reload(server, {"accounts.file": None, "accounts.root": None,
+                    "tls.certificate": None})
     server.wait_for("reloaded", 2)
     soon(lambda: len(solos(server)) == 2)
     assert late.cmd("AUTH NONE").code == 421
@@ -595,9 +608,9 @@ def test_a_reload_that_fails_leaves_the_spare_ones(serve, place):
     server = serve(conf_of(place))
     soon(lambda: len(solos(server)) == 2)
     before = solos(server)
-    reload(server, {"accounts": place / "none"})
+    reload(server, {"accounts.file": place / "none"})
     server.wait_for("reload failed")
-    assert said(server.stderr, "accounts", "cannot open", str(place / "none"))
+    assert said(server.stderr, "accounts.file", "cannot open", str(place / "none"))
     assert solos(server) == before
     with server.control() as c:
         assert c.read().code == 220
@@ -623,13 +636,14 @@ def test_without_accounts_and_tls_nobody_moves(serve, place):
         assert not solos(server)
 
 
-@pytest.mark.parametrize("key", ["accounts", "tls.certificate"])
+@pytest.mark.parametrize("key", ["accounts.file", "tls.certificate"])
 def test_files_that_nobody_may_have_are_refused(place, archive, key):
     (archive / "inside").write_text("")
     for path, words in ((place / "none", "cannot open"),
                         (archive / "inside", "is in the archive")):
         file = place / "site.conf"
-        file.write_text(f"archive = {archive}\n{key} = {path}\n")
+        file.write_text(f"archive = {archive}\n{key} = {path}\n"
+                        f"accounts.root = {place}\n")
         done = portcullisd("-c", file, "--check")
         assert done.returncode == 2
         assert said(done.stderr, key, words, str(path))

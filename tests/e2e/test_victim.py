@@ -19,7 +19,9 @@ import time
 
 import pytest
 
-from conftest import SANITIZED, Net, needs_root
+from conftest import (SANITIZED, Net, make_archive, needs_root,
+                      open_to_others)
+from test_accounts import PASSWORD, make_accounts
 from tls_peers import make_certificate
 
 SEQUENCES = int(os.environ.get("PORTCULLIS_SEQUENCES",
@@ -378,13 +380,22 @@ def dialled_rules(net):
 
 
 @needs_root
-@pytest.mark.parametrize("kind", ["shared", "moved", "tls"])
+@pytest.mark.parametrize("kind", ["shared", "moved", "tls", "account"])
 def test_a01_no_packet_reaches_the_victim(net, serve, capsys, place, kind):
     """Of sessions with a process of their own, in clear or not, a tenth."""
-    moved = kind != "shared"
-    total = SEQUENCES // 10 if moved else SEQUENCES
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if kind == "tls" else None
-    if tls:
+    total = SEQUENCES if kind == "shared" else SEQUENCES // 10
+    more, first, tls = {}, b"", None
+    if kind in ("moved", "tls"):
+        more = {"tls.certificate": make_certificate(place).both}
+    if kind == "moved":
+        first = b"AUTH NONE\r\n"
+    elif kind == "account":
+        more = make_accounts(place, {"alice": ("-r", "lr")})
+        make_archive(place / "homes/alice")
+        open_to_others(place / "homes")
+        first = f"USER alice\r\nPASS {PASSWORD}\r\n".encode()
+    elif kind == "tls":
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         tls.check_hostname = False
         tls.verify_mode = ssl.CERT_NONE
     dialled = dialled_rules(net)
@@ -396,7 +407,7 @@ def test_a01_no_packet_reaches_the_victim(net, serve, capsys, place, kind):
         "sessions.per_address": 1000,
         "passive.timeout": 1,
         "data.timeout": 5,
-        "tls.certificate": make_certificate(place).both if moved else None,
+        **more,
     }, host=Net.V4["server"], port=21, prefix=net.inside("server"))
     net.count("victim")
     net.count("thief")
@@ -404,9 +415,7 @@ def test_a01_no_packet_reaches_the_victim(net, serve, capsys, place, kind):
     acceptor.start()
     start = time.monotonic()
     try:
-        sequences, connections = drive(net, total,
-                                       b"AUTH NONE\r\n"
-                                       if kind == "moved" else b"", tls)
+        sequences, connections = drive(net, total, first, tls)
     finally:
         acceptor.ending = True
         acceptor.join()

@@ -33,7 +33,7 @@ configure(int argc, char **argv)
 	static struct conf c;
 
 	conf_init(&c);
-	for (int i = 5; i < argc; i++) {
+	for (int i = 6; i < argc; i++) {
 		char *value = strchr(argv[i], '=');
 
 		if (value == NULL)
@@ -56,18 +56,20 @@ put(int fd, int at)
 int
 main(int argc, char **argv)
 {
-	int warden, accounts, root, conf;
+	int warden, accounts, root, quota, conf;
 
-	if (argc < 5)
+	if (argc < 6)
 		return 99;
 	warden = number(argv[2]);
 	accounts = number(argv[3]);
 	root = number(argv[4]);
+	quota = number(argv[5]);
 	conf = configure(argc, argv);
 	put(conf, INHERIT_CONF);
 	put(warden, INHERIT_WARDEN);
 	put(accounts, INHERIT_ACCOUNTS);
 	put(root, INHERIT_ACCOUNTS_ROOT);
+	put(quota, INHERIT_ACCOUNTS_QUOTA);
 	close_range(INHERIT_KEEPER_END, ~0U, CLOSE_RANGE_CLOEXEC);
 	execl(argv[1], "portcullis-keeper", "skip", (char *)NULL);
 	perror(argv[1]);

@@ -5,6 +5,7 @@
  *
  *	sandbox_probe [--user] [--no-chroot] [--bare | --through INJECT]
  *
+ *	--accounts in a worker whose session may be an account's
  *	--user     as an ordinary user, if it is started by root
  *	--no-chroot  where the system permits neither chroot nor a user
  *	           namespace: Landlock alone stands before what lies outside
@@ -57,6 +58,7 @@ static struct report *report;
 static char root_path[64];
 static int planned, failed;
 static bool no_chroot;
+static int homes_fd = -1, home_fd = -1;	/* accounts.root, a directory in it */
 
 static _Noreturn void
 give_up(const char *what)
@@ -263,7 +265,7 @@ enter(void)
 	if (no_chroot)
 		forbid_chroot();
 	report->walls = sandbox_enter(report->env.fd[HELD_root],
-	    &report->env.fd[HELD_root], 1);
+	    &report->env.fd[HELD_root], 1, homes_fd);
 	report->entered = true;
 }
 
@@ -329,6 +331,15 @@ say_skipped(const char *name, const char *why)
 	printf("ok %d - %s # SKIP %s\n", ++planned, name, why);
 }
 
+static bool
+is_expected(const struct probe *p, const struct outcome *o)
+{
+	if (homes_fd >= 0 && (p->flags & PROBE_WRITES) != 0)
+		return o->signal == 0 && (o->result < 0 ||
+		    p->call.nr == SYS_landlock_create_ruleset);
+	return probe_is_expected(p, has_own_root(), o);
+}
+
 static void
 say_row(const struct probe *p, const struct outcome *o)
 {
@@ -336,13 +347,12 @@ say_row(const struct probe *p, const struct outcome *o)
 	char note[OUTCOME_MAX + 32] = "";
 
 	outcome_format(o, result);
-	if (!probe_is_expected(p, has_own_root(), o)) {
+	if (!is_expected(p, o)) {
 		probe_format_expected(p, has_own_root(), expected);
 		snprintf(note, sizeof(note), ", expected %s%s", expected,
 		    report->entered ? "" : ", sandbox not entered");
 	}
-	say(probe_is_expected(p, has_own_root(), o) && report->entered,
-	    p->name, result, note);
+	say(is_expected(p, o) && report->entered, p->name, result, note);
 }
 
 static void
@@ -453,6 +463,177 @@ run_function(const char *name, void (*function)(void), struct outcome wanted)
 	outcome_format(&o, result);
 	say(o.signal == wanted.signal && o.result == wanted.result, name,
 	    result, "");
+}
+
+/* ---- an account's session: beside the archive there are two homes ---- */
+
+static long
+try_open(int dir, const char *path, uint64_t flags)
+{
+	struct open_how how = { .flags = flags | O_CLOEXEC,
+		.mode = flags & O_CREAT ? 0600 : 0 };
+	long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static long
+failed_with(long result)
+{
+	return result < 0 ? -errno : result;
+}
+
+/* What the keeper hands on, and the worker's own narrowing behind it. */
+static int
+log_in(unsigned rights)
+{
+	if (!sandbox_narrow(home_fd, rights))
+		_exit(1);
+	return home_fd;
+}
+
+/* The archive is there to be read, before a login as after it. */
+static void
+archive_stays(void)
+{
+	report->result = failed_with(unlinkat(report->env.fd[HELD_root],
+	    PROBE_FILE, 0));
+}
+
+static void
+archive_is_gone(void)
+{
+	(void)log_in(LANDLOCK_READ);
+	report->result = try_open(report->env.fd[HELD_root], PROBE_FILE,
+	    O_RDONLY);
+}
+
+static void
+own_file_is_made(void)
+{
+	report->result = try_open(log_in(LANDLOCK_STORE), "new",
+	    O_WRONLY | O_CREAT) >= 0;
+}
+
+static void
+neighbour_is_not_read(void)
+{
+	report->result = try_open(log_in(LANDLOCK_READ), "../b/file",
+	    O_RDONLY);
+}
+
+static void
+neighbour_is_not_written(void)
+{
+	report->result = try_open(log_in(LANDLOCK_STORE), "../b/file",
+	    O_WRONLY);
+}
+
+static void
+neighbour_loses_nothing(void)
+{
+	report->result = failed_with(unlinkat(log_in(LANDLOCK_REMOVE),
+	    "../b/file", 0));
+}
+
+static void
+neighbour_keeps_its_times(void)
+{
+	report->result = failed_with(utimensat(log_in(LANDLOCK_STORE),
+	    "../b/file", NULL, 0));
+}
+
+static void
+reader_makes_nothing(void)
+{
+	report->result = try_open(log_in(LANDLOCK_READ), "new",
+	    O_WRONLY | O_CREAT);
+}
+
+static void
+reader_removes_nothing(void)
+{
+	report->result = failed_with(unlinkat(log_in(LANDLOCK_READ), "file",
+	    0));
+}
+
+static void
+storer_makes_no_directory(void)
+{
+	report->result = failed_with(mkdirat(log_in(LANDLOCK_STORE), "dir",
+	    0700));
+}
+
+/* A captured one gets nothing back. */
+static void
+narrow_stays_narrow(void)
+{
+	struct landlock_root all = { homes_fd, LANDLOCK_READ };
+
+	(void)log_in(LANDLOCK_LOOK);
+	(void)landlock_confine(&all, 1);
+	report->result = try_open(home_fd, "file", O_RDONLY);
+}
+
+static void
+homes_make(void)
+{
+	static const char *const files[] = { "homes/a/file", "homes/b/file" };
+
+	if (mkdir("homes", 0700) != 0 || mkdir("homes/a", 0700) != 0 ||
+	    mkdir("homes/b", 0700) != 0)
+		give_up("homes");
+	for (size_t i = 0; i < 2; i++)
+		close(open(files[i], O_WRONLY | O_CREAT, 0600));
+	homes_fd = open("homes", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	home_fd = open("homes/a", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (homes_fd < 0 || home_fd < 0)
+		give_up("homes");
+}
+
+static void
+homes_remove(void)
+{
+	unlink("homes/a/new");
+	unlink("homes/a/file");
+	unlink("homes/b/file");
+	rmdir("homes/a");
+	rmdir("homes/b");
+	rmdir("homes");
+}
+
+static void
+run_accounts(void)
+{
+	static const struct {
+		const char *name;
+		void (*function)(void);
+		long result;
+	} rows[] = {
+		{ "account_archive_stays", archive_stays, -EACCES },
+		{ "account_archive_is_gone", archive_is_gone, -EACCES },
+		{ "account_own_file", own_file_is_made, 1 },
+		{ "account_neighbour_read", neighbour_is_not_read, -EACCES },
+		{ "account_neighbour_written", neighbour_is_not_written,
+		    -EACCES },
+		{ "account_neighbour_removed", neighbour_loses_nothing,
+		    -EACCES },
+		{ "account_neighbour_times", neighbour_keeps_its_times,
+		    -EPERM },
+		{ "account_reader_makes", reader_makes_nothing, -EACCES },
+		{ "account_reader_removes", reader_removes_nothing, -EACCES },
+		{ "account_storer_mkdir", storer_makes_no_directory,
+		    -EACCES },
+		{ "account_narrow", narrow_stays_narrow, -EACCES },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (landlock_abi() == 0)
+			say_skipped(rows[i].name, "no Landlock");
+		else
+			run_function(rows[i].name, rows[i].function,
+			    (struct outcome) { .result = rows[i].result });
+	}
 }
 
 /* ---- a process that waits, as the worker does ---- */
@@ -691,19 +872,23 @@ run_all(void)
 	run_function("abort", abort_works,
 	    (struct outcome) { .signal = SIGABRT });
 	run_function("malloc", memory_works, (struct outcome) { .result = 1 });
+	if (homes_fd >= 0)
+		run_accounts();
 }
 
 int
 main(int argc, char **argv)
 {
 	const char *inject = NULL;
-	bool bare = false;
+	bool bare = false, accounts = false;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--user") == 0)
 			become_user();
 		else if (strcmp(argv[i], "--bare") == 0)
 			bare = true;
+		else if (strcmp(argv[i], "--accounts") == 0)
+			accounts = true;
 		else if (strcmp(argv[i], "--no-chroot") == 0)
 			no_chroot = true;
 		else if (strcmp(argv[i], "--through") == 0 && i + 1 < argc)
@@ -721,12 +906,16 @@ main(int argc, char **argv)
 	if (report == MAP_FAILED)
 		give_up("mmap");
 	archive_make();
+	if (accounts)
+		homes_make();
 	if (inject != NULL)
 		run_through(inject);
 	else if (!bare)
 		run_all();
 	for (size_t i = 0; bare && i < probe_count; i++)
 		run_row_bare(&probes[i]);
+	if (accounts)
+		homes_remove();
 	archive_remove();
 	printf("1..%d\n", planned);
 	fprintf(stderr, "%d rows, %d failed\n", planned, failed);

@@ -44,6 +44,9 @@
 	{ name, verdict, error, flags, false, __VA_ARGS__, { 0 } },
 #define KILL(name, ...) ROW(name, KILLED, 0, 0, CALL(__VA_ARGS__))
 #define EPERMS(name, ...) ROW(name, FAILS, EPERM, 0, CALL(__VA_ARGS__))
+/* Storage's writing half has these, in a worker that knows accounts. */
+#define WRITES(name, ...) ROW(name, FAILS, EPERM, PROBE_WRITES, \
+    CALL(__VA_ARGS__))
 #define FINE(name, ...) ROW(name, WORKS, 0, 0, CALL(__VA_ARGS__))
 #define FINE_HERE(name, ...) \
 	ROW(name, WORKS, 0, PROBE_LOCAL, CALL(__VA_ARGS__))
@@ -249,7 +252,7 @@
 	KILL("kexec_load", kexec_load, NONE, NUM(1000000), NONE, NONE) \
 	KILL("kexec_file_load", kexec_file_load, MINUS_1, MINUS_1, NONE, \
 	    NONE, NONE) \
-	EPERMS("landlock_create_ruleset", landlock_create_ruleset, NONE, \
+	WRITES("landlock_create_ruleset", landlock_create_ruleset, NONE, \
 	    NONE, NUM(1)) \
 	EPERMS("inotify_init1", inotify_init1, NONE) \
 	EPERMS("eventfd2", eventfd2, NONE, NONE) \
@@ -258,7 +261,7 @@
 
 /* Files outside, and changes inside (C07, D08). */
 #define ROWS_FILES \
-	EPERMS("pwrite64", pwrite64, FD(pipe), AT(out), NUM(1), NONE) \
+	WRITES("pwrite64", pwrite64, FD(pipe), AT(out), NUM(1), NONE) \
 	EPERMS("openat", openat, FD(root), TEXT(PROBE_FILE), NONE, NONE) \
 	OPEN_OUTSIDE("open_absolute", "/etc/passwd", read) \
 	OPEN_OUTSIDE("open_dotdot", ABOVE "/etc/passwd", read) \
@@ -300,13 +303,13 @@
 	    NAME_ETC) \
 	ROW("open_by_handle", FAILS, EPERM, PROBE_PRIVILEGED, \
 	    CALL(open_by_handle_at, MINUS_1, NONE, NONE)) \
-	EPERMS("mkdirat", mkdirat, FD(root), TEXT("probe.new"), NUM(0700)) \
+	WRITES("mkdirat", mkdirat, FD(root), TEXT("probe.new"), NUM(0700)) \
 	EPERMS("mknodat", mknodat, FD(root), TEXT("probe.new"), NUM(0010600), \
 	    NONE) \
-	EPERMS("unlinkat", unlinkat, FD(root), TEXT("probe.none"), NONE) \
-	EPERMS("renameat2", renameat2, FD(root), TEXT("probe.none"), \
+	WRITES("unlinkat", unlinkat, FD(root), TEXT("probe.none"), NONE) \
+	WRITES("renameat2", renameat2, FD(root), TEXT("probe.none"), \
 	    FD(root), TEXT("probe.new"), NONE) \
-	EPERMS("linkat", linkat, FD(root), TEXT("probe.none"), FD(root), \
+	WRITES("linkat", linkat, FD(root), TEXT("probe.none"), FD(root), \
 	    TEXT("probe.new"), NONE) \
 	EPERMS("symlinkat", symlinkat, TEXT("/etc"), FD(root), \
 	    TEXT("probe.new")) \

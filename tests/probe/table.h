@@ -77,6 +77,8 @@ enum {
 	PROBE_LANDLOCK = 1 << 3, /* a wall that the kernel may lack */
 	PROBE_SHARES = 1 << 4,	/* a child that would share our memory: not
 				   to be tried without the sandbox */
+	PROBE_WRITES = 1 << 6,	/* is allowed where there are accounts: then it
+				   fails for another reason */
 	PROBE_OUTSIDE = 1 << 5,	/* names what lies outside the archive: with
 				   a root of its own (WALL_own_root) ENOENT,
 				   without it as the row says */

@@ -1273,19 +1273,30 @@ the_account_file_stays_out_of_reach(void **state)
 
 	(void)state;
 	init_good(&c);
-	assert_int_equal(set(&c, "accounts.file", "/etc/accounts"), 0);
+	assert_int_equal(set(&c, "accounts.file", "/etc/passwd"), 0);
 	assert_int_equal(set(&c, "accounts.root", "/nonexistent"), 0);
 	assert_int_equal(check(&c), 1);
 	assert_said("accounts.root: cannot open");
 	assert_int_equal(set(&c, "accounts.root", "/usr"), 0);
 	assert_int_equal(check(&c), 0);
-	assert_int_equal(set(&c, "accounts.file", "/usr/bin/../x"), 0);
+	assert_int_equal(set(&c, "accounts.file", "/usr/bin/../bin/env"), 0);
 	assert_int_equal(check(&c), 1);
 	assert_said("beneath which accounts write");
 	snprintf(path, sizeof(path), "%s/accounts", archive);
 	assert_int_equal(set(&c, "accounts.file", path), 0);
 	assert_int_equal(check(&c), 1);
+	assert_said("cannot open");
+	assert_int_equal(close(open(path, O_WRONLY | O_CREAT, 0600)), 0);
+	assert_int_equal(check(&c), 1);
 	assert_said("is in the archive");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(set(&c, "accounts.file", "/etc/passwd"), 0);
+	assert_int_equal(set(&c, "accounts.quota", "/nonexistent"), 0);
+	assert_int_equal(check(&c), 1);
+	assert_said("accounts.quota: cannot open");
+	assert_int_equal(set(&c, "accounts.quota", "/usr/bin"), 0);
+	assert_int_equal(check(&c), 1);
+	assert_said("it is in accounts.root");
 }
 
 /* However the path is written, and whether or not the file exists. */

@@ -189,7 +189,7 @@ behind_walls(int (*try)(void))
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		(void)sandbox_enter();
+		(void)sandbox_enter(-1);
 		_exit(try());
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
