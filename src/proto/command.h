@@ -33,7 +33,7 @@ enum ftp_arg {
 	X(ALLO, allo, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
 	X(APPE, stor, ARG_TEXT,    AT_LOGGED_IN,               "RFC 959 4.1.3") \
 	X(AUTH, auth, ARG_TEXT,     AT_GREETED | AT_LOGGED_IN,  "RFC 2228 3") \
-	X(CCC,  ccc,  ARG_NONE,     AT_GREETED | AT_LOGGED_IN,  "RFC 2228 3") \
+	X(CCC,  ccc,  ARG_IGNORED,  AT_GREETED | AT_LOGGED_IN,  "RFC 2228 3") \
 	X(CDUP, cdup, ARG_NONE,     AT_LOGGED_IN,               "RFC 959 4.1.1") \
 	X(CLNT, clnt, ARG_TEXT,     AT_GREETED | AT_LOGGED_IN,  "draft-rosenau-ftp-single-port") \
 	X(CPSV, absent, ARG_IGNORED, AT_LOGGED_IN,              "no RFC; FXP over TLS") \

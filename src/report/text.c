@@ -503,6 +503,12 @@ result_text(struct sv result)
 		{ "session_ended", "the session ended before it (426)" },
 		{ "read_error", "the file could not be read (451)" },
 		{ "changed", "the file changed meanwhile (451)" },
+		{ "tls_failed", "no TLS on the data connection (522)" },
+		{ "not_resumed", "it did not resume its session (522)" },
+		{ "tls_cut", "TLS was cut off before its end (426)" },
+		{ "no_space", "the disk was full (452)" },
+		{ "over_quota", "the account's quota was used up (552)" },
+		{ "write_error", "the file could not be written (451)" },
 		{ "over_limit", "LIST -R came to its limit (451)" },
 	};
 

