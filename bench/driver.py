@@ -24,11 +24,13 @@ from typing import Iterator
 
 import cage
 import measure
+import secure
 import tables
 from measure import Variant
 from servers import Place, Server, all_servers
 
-SCENARIOS = ("big", "small", "small-active", "session", "idle", "list")
+SCENARIOS = ("big", "small", "small-active", "session", "idle", "list",
+             *secure.SCENARIOS)
 REPO = Path(__file__).resolve().parent.parent
 SMALL_BYTES = 1024
 BLOCK = 1 << 20
@@ -66,7 +68,7 @@ def options() -> argparse.Namespace:
         if name not in SCENARIOS:
             parser.error(f"no scenario {name}; there are: "
                          + " ".join(SCENARIOS))
-    names = [server.name for server in all_servers()]
+    names = [server.name for server in all_servers() + secure.servers_of_all()]
     for name in opts.server or ():
         if name not in names:
             parser.error(f"no server {name}; there are: " + " ".join(names))
@@ -116,6 +118,7 @@ def variants(opts: argparse.Namespace) -> list[Variant]:
     ]
     every += [_list(verb, entries) for entries in opts.entries
               for verb in ("LIST", "MLSD")]
+    every += secure.variants(opts.quick, big, SMALL_BYTES)
     return [v for v in every if v.scenario in opts.scenario]
 
 
@@ -148,7 +151,7 @@ def _write_passwd(place: Place) -> None:
 
 
 def _fill(place: Place, opts: argparse.Namespace) -> None:
-    big_mib = opts.big_mib if "big" in opts.scenario else 1
+    big_mib = opts.big_mib if {"big", "ftps"} & set(opts.scenario) else 1
     entries = opts.entries if "list" in opts.scenario else []
     print(f"writing {big_mib} MiB and {sum(entries)} files", flush=True)
     place.archive.mkdir(mode=0o755)
@@ -158,11 +161,13 @@ def _fill(place: Place, opts: argparse.Namespace) -> None:
     for count in entries:
         _write_many(place, count)
     _write_passwd(place)
+    secure.prepare(place)
 
 
 @contextmanager
 def files(opts: argparse.Namespace) -> Iterator[Place]:
     work = Path(tempfile.mkdtemp(prefix="pcbench-"))
+    uploads = Path(tempfile.mkdtemp(prefix="pcbench-", dir=opts.build))
     os.chmod(work, 0o755)
     size = opts.big_mib + 1024
     try:
@@ -173,18 +178,23 @@ def files(opts: argparse.Namespace) -> Iterator[Place]:
             archive = work / "archive"
             place = Place(opts.build.resolve(), work, archive,
                           archive / "big", archive / "small",
-                          work / "listing", work / "passwd")
+                          work / "listing", work / "passwd",
+                          archive / "uploads")
             _fill(place, opts)
+            subprocess.run(["mount", "--bind", str(uploads),
+                            str(place.uploads)], check=True)
+            os.chmod(place.uploads, 0o777)
             yield place
         finally:
             subprocess.run(["umount", "-l", str(work)])
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(uploads, ignore_errors=True)
 
 
 def choose(opts: argparse.Namespace, place: Place) -> list[Server]:
     chosen = []
-    for server in all_servers():
+    for server in all_servers() + secure.servers_of_all():
         if opts.server and server.name not in opts.server:
             continue
         if server.program(place) is None:
@@ -209,7 +219,7 @@ def measure_all(opts: argparse.Namespace, chosen: list[Server],
         turn = round_no % len(chosen)
         for variant in wanted:
             for server in chosen[turn:] + chosen[:turn]:
-                if variant.needs_mlsd and not server.mlsd:
+                if not measure.concerns(variant, server):
                     continue
                 result = measure.run(server, variant, place)
                 _progress(round_no, variant, server, result)
@@ -253,6 +263,7 @@ def about(opts: argparse.Namespace, even: bool) -> dict:
         "rounds": opts.rounds,
         "big_mib": opts.big_mib,
         "autogroups_off": even,
+        "cipher": secure.cipher_speed() if "ftps" in opts.scenario else "",
         **_surroundings(),
     }
 

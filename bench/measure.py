@@ -38,6 +38,15 @@ class Variant:
     lasts_s: float = 2
     extra: dict = field(default_factory=dict)
     needs_mlsd: bool = False
+    group: str = "clear"        # servers that it is for
+    program: str = "ftpload"
+    ftp_only: bool = False
+
+
+def concerns(variant: Variant, server: Server) -> bool:
+    return variant.group == server.group and not (
+        (variant.needs_mlsd and not server.mlsd)
+        or (variant.ftp_only and server.https))
 
 
 class Lines:
@@ -108,10 +117,12 @@ def _running(server: Server, name: str, acct: cage.Account, place: Place
 
 
 @contextmanager
-def _client(name: str, place: Place, variant: Variant
+def _client(name: str, place: Place, server: Server, variant: Variant
             ) -> Iterator[subprocess.Popen]:
-    command = [str(place.build / "bench" / "ftpload"), "-d",
-               "-n", str(variant.sessions), *variant.options, variant.mode]
+    mode = "https" if server.https else variant.mode
+    command = [str(place.build / "bench" / variant.program), "-d",
+               "-n", str(variant.sessions), *variant.options,
+               *server.client, mode]
     process = cage.start(name, command, None, stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE)
     try:
@@ -212,17 +223,26 @@ def _normalise(result: dict, variant: Variant) -> dict:
     return result
 
 
+def _clear(uploads: Path) -> None:
+    """What is not on the disk yet is nobody's to wait for in the next run."""
+    for path in uploads.iterdir():
+        if path.is_file():
+            path.unlink()
+    os.sync()
+
+
 def run(server: Server, variant: Variant, place: Place) -> dict:
     if "entries" in variant.extra:
         place = replace(place, listing=place.listing_of(
             variant.extra["entries"]))
     try:
+        _clear(place.uploads)
         with cage.namespace() as name, cage.account() as acct:
             with _running(server, name, acct, place):
                 acct.settled_cpu_s()
                 before = {"cpu": acct.cpu_s(), "pss": acct.pss_kib(),
                           "kernel": acct.kernel_kib()}
-                with _client(name, place, variant) as client:
+                with _client(name, place, server, variant) as client:
                     if variant.mode == "idle":
                         result = _idle(client, acct, variant, before)
                     else:

@@ -1,4 +1,4 @@
-"""bench/servers.py: the servers, their commands and their settings.
+"""bench/servers.py: the servers, their commands and their settings, in clear.
 
 SPDX-License-Identifier: Apache-2.0
 
@@ -88,6 +88,7 @@ class Place:
     small: Path
     listing: Path
     passwd: Path
+    uploads: Path                       # on a disk, not in memory
 
     def listing_of(self, entries: int) -> Path:
         return self.listing.with_name(f"{self.listing.name}-{entries}")
@@ -106,6 +107,9 @@ class Server:
     says_ready: bool = False
     ftp_user: bool = True               # wants an account named ftp
     mlsd: bool = True
+    group: str = "clear"                # of variants that it is for
+    client: tuple[str, ...] = ()        # what its client is told besides
+    https: bool = False
 
     def argv(self, place: Place) -> list[str]:
         program = self.program(place)
@@ -118,7 +122,7 @@ class Server:
                 'exec "$@"', "sh", str(place.passwd), *argv]
 
 
-def _installed(name: str) -> Callable[[Place], Optional[Path]]:
+def installed(name: str) -> Callable[[Place], Optional[Path]]:
     def find(place: Place) -> Optional[Path]:
         own = place.peers / "usr" / "sbin" / name
         if own.exists():
@@ -129,20 +133,20 @@ def _installed(name: str) -> Callable[[Place], Optional[Path]]:
     return find
 
 
-def _built(name: str) -> Callable[[Place], Optional[Path]]:
+def built(name: str) -> Callable[[Place], Optional[Path]]:
     def find(place: Place) -> Optional[Path]:
         path = place.build / name
         return path if path.exists() else None
     return find
 
 
-def _write(path: Path, text: str) -> Path:
+def write(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
 
 
 def _portcullis(place: Place, program: Path) -> list[str]:
-    conf = _write(place.work / "portcullis.conf", PORTCULLIS_CONF)
+    conf = write(place.work / "portcullis.conf", PORTCULLIS_CONF)
     return [str(program), "--archive", str(place.archive),
             "--listen", "127.0.0.1:21", "--passive-ports", "20000-59999",
             "-c", str(conf)]
@@ -152,7 +156,7 @@ def _vsftpd(one_process: str) -> Callable[[Place, Path], list[str]]:
     def command(place: Place, program: Path) -> list[str]:
         empty = place.work / "empty"
         empty.mkdir(exist_ok=True)
-        conf = _write(place.work / f"vsftpd-{one_process}.conf",
+        conf = write(place.work / f"vsftpd-{one_process}.conf",
                       VSFTPD_CONF.format(archive=place.archive, empty=empty,
                                          one_process=one_process))
         return [str(program), str(conf)]
@@ -160,7 +164,7 @@ def _vsftpd(one_process: str) -> Callable[[Place, Path], list[str]]:
 
 
 def _proftpd(place: Place, program: Path) -> list[str]:
-    conf = _write(place.work / "proftpd.conf",
+    conf = write(place.work / "proftpd.conf",
                   PROFTPD_CONF.format(work=place.work, archive=place.archive))
     return [str(program), "-n", "-q", "-c", str(conf)]
 
@@ -194,15 +198,15 @@ def _limit(threads: int) -> Callable[[Place, Path], list[str]]:
 
 def all_servers() -> list[Server]:
     cpus = len(os.sched_getaffinity(0))
-    limit = _built("bench/limit")
-    vsftpd = _installed("vsftpd")
+    limit = built("bench/limit")
+    vsftpd = installed("vsftpd")
     return [
-        Server("portcullis", "portcullis", _built("portcullisd"),
+        Server("portcullis", "portcullis", built("portcullisd"),
                _portcullis, says_ready=True, ftp_user=False),
         Server("vsftpd", "peer", vsftpd, _vsftpd("YES"), mlsd=False),
         Server("vsftpd-2proc", "peer", vsftpd, _vsftpd("NO"), mlsd=False),
-        Server("proftpd", "peer", _installed("proftpd"), _proftpd),
-        Server("pure-ftpd", "peer", _installed("pure-ftpd"), _pure_ftpd),
+        Server("proftpd", "peer", installed("proftpd"), _proftpd),
+        Server("pure-ftpd", "peer", installed("pure-ftpd"), _pure_ftpd),
         Server("pyftpdlib", "peer", _pyftpdlib_found, _pyftpdlib),
         Server("limit", "limit", limit, _limit(1), ftp_user=False,
                mlsd=False),

@@ -23,6 +23,10 @@ COLUMNS: dict[str, list[Column]] = {
               ("p99 ms", "total_p99_ms", 1), ("CPU s/1000", "cpu", 1)],
     "session": [("per s", "per_second", 1), ("p50 ms", "total_p50_ms", 1),
                 ("p99 ms", "total_p99_ms", 1), ("CPU s/1000", "cpu", 1)],
+    "get": [("MiB/s", "MiB_per_second", 1), ("CPU s/GiB", "cpu", 1)],
+    "put": [("MiB/s", "MiB_per_second", 1), ("per s", "per_second", 1),
+            ("p50 ms", "total_p50_ms", 1), ("p99 ms", "total_p99_ms", 1),
+            ("CPU s/unit", "cpu", 1)],
     "idle": [("alive", "alive", 1), ("processes", "processes", 1),
              ("PSS KiB/session", "pss_kib", 1),
              ("kernel KiB/session", "kernel_kib", 1),
@@ -36,7 +40,8 @@ COLUMNS: dict[str, list[Column]] = {
 # What is compared: the cost (less is better) and the rate (more is better).
 COSTS = {"idle": ("memory_kib", "memory"), "list": ("cpu", "CPU")}
 RATES = {"big": "MiB_per_second", "small": "per_second",
-         "session": "per_second"}
+         "session": "per_second", "get": "MiB_per_second",
+         "put": "per_second"}
 
 
 def number(value: Optional[float]) -> str:
@@ -223,7 +228,8 @@ def _heading(facts: dict) -> str:
             f"{facts['big_mib']} MiB), loopback with "
             f"{facts['congestion_control']}; {autogroups}; "
             f"{rounds}{quick}. CPU time of "
-            f"the server and its children, from: {facts['cpu_time_from']}.")
+            f"the server and its children, from: {facts['cpu_time_from']}. "
+            f"{facts['cipher']}".rstrip())
 
 
 def markdown(facts: dict, wanted: list[Variant], results: Results,

@@ -35,6 +35,8 @@
 #define KEY_UPDATES 16
 #define KEY_UPDATE_BYTES (1u << 20)	/* one more for each that came */
 
+#define READ_AHEAD (4u * 16640)	/* records of data, with what is around them */
+
 /* ---- what the library calls */
 
 int
@@ -212,6 +214,10 @@ conn_open(struct tls_conn *c, int fd)
 		return false;
 	if (c->role == TLS_DATA && SSL_set_num_tickets(c->ssl, 0) != 1)
 		return false;
+	if (c->role == TLS_DATA) {	/* else two calls for each record */
+		SSL_set_read_ahead(c->ssl, 1);
+		SSL_set_default_read_buffer_len(c->ssl, READ_AHEAD);
+	}
 	if (c->role == TLS_CONTROL)	/* idle for most of its life */
 		SSL_set_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
 	bio = SSL_get_rbio(c->ssl);
