@@ -265,9 +265,9 @@ enum conf_links {
 	X("accounts.pam_timeout", duration, accounts_pam_timeout_s, \
 	    "seconds", 1, 60, "10", \
 	    "How long PAM may take to answer before it counts for a no.") \
-	X("accounts.pam_user", user, accounts_pam_user, "user", 1, \
-	    CONF_USER_MAX - 1, "root", \
-	    "Whom PAM's modules run as when started by root.") \
+	X("accounts.pam_user", user, accounts_pam_user, "user", 0, \
+	    CONF_USER_MAX - 1, "", \
+	    "Whom PAM's modules run as when started by root; empty is root.") \
 	X("upload.durable", choice, upload_durable, "on|off", 0, 1, "on", \
 	    "Whether what is acknowledged has to be on the disk.") \
 	X("upload.keep", duration, upload_keep_s, "seconds", 3600, \

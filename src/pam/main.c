@@ -5,7 +5,7 @@
  * no walls fit around them, and the keeper's would not hold with one inside.
  * So they have a process that knows nobody but the keeper, and each question
  * one of its own, forked for it: a module that leaks, hangs or crashes costs
- * one answer.  What it has started goes with it (its process group).
+ * one answer.  What it has started goes with it (pam/leftover.h).
  *
  * Here no module is ever loaded: this process forks, waits and counts.
  *
@@ -28,7 +28,10 @@
 #include "conf/conf.h"
 #include "ipc/inherit.h"
 #include "ipc/system.h"
+#include "pam/leftover.h"
 #include "pam/question.h"
+
+#define FINISH_S 3
 
 struct desk;
 
@@ -48,13 +51,27 @@ struct desk {
 	struct system_question question;	/* wiped when it is forked */
 };
 
+static void
+end_leftovers(const struct desk *d)
+{
+	pid_t questions[SYSTEM_JOBS_MAX];
+
+	for (size_t i = 0; i < SYSTEM_JOBS_MAX; i++)
+		questions[i] = d->job[i].pid;
+	leftover_end(questions, SYSTEM_JOBS_MAX);
+}
+
 /* Nobody is to outlive us who has a password. */
 static _Noreturn void
 finish(struct desk *d, int status)
 {
+	alarm(FINISH_S);	/* for one that not even a signal ends */
 	for (size_t i = 0; i < SYSTEM_JOBS_MAX; i++)
 		if (d->job[i].pid > 0)
 			kill(-d->job[i].pid, SIGKILL);
+	do
+		end_leftovers(d);
+	while (waitpid(-1, NULL, 0) > 0);
 	_exit(status);
 }
 
@@ -138,6 +155,7 @@ child_ended(struct loop_watch *w, uint32_t events)
 		;
 	for (size_t i = 0; i < SYSTEM_JOBS_MAX; i++)
 		look_after(&d->job[i]);
+	end_leftovers(d);
 }
 
 /* It is told of when the process has ended: not before it holds nothing. */
@@ -170,6 +188,7 @@ be_asked(struct desk *d)
 
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	leftover_collect();
 	if (close_range(STDERR_FILENO + 1, ~0U, 0) != 0 ||
 	    dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
 		_exit(1);
@@ -281,6 +300,7 @@ main(void)
 	limit(RLIMIT_CORE, 0);
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || !loop_init(&d.loop))
 		log_fatal(1, "cannot start err=%d", errno);
+	leftover_collect();
 	watch(&d, &d.keeper, INHERIT_SYSTEM, keeper_asks);
 	watch(&d, &d.warden, INHERIT_WARDEN, warden_gone);
 	watch(&d, &d.ended, signals_fd(), child_ended);

@@ -74,7 +74,7 @@ rules_are_good(const struct conf *c)
 static bool
 find_user(const struct conf *c, struct account *out)
 {
-	if (strcmp(c->accounts_pam_user, "root") == 0) {
+	if (c->accounts_pam_user[0] == '\0') {
 		*out = (struct account) { .change = geteuid() == 0 };
 		return true;
 	}
