@@ -32,6 +32,8 @@
 #include "pam/question.h"
 
 #define FINISH_S 3
+#define TROUBLE_MS 60000	/* the same one is said again after that */
+#define LATE (-1)
 
 struct desk;
 
@@ -48,6 +50,8 @@ struct desk {
 	struct loop loop;
 	struct loop_watch keeper, warden, ended;
 	struct job job[SYSTEM_JOBS_MAX];
+	int last_trouble;			/* a wait status, or LATE */
+	uint64_t trouble_ms;
 	struct system_question question;	/* wiped when it is forked */
 };
 
@@ -89,6 +93,18 @@ answer(struct desk *d, uint32_t seq, enum system_verdict verdict,
 
 /* ---- a question's end */
 
+/* pam_exec says "system error" for each password that its script dislikes. */
+static bool
+is_news(struct desk *d, int trouble)
+{
+	if (trouble == d->last_trouble &&
+	    d->loop.now_ms - d->trouble_ms < TROUBLE_MS)
+		return false;
+	d->last_trouble = trouble;
+	d->trouble_ms = d->loop.now_ms;
+	return true;
+}
+
 /* What the operator should know of; the text has nothing of the client's. */
 static void
 say_trouble(const struct job *j, int status)
@@ -96,6 +112,8 @@ say_trouble(const struct job *j, int status)
 	const char *service = j->desk->conf.accounts_pam;
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 
+	if (!is_news(j->desk, j->late ? LATE : status))
+		return;
 	if (j->late)
 		log_line("PAM (%s) did not answer in %u s", service,
 		    j->desk->conf.accounts_pam_timeout_s);
@@ -172,18 +190,12 @@ time_is_up(struct loop_timer *t)
 
 /* ---- a question's beginning */
 
-static void
-limit(int what, rlim_t most)
-{
-	struct rlimit r = { most, most };
-
-	(void)setrlimit(what, &r);
-}
-
 /* Modules are strangers: they find no channel, and get no say in our log. */
 static _Noreturn void
 be_asked(struct desk *d)
 {
+	rlim_t seconds = d->conf.accounts_pam_timeout_s + 1;
+	struct rlimit work = { seconds, seconds };
 	sigset_t none;
 
 	setpgid(0, 0);
@@ -192,7 +204,7 @@ be_asked(struct desk *d)
 	if (close_range(STDERR_FILENO + 1, ~0U, 0) != 0 ||
 	    dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
 		_exit(1);
-	limit(RLIMIT_CPU, d->conf.accounts_pam_timeout_s + 1);
+	(void)setrlimit(RLIMIT_CPU, &work);
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -291,14 +303,15 @@ int
 main(void)
 {
 	static struct desk d;
+	struct rlimit no_core = { 0, 0 };
 
 	log_open("pam");
 	signal(SIGPIPE, SIG_IGN);
 	if (!conf_from_fd(&d.conf, INHERIT_CONF))
 		log_fatal(2, "is started by portcullisd alone");
 	close(INHERIT_CONF);
-	limit(RLIMIT_CORE, 0);
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || !loop_init(&d.loop))
+	if (setrlimit(RLIMIT_CORE, &no_core) != 0 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || !loop_init(&d.loop))
 		log_fatal(1, "cannot start err=%d", errno);
 	leftover_collect();
 	watch(&d, &d.keeper, INHERIT_SYSTEM, keeper_asks);
