@@ -42,7 +42,7 @@
 #define CONF_RULE_OPTIONS_MAX 512
 
 /* Bumped when struct conf changes: a helper of another build refuses it. */
-#define CONF_VERSION 4
+#define CONF_VERSION 5
 
 struct conf_range {
 	uint32_t low;

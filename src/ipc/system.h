@@ -39,7 +39,7 @@ enum system_verdict {
 	SYSTEM_NONE = 0,
 	SYSTEM_YES,	/* rule: which of accounts.pam_rule is his */
 	SYSTEM_NO,	/* whatever the reason is */
-	SYSTEM_BROKEN,	/* no answer: a module hung, died, lacks something */
+	SYSTEM_BROKEN,	/* no answer: a module hung, died or lacks a thing */
 	SYSTEM_VERDICT_COUNT
 };
 

@@ -3,10 +3,10 @@
  * threads for the hashes.
  *
  * A request goes: asked -> waiting (for who has failed lately) -> queued (for
- * keeper.jobs) -> hashing -> (asking PAM ->) held -> answered.  A refusal is held until a
- * whole second after its wait, so that its time says nothing about the work:
- * not whether the name exists, nor what kind of hash it has, nor how many
- * others ask.
+ * keeper.jobs) -> hashing -> (asking PAM ->) held -> answered.  A refusal is
+ * held until a whole second after its wait, so that its time says nothing
+ * about the work: not whether the name exists, nor what kind of hash it has,
+ * nor how many others ask.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -53,7 +53,7 @@ struct client {
 	bool has_peer;
 	struct addr peer;
 	unsigned tries;			/* refused */
-	struct keeper_request request;	/* the password: wiped when hashed */
+	struct keeper_request request;	/* the password: wiped when used */
 	struct penalty_try try;
 	uint64_t begun_ms, due_ms;
 	enum keeper_verdict verdict;	/* while it is held */

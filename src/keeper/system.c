@@ -173,7 +173,8 @@ bool
 system_account(const struct client *c, unsigned rule,
     struct accounts_made *out)
 {
-	const struct conf_rule *r = &c->keeper->conf.accounts_pam_rules.at[rule];
+	const struct conf_rules *list = &c->keeper->conf.accounts_pam_rules;
+	const struct conf_rule *r = &list->at[rule];
 	struct accounts_rule words = { sv_of(r->directory), sv_of(r->rights),
 		sv_of(r->options) };
 	struct sv name = { c->request.user, c->request.user_len };

@@ -19,7 +19,7 @@
 #include "accounts/system.h"
 #include "pam/question.h"
 
-#define GROUPS_MAX 4096		/* of one user; further ones do not count */
+#define GROUPS_MAX 4096		/* of one user; others do not count */
 
 /* Whom PAM is asked about in place of others, and what it is told. */
 static const char nobody[] = "portcullis-no-such-user";
