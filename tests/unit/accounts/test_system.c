@@ -16,8 +16,8 @@ test_names(void **state)
 	static const char *const bad[] = { "", ".", "..", ".a", "-a", "a/b",
 		"a b", "a:b", "a%u", "a*", "a\n", "\xc3\xa9", "a\x7f", "ftp",
 		"Anonymous", "#a", "a$", "a\\b", "a\"b",
-		"12345678901234567890123456789012345678901234567890"
-		"123456789012345" };
+		("1234567890123456789012345678901234567890"
+		"1234567890123456789012345") };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
