@@ -36,9 +36,13 @@
 #define CONF_CERTS_MAX 16
 #define CONF_CERT_PATH_MAX 1024
 #define CONF_CERT_SITE_MAX 254	/* a host's name, and a NUL */
+#define CONF_RULES_MAX 16
+#define CONF_RULE_DIRECTORY_MAX 1024
+#define CONF_RULE_RIGHTS_MAX 16
+#define CONF_RULE_OPTIONS_MAX 512
 
 /* Bumped when struct conf changes: a helper of another build refuses it. */
-#define CONF_VERSION 4
+#define CONF_VERSION 5
 
 struct conf_range {
 	uint32_t low;
@@ -137,6 +141,19 @@ struct conf_certs {
 	struct conf_cert at[CONF_CERTS_MAX];
 };
 
+/* What a system's users have here whom PAM finds good. */
+struct conf_rule {
+	char group[CONF_NAME_MAX];	/* of the system; "*": all */
+	char directory[CONF_RULE_DIRECTORY_MAX];
+	char rights[CONF_RULE_RIGHTS_MAX];
+	char options[CONF_RULE_OPTIONS_MAX];
+};
+
+struct conf_rules {
+	uint32_t count;
+	struct conf_rule at[CONF_RULES_MAX];
+};
+
 /* Of tls.control and tls.data. */
 enum conf_tls {
 	CONF_TLS_OFF,
@@ -174,8 +191,8 @@ enum conf_links {
  * ("LOW-HIGH"), text, path, user, name (of a file, or of who owns one: no
  * blank, no slash), file (the path of a text that is read as well), listen,
  * nets, patterns, passive and ports_at (lists separated by blanks; the key may
- * be given again), site, certs, classes, limits and steps (one item of a list;
- * the key may be given again), choice (one of the words in its unit, kept as the
+ * be given again), site, certs, rules, classes, limits and steps (one item of a
+ * list; the key may be given again), choice (one of the words in its unit, kept as the
  * word's place from 0), set (a list of such words, kept as bits; the first
  * word is none of them and the last is all).
  *
@@ -236,6 +253,21 @@ enum conf_links {
 	X("accounts.quota", path, accounts_quota, "directory", 0, \
 	    PATH_MAX - 1, "", \
 	    "Where it is counted what each account with a quota has.") \
+	X("accounts.pam", name, accounts_pam, "service", 0, \
+	    CONF_NAME_MAX - 1, "", \
+	    "A service of PAM that is asked about other names; empty is none.") \
+	X("accounts.pam_rule", rules, accounts_pam_rules, \
+	    "GROUP|* DIRECTORY RIGHTS [OPTION,...]", 0, CONF_RULES_MAX, "", \
+	    "What a system account has here; the first that fits is its.") \
+	X("accounts.pam_least_uid", number, accounts_pam_least_uid, "uid", 1, \
+	    4294967294, "1000", \
+	    "Users of the system with lower numbers are refused.") \
+	X("accounts.pam_timeout", duration, accounts_pam_timeout_s, \
+	    "seconds", 1, 60, "10", \
+	    "How long PAM may take to answer before it counts for a no.") \
+	X("accounts.pam_user", user, accounts_pam_user, "user", 0, \
+	    CONF_USER_MAX - 1, "", \
+	    "Whom PAM's modules run as when started by root; empty is root.") \
 	X("upload.durable", choice, upload_durable, "on|off", 0, 1, "on", \
 	    "Whether what is acknowledged has to be on the disk.") \
 	X("upload.keep", duration, upload_keep_s, "seconds", 3600, \
@@ -394,6 +426,7 @@ enum conf_links {
 #define CONF_FIELD_ports_at(f) struct conf_ports_at f
 #define CONF_FIELD_set(f) uint32_t f
 #define CONF_FIELD_certs(f) struct conf_certs f
+#define CONF_FIELD_rules(f) struct conf_rules f
 
 struct conf {
 	uint32_t version;

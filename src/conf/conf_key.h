@@ -76,6 +76,7 @@ extern const struct conf_type conf_type_passive;
 extern const struct conf_type conf_type_ports_at;
 extern const struct conf_type conf_type_set;
 extern const struct conf_type conf_type_certs;
+extern const struct conf_type conf_type_rules;
 
 /* Parts that types are made of. */
 

@@ -347,6 +347,10 @@ user_read(const struct conf_key *k, struct sv text, bool add, void *field,
 	uint64_t uid;
 
 	(void)add;
+	if (text.len == 0 && k->least == 0) {
+		store(field, k, text);
+		return true;
+	}
 	if (text.len < k->least || text.len > k->most || !is_user_name(text))
 		return conf_refuse(k, text, "is not a user", w);
 	if (sv_digits(text) == text.len &&

@@ -27,4 +27,7 @@ enum inherit_fd {
 	INHERIT_ACCOUNTS_ROOT,	/* accounts.root */
 	INHERIT_ACCOUNTS_QUOTA,	/* accounts.quota, or /dev/null */
 	INHERIT_KEEPER_END,
+	/* And portcullis-pam this one. */
+	INHERIT_SYSTEM = 6,	/* channel to the keeper */
+	INHERIT_SYSTEM_END,
 };

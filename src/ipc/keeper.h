@@ -15,6 +15,7 @@
  *
  *   ATTACH  warden: a worker's channel comes along, and its number; with
  *           KEEPER_GATE for a number it is that of a gate (a new one)
+ *           (KEEPER_SYSTEM: that of portcullis-pam, ipc/system.h)
  *   RELOAD  warden: the account file comes along, open to be read; answered
  *           by RELOAD, worker = 1 when it was taken, 0 when the old one
  *           stays.  Lines about what is wrong in it are on standard error
@@ -29,6 +30,7 @@
 
 #define KEEPER_VERSION 1
 #define KEEPER_GATE UINT32_MAX
+#define KEEPER_SYSTEM (UINT32_MAX - 1)
 #define KEEPER_TRIES 5
 
 #define KEEPER_USER_MAX 64

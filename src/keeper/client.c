@@ -27,6 +27,7 @@ client_end(struct client *c)
 
 	if (!c->gone) {
 		judge_forget(c);
+		system_forget(c);
 		loop_timer_stop(&k->loop, &c->timer);
 		loop_unwatch(&k->loop, &c->watch);
 		close(c->watch.fd);

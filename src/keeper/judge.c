@@ -163,8 +163,11 @@ static void
 say(const struct client *c, const struct accounts_entry *e, const char *why,
     int error)
 {
-	log_line("%s:%u: a login with the right password is refused: %s%s%s",
-	    c->keeper->conf.accounts_file, e->line, why,
+	bool by_rule = c->rule > 0;
+
+	log_line("%s%s%u: a login with the right password is refused: %s%s%s",
+	    by_rule ? "accounts.pam_rule" : c->keeper->conf.accounts_file,
+	    by_rule ? ", number " : ":", by_rule ? c->rule : e->line, why,
 	    error != 0 ? ": " : "", error != 0 ? strerror(error) : "");
 }
 
@@ -260,24 +263,82 @@ go_on(struct keeper *k)
 	}
 }
 
-/* A reload may have come in between: what holds is what holds now. */
+/* A password that no account can have is worked at like any other. */
+static bool
+is_possible(const struct keeper_request *r)
+{
+	return r->password_len != KEEPER_TOO_LONG && r->password_len > 0 &&
+	    memchr(r->password, '\0', r->password_len) == NULL;
+}
+
+/* PAM is asked about it, and not about nobody. */
+static bool
+is_for_system(const struct client *c)
+{
+	return c->request.user_len != KEEPER_TOO_LONG &&
+	    account_of(c) == NULL && is_possible(&c->request) &&
+	    accounts_system_name_is_good(name_of(c));
+}
+
+/* The password was right; false: it does not matter. */
+static bool
+may_enter(const struct client *c, const struct accounts_entry *e)
+{
+	const char *why = objection(c, e);
+
+	if (why != NULL)
+		say(c, e, why, 0);
+	return why == NULL;
+}
+
+/*
+ * A reload may have come in between: what holds is what holds now.  What the
+ * file does not admit PAM has to be asked about, or about nobody.
+ */
 static void
 conclude(struct client *c)
 {
 	const struct accounts_entry *e = account_of(c);
-	const char *why;
-	bool right;
+	bool right, asked;
 
 	right = c->matches && c->is_real && e != NULL &&
-	    sv_eq(e->hash, sv_of(c->hash));
+	    sv_eq(e->hash, sv_of(c->hash)) && may_enter(c, e);
 	explicit_bzero(c->hash, sizeof(c->hash));
-	why = right ? objection(c, e) : NULL;
-	if (why != NULL)
-		say(c, e, why, 0);
-	if (right && why == NULL)
+	asked = !right && system_ask(c, is_for_system(c));
+	wipe(c);
+	if (asked)
+		return;
+	c->keeper->hashing--;
+	if (right)
 		admit(c, e);
 	else
 		refuse(c);
+}
+
+/* The file may have got that name meanwhile; then it is the file's. */
+static void
+conclude_told(struct client *c, enum system_verdict verdict, unsigned rule)
+{
+	struct accounts_made made;
+
+	c->state = CLIENT_IDLE;
+	c->rule = rule + 1;
+	if (verdict == SYSTEM_YES && account_of(c) == NULL &&
+	    system_account(c, rule, &made) && may_enter(c, &made.entry))
+		admit(c, &made.entry);
+	else
+		refuse(c);
+	c->rule = 0;
+}
+
+void
+judge_told(struct keeper *k, struct client *c, enum system_verdict verdict,
+    unsigned rule)
+{
+	k->hashing--;
+	if (c != NULL)
+		conclude_told(c, verdict, rule);
+	go_on(k);
 }
 
 static void
@@ -286,22 +347,15 @@ done(struct pool_job *job)
 	struct client *c = LOOP_OWNER(job, struct client, job);
 	struct keeper *k = c->keeper;
 
-	wipe(c);
 	c->state = CLIENT_IDLE;
-	k->hashing--;
-	if (c->gone)
+	if (c->gone) {
+		wipe(c);
+		k->hashing--;
 		client_end(c);
-	else
+	} else {
 		conclude(c);
+	}
 	go_on(k);
-}
-
-/* A password that no account can have is worked at like any other. */
-static bool
-is_possible(const struct keeper_request *r)
-{
-	return r->password_len != KEEPER_TOO_LONG && r->password_len > 0 &&
-	    memchr(r->password, '\0', r->password_len) == NULL;
 }
 
 static void

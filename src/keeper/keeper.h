@@ -3,10 +3,10 @@
  * threads for the hashes.
  *
  * A request goes: asked -> waiting (for who has failed lately) -> queued (for
- * keeper.jobs) -> hashing -> held -> answered.  A refusal is held until a
- * whole second after its wait, so that its time says nothing about the work:
- * not whether the name exists, nor what kind of hash it has, nor how many
- * others ask.
+ * keeper.jobs) -> hashing -> (asking PAM ->) held -> answered.  A refusal is
+ * held until a whole second after its wait, so that its time says nothing
+ * about the work: not whether the name exists, nor what kind of hash it has,
+ * nor how many others ask.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -15,11 +15,13 @@
 #include "accounts/file.h"
 #include "accounts/penalty.h"
 #include "accounts/secret.h"
+#include "accounts/system.h"
 #include "base/loop.h"
 #include "base/pool.h"
 #include "conf/conf.h"
 #include "ipc/channel.h"
 #include "ipc/keeper.h"
+#include "ipc/system.h"
 
 /* Refusals come at whole multiples of it. */
 #define KEEPER_SLOT_MS 1000
@@ -29,6 +31,7 @@ enum client_state {
 	CLIENT_WAITING,		/* until due_ms, then it is judged */
 	CLIENT_QUEUED,		/* until a thread is free */
 	CLIENT_HASHING,		/* on a thread */
+	CLIENT_ASKING,		/* portcullis-pam has the question */
 	CLIENT_HELD,		/* until due_ms, then it is told */
 	CLIENT_LOGGED_IN,	/* asks no more; its account is in use */
 };
@@ -50,7 +53,7 @@ struct client {
 	bool has_peer;
 	struct addr peer;
 	unsigned tries;			/* refused */
-	struct keeper_request request;	/* the password: wiped when hashed */
+	struct keeper_request request;	/* the password: wiped when used */
 	struct penalty_try try;
 	uint64_t begun_ms, due_ms;
 	enum keeper_verdict verdict;	/* while it is held */
@@ -58,6 +61,16 @@ struct client {
 	char hash[ACCOUNTS_HASH_MAX + 1];
 	bool is_real;			/* the hash is the account's own */
 	bool matches;
+	unsigned rule;			/* of accounts.pam_rule, from 1 */
+};
+
+/* A question to portcullis-pam. */
+struct system_slot {
+	struct keeper *keeper;
+	struct client *client;	/* NULL: it has gone */
+	struct loop_timer timer;
+	uint32_t seq;
+	bool busy;
 };
 
 struct keeper {
@@ -72,7 +85,10 @@ struct keeper {
 	struct client *clients;
 	size_t client_count;
 	struct client *queue, **queue_end;
-	unsigned hashing;
+	unsigned hashing;		/* or asking */
+	struct loop_watch system;	/* its channel; fd -1: none now */
+	struct system_slot slot[SYSTEM_JOBS_MAX];
+	uint32_t system_seq;
 	uint64_t boot;
 	uint64_t skipped_ms;	/* by tests */
 	bool may_skip;
@@ -123,3 +139,27 @@ void judge_forget(struct client *c);
 
 void judge_begin(struct client *c);
 void judge_due(struct client *c);
+
+/* What PAM has found; c: who asked, or NULL if it has gone.  rule: from 0. */
+void judge_told(struct keeper *k, struct client *c,
+    enum system_verdict verdict, unsigned rule);
+
+/* ---- system.c: accounts of the system, where accounts.pam is set */
+
+void system_start(struct keeper *k);
+
+/* portcullis-pam is at the other end; of an earlier one nobody waits more. */
+void system_take(struct keeper *k, int fd);
+
+/*
+ * Asks: about its name and password, or, when it is not `named`, about
+ * nobody.  judge_told is called later.  False: there is nobody to be asked.
+ */
+MUST_USE bool system_ask(struct client *c, bool named);
+
+/* It does not wait for an answer any more. */
+void system_forget(const struct client *c);
+
+/* The account that its name has by a rule, from 0; false: it said why. */
+MUST_USE bool system_account(const struct client *c, unsigned rule,
+    struct accounts_made *out);

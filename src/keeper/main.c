@@ -65,6 +65,7 @@ prepare(struct keeper *k)
 	    (k->pool = pool_new(&k->loop, k->conf.keeper_jobs)) == NULL)
 		log_fatal(1, "cannot start err=%d", errno);
 	judge_start(k);
+	system_start(k);
 	orders_start(k);
 }
 

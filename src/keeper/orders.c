@@ -88,6 +88,8 @@ obey(struct keeper *k, const struct ipc_msg *m, int fd)
 	if (m->type == IPC_ATTACH && fd >= 0) {
 		if (m->worker == KEEPER_GATE)
 			take_gate(k, fd);
+		else if (m->worker == KEEPER_SYSTEM)
+			system_take(k, fd);
 		else
 			client_add(k, m->worker, fd);
 		return true;

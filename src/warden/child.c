@@ -148,6 +148,28 @@ check_account(const struct account *a)
 		die("user");
 }
 
+/*
+ * Root, for what reads the system's passwords: with the bounding set of a
+ * login program and no more, which exec makes its capabilities.
+ */
+static void
+stay_root(void)
+{
+	static const unsigned kept[] = { CAP_CHOWN, CAP_DAC_OVERRIDE,
+		CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_KILL, CAP_SETGID,
+		CAP_SETUID, CAP_AUDIT_WRITE };
+
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		capng_update(CAPNG_ADD, CAPNG_BOUNDING_SET, kept[i]);
+	if (setgroups(0, NULL) != 0 || setresgid(0, 0, 0) != 0 ||
+	    setresuid(0, 0, 0) != 0)
+		die("user");
+	if (capng_apply(CAPNG_SELECT_BOUNDS) != 0)
+		die("capabilities");
+	check_account(&(struct account) { .change = true });
+}
+
 /* User, groups and capabilities; each step checked, the outcome too. */
 static void
 become(const struct account *a, int capability)
@@ -266,7 +288,10 @@ run_child(const struct child_spec *spec, const char *path)
 	reset_signals();
 	program = move_away(program);
 	place_descriptors(spec, null);
-	become(spec->account, capability_of(spec));
+	if (spec->is_root)
+		stay_root();
+	else
+		become(spec->account, capability_of(spec));
 	run_program(path, program, argv);
 }
 

@@ -137,6 +137,7 @@ appoint(struct warden *w, struct child *k)
 	w->keeper = k;
 	keeper_attach(w);
 	keeper_meets_gate(w);
+	system_begin(w);
 }
 
 int
@@ -240,6 +241,17 @@ keeper_says(struct loop_watch *watch, uint32_t events)
 
 /* ---- reload */
 
+static bool
+same_system(const struct conf *a, const struct conf *b)
+{
+	return strcmp(a->accounts_pam, b->accounts_pam) == 0 &&
+	    strcmp(a->accounts_pam_user, b->accounts_pam_user) == 0 &&
+	    a->accounts_pam_least_uid == b->accounts_pam_least_uid &&
+	    a->accounts_pam_timeout_s == b->accounts_pam_timeout_s &&
+	    memcmp(&a->accounts_pam_rules, &b->accounts_pam_rules,
+	    sizeof(a->accounts_pam_rules)) == 0;
+}
+
 /* The file's contents alone may differ. */
 static bool
 can_go_on(const struct warden *w)
@@ -252,7 +264,7 @@ can_go_on(const struct warden *w)
 	    strcmp(a->accounts_quota, b->accounts_quota) == 0 &&
 	    strcmp(a->keeper_user, b->keeper_user) == 0 &&
 	    a->keeper_jobs == b->keeper_jobs && a->sandbox == b->sandbox &&
-	    a->sessions_max == b->sessions_max;
+	    a->sessions_max == b->sessions_max && same_system(a, b);
 }
 
 bool
@@ -298,6 +310,7 @@ keeper_commit(struct warden *w)
 	    !is_wanted(&w->conf))) {
 		tell_to_stop(w->keeper);
 		w->keeper = NULL;
+		system_stop(w);
 	}
 	if (w->fresh_keeper != NULL)
 		appoint(w, w->fresh_keeper);
@@ -321,6 +334,7 @@ keeper_stop(struct warden *w)
 	for (struct child *k = w->keepers; k != NULL; k = k->next)
 		tell_to_stop(k);
 	loop_timer_stop(&w->loop, &w->keeper_again);
+	system_stop(w);
 }
 
 struct child *

@@ -158,7 +158,8 @@ read_again(struct warden *w, struct conf *out)
 
 	read_wishes(w->argc, w->argv, &wishes);
 	return read_conf(out, w->argc, w->argv, &wishes) == 0 &&
-	    conf_load(out, stderr) == 0 && conf_check(out, stderr) == 0;
+	    conf_load(out, stderr) == 0 && conf_check(out, stderr) == 0 &&
+	    system_check(out);
 }
 
 static void
@@ -190,6 +191,7 @@ main(int argc, char **argv)
 	}
 	problems += conf_load(&w.conf, stderr);
 	problems += conf_check(&w.conf, stderr);
+	problems += !system_check(&w.conf);
 	problems += !warden_find_accounts(&w);
 	if (problems > 0)
 		return 2;

@@ -39,7 +39,7 @@ static void
 end_if_alone(struct warden *w)
 {
 	if (w->stopping && w->gate == NULL && w->workers == NULL &&
-	    w->keepers == NULL && w->resolver == NULL)
+	    w->keepers == NULL && w->systems == NULL && w->resolver == NULL)
 		w->loop.stop = true;
 }
 
@@ -74,6 +74,8 @@ kill_all(struct warden *w)
 	for (struct child *c = w->workers; c != NULL; c = c->next)
 		kill(c->pid, SIGKILL);
 	for (struct child *c = w->keepers; c != NULL; c = c->next)
+		kill(c->pid, SIGKILL);
+	for (struct child *c = w->systems; c != NULL; c = c->next)
 		kill(c->pid, SIGKILL);
 }
 
@@ -695,6 +697,7 @@ reap(struct warden *w)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		struct child *c = w->workers, *keeper = keeper_find(w, pid);
+		struct child *system = system_find(w, pid);
 
 		while (c != NULL && c->pid != pid)
 			c = c->next;
@@ -704,6 +707,8 @@ reap(struct warden *w)
 			resolve_ended(w, status);
 		else if (c != NULL)
 			worker_ended(w, c, status);
+		else if (system != NULL)
+			system_ended(w, system, status);
 		else if (keeper == NULL)
 			(void)signer_ended(w, pid, status);
 		else if (keeper_ended(w, keeper, status) && !w->was_ready)

@@ -8,7 +8,7 @@
  *
  * main.c options; run.c supervision; reload.c a new configuration; board.c
  * what all processes are told; solo.c workers for one session; keeper.c the
- * process that judges passwords; signer.c the one with private keys; resolve.c
+ * process that judges passwords; system.c the one that asks PAM; signer.c the one with private keys; resolve.c
  * addresses of names; child.c fork, users, exec; archives.c directories to
  * serve; zone.c the time zone; logpipe.c events and xferlog to their files;
  * say.c what it tells people and systemd.
@@ -75,6 +75,7 @@ struct child_spec {
 	const char *program;	/* "portcullis-gate" */
 	const char *file;	/* which is that; NULL: its name */
 	const struct account *account;
+	bool is_root;		/* uid 0 where we are, with few powers */
 	bool may_bind_low;	/* has CAP_NET_BIND_SERVICE */
 	bool may_chroot;	/* starts with CAP_SYS_CHROOT */
 	int fd[CHILD_FDS];	/* what becomes descriptor i; -1: /dev/null */
@@ -141,6 +142,10 @@ struct warden {
 	bool keeper_asked;	/* to take a file that a reload waits for */
 	struct loop_timer keeper_again;
 	uint64_t keeper_pause_ms;
+	struct child *systems;	/* also those that are to end */
+	struct child *system;	/* whom the keeper asks; NULL: nobody now */
+	struct loop_timer system_again;
+	uint64_t system_pause_ms, system_start_ms;
 	struct child *resolver;		/* while one runs */
 	struct loop_timer resolve;	/* when the next is to */
 	uint64_t resolve_pause_ms;
@@ -277,6 +282,22 @@ void keeper_stop(struct warden *w);
 struct child *keeper_find(const struct warden *w, pid_t pid);
 /* It has ended.  True: it was the one that is needed. */
 bool keeper_ended(struct warden *w, struct child *c, int status);
+
+/* system.c */
+
+/*
+ * accounts.pam of c can work: its user is there, its rules are like lines of
+ * the account file.  False: it said what is wrong.
+ */
+MUST_USE bool system_check(const struct conf *c);
+/* There is a keeper, or another one, which gets a portcullis-pam if wanted. */
+void system_begin(struct warden *w);
+/* Whatever runs is not wanted any more. */
+void system_stop(struct warden *w);
+/* The portcullis-pam with this number, if it is one. */
+struct child *system_find(const struct warden *w, pid_t pid);
+/* It has ended. */
+void system_ended(struct warden *w, struct child *c, int status);
 
 /* resolve.c */
 

@@ -14,7 +14,7 @@ SRC = TOP / "src"
 # A folder includes only folders before it; programs never each other.
 LAYERS = ["base", "proto", "policy", "tls", "conf", "accounts", "ipc",
           "storage", "guard"]
-PROGRAMS = ["gate", "worker", "resolver", "signer", "keeper", "warden",
+PROGRAMS = ["gate", "worker", "resolver", "signer", "keeper", "pam", "warden",
             "explain", "watch", "audit", "index", "passwd", "report", "cli"]
 
 

@@ -270,6 +270,22 @@ static const struct row rows[] = {
 	{ "tls.certificate", "/c site=a..b", NULL, "is not a host's name" },
 	{ "tls.certificate", "/c\x01", NULL, "unprintable" },
 
+	{ "accounts.pam_rule", "", "" },
+	{ "accounts.pam_rule", "* . -", "* . -" },
+	{ "accounts.pam_rule", " staff\thome/%u  lrw  quota.bytes=1G ",
+	    "staff home/%u lrw quota.bytes=1G" },
+	{ "accounts.pam_rule", "* .", NULL, "has too few words" },
+	{ "accounts.pam_rule", "* . lr tls=optional x", NULL,
+	    "has too many words" },
+	{ "accounts.pam_rule", "* .\x01 lr", NULL, "unprintable" },
+	{ "accounts.pam_rule", "* . lrwodnmlrwodnmlrw", NULL, "is too long" },
+	{ "accounts.pam", "", "" },
+	{ "accounts.pam", "portcullis", "portcullis" },
+	{ "accounts.pam", "../portcullis", NULL, "is not a name" },
+	{ "accounts.pam_user", "", "" },
+	{ "accounts.pam_user", "root", NULL, "would be no wall" },
+	{ "accounts.pam_least_uid", "0", NULL, "is out of range" },
+
 	{ "site", "", "" },
 	{ "site", "a.example /srv/a", "a.example /srv/a" },
 	{ "site", " \tA.Example,b-2.example\t /srv/a  Welcome,  you.  ",
@@ -636,7 +652,8 @@ expect_limits(const struct conf_key *k)
 	else if (k->type == &conf_type_ports_at)
 		expect_item(k, "192.0.2.1:21=2000-2999 ");
 	else if (k->type != &conf_type_choice && k->type != &conf_type_set &&
-	    k->type != &conf_type_site && k->type != &conf_type_certs)
+	    k->type != &conf_type_site && k->type != &conf_type_certs &&
+	    k->type != &conf_type_rules)
 		expect_item(k, "x");
 }
 
