@@ -29,6 +29,7 @@
 	"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" \
 	"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:" \
 	"ECDHE-RSA-CHACHA20-POLY1305"
+#define TICKET_KEYS_BYTES 80	/* a name, and two keys of 32 */
 #define GROUPS "X25519:P-256:P-384"
 #define SCHEMES "ecdsa_secp256r1_sha256:ed25519:ecdsa_secp384r1_sha384:" \
 	"rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:" \
@@ -186,6 +187,20 @@ void
 server_ref(struct tls_server *s)
 {
 	atomic_fetch_add(&s->references, 1);
+}
+
+bool
+tls_server_renew(struct tls_server *s)
+{
+	uint8_t keys[TICKET_KEYS_BYTES];
+	bool good = true;
+
+	for (size_t i = 0; i < s->places_count && good; i++)
+		good = RAND_bytes(keys, sizeof(keys)) == 1 &&
+		    SSL_CTX_set_tlsext_ticket_keys(s->places[i].ctx, keys,
+		    sizeof(keys)) == 1;
+	OPENSSL_cleanse(keys, sizeof(keys));
+	return good;
 }
 
 void

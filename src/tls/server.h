@@ -97,6 +97,12 @@ struct tls_server;
 MUST_USE struct tls_server *tls_server_new(const struct tls_server_want *want,
     int64_t now, struct tls_server_fault *fault);
 
+/*
+ * Other keys for tickets, in a process that was forked from the one that made
+ * it and before its first connection.  False without random numbers.
+ */
+MUST_USE bool tls_server_renew(struct tls_server *s);
+
 /* The caller's reference; connections hold one each. */
 void tls_server_free(struct tls_server *s);
 

@@ -145,6 +145,7 @@ reload_commit(struct warden *w)
 	ipc_send(&w->gate->channel, &m, fd);
 	keeper_commit(w);
 	solo_forget(w);
+	mould_drop(w);
 	run_attach(w);
 	resolve_begin(w);
 	log_line("reloaded");

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +54,7 @@ stop(struct warden *w, int status)
 	if (w->stopping)
 		return;
 	w->stopping = true;
+	mould_drop(w);
 	drop_listeners(w);	/* or clients would wait for nobody */
 	if (w->gate != NULL)
 		ipc_send(&w->gate->channel, &m, -1);
@@ -132,7 +134,8 @@ start_process(struct warden *w, struct child_spec *spec,
 	spec->fd[INHERIT_EVENTS] = spec->is_mute ? -1 : w->events.write_fd;
 	spec->fd[INHERIT_BOARD] = w->board_fd;
 	if (spec->fd[INHERIT_CONF] >= 0)
-		pid = child_start(spec);
+		pid = spec->of_mould ? mould_cast(w, spec) :
+		    child_start(spec);
 	if (pid < 0)
 		log_line("cannot start %s: %s", spec->program,
 		    strerror(errno));
@@ -390,7 +393,7 @@ static bool
 prepare_solo(struct warden *w, const struct conf *conf,
     struct child_spec *spec, struct solo_ends *ends)
 {
-	snprintf(spec->arg, sizeof(spec->arg), "solo");
+	spec->of_mould = true;
 	return add_tls(w, spec, ends) && add_accounts(conf, spec, ends);
 }
 
@@ -710,7 +713,8 @@ reap(struct warden *w)
 		else if (system != NULL)
 			system_ended(w, system, status);
 		else if (keeper == NULL)
-			(void)signer_ended(w, pid, status);
+			(void)(signer_ended(w, pid, status) ||
+			    mould_ended(w, pid));
 		else if (keeper_ended(w, keeper, status) && !w->was_ready)
 			stop(w, start_status(status));
 	}
@@ -820,6 +824,10 @@ warden_run(struct warden *w)
 	    !run_open_store(&w->conf, &w->conf, -1, &w->store_fd) ||
 	    !signer_open(w, &w->conf, &w->worker_account, true, &w->signer))
 		return 2;
+	w->mould_fd = -1;
+	/* What the mould makes is ours to wait for. */
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
+		log_fatal(1, "cannot be a subreaper: %s", strerror(errno));
 	w->restart.fire = restart_due;
 	w->deadline.fire = deadline_passed;
 	w->backoff_ms = BACKOFF_LEAST_MS;

@@ -7,8 +7,9 @@
  * where the old one ended.
  *
  * main.c options; run.c supervision; reload.c a new configuration; board.c
- * what all processes are told; solo.c workers for one session; keeper.c the
- * process that judges passwords; system.c the one that asks PAM; signer.c the one with private keys; resolve.c
+ * what all processes are told; solo.c workers for one session, mould.c what
+ * they are made of; keeper.c the process that judges passwords; system.c the
+ * one that asks PAM; signer.c the one with private keys; resolve.c
  * addresses of names; child.c fork, users, exec; archives.c directories to
  * serve; zone.c the time zone; logpipe.c events and xferlog to their files;
  * say.c what it tells people and systemd.
@@ -82,6 +83,7 @@ struct child_spec {
 	int fds;		/* one more than the last */
 	bool is_mute;		/* writes no events */
 	char arg[16];		/* argv[1] */
+	bool of_mould;		/* forked from it: see mould_cast */
 };
 
 /* The process's number, or -1 with errno set. */
@@ -162,6 +164,9 @@ struct warden {
 	uint32_t wanted;	/* workers to be started when restart fires */
 	uint64_t backoff_ms, last_start_ms;
 	uint64_t solo_pause_ms;
+	pid_t mould_pid;
+	int mould_fd;		/* -1: there is none */
+	uint32_t mould_set;	/* whose workers it makes */
 	bool needed;		/* the gate asked for one that it did not get */
 	bool need_is_stale;	/* the gate has not read of the reload yet */
 	bool reloading;
@@ -235,6 +240,19 @@ void solo_forget(struct warden *w);
 void solo_taken(struct warden *w, uint32_t number);
 /* One has ended and is out of the list; finished: as it should. */
 void solo_ended(struct warden *w, const struct child *c, bool finished);
+
+/* mould.c */
+
+/*
+ * As child_start, by a fork of the one process that has been started for the
+ * present set of workers; starts that one if there is none.  What differs from
+ * worker to worker is named in ipc/mould.h.
+ */
+MUST_USE pid_t mould_cast(struct warden *w, const struct child_spec *spec);
+/* It is not needed, or not as it is; what it has made stays. */
+void mould_drop(struct warden *w);
+/* It was the mould that ended, and was needed. */
+bool mould_ended(struct warden *w, pid_t pid);
 
 /* signer.c */
 

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "ipc/inherit.h"
 #include "worker/hash.h"
+#include "worker/mould.h"
 #include "worker/sandbox.h"
 #include "worker/secure.h"
 
@@ -195,12 +196,16 @@ main(int argc, char **argv)
 	close(INHERIT_CONF);
 	if (is_told(argc, argv, "check"))
 		check(&w);
-	w.solo = is_told(argc, argv, "solo");
-	if (w.solo)
-		w.conf.worker_sessions = 1;
 	if (secure != NULL)
 		secure->start(&w.conf, false);
 	close(INHERIT_TEXTS);
+	w.solo = is_told(argc, argv, "mould");
+	if (w.solo) {
+		mould_serve(argv[1]);
+		w.conf.worker_sessions = 1;
+		if (secure != NULL)
+			secure->renew();
+	}
 	if (!board_view_init(&w.board, INHERIT_BOARD))
 		log_fatal(1, "cannot see the board err=%d", errno);
 	close(INHERIT_BOARD);

@@ -104,6 +104,13 @@ start(const struct conf *c, bool check)
 		refuse(c, &fault);
 }
 
+static void
+renew(void)
+{
+	if (!tls_server_renew(server))
+		log_fatal(1, "no random numbers for TLS");
+}
+
 /* ---- what is told of it */
 
 static void
@@ -349,6 +356,7 @@ data_failed(struct xfer *x)
 
 static const struct secure_ops ops = {
 	.start = start,
+	.renew = renew,
 	.begin = begin,
 	.step = step,
 	.read = control_read,

@@ -19,6 +19,9 @@ struct secure_ops {
 	 */
 	void (*start)(const struct conf *c, bool check);
 
+	/* Behind a fork: what two processes must not both have. */
+	void (*renew)(void);
+
 	/* ---- the control connection: s->tls */
 
 	/* From now on its bytes are TLS's; false without memory. */

@@ -3,6 +3,7 @@
 """AUTH NONE, which is answered 504, moves a session as AUTH TLS does; what
 comes of TLS is test_ftps.py's."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -26,20 +27,33 @@ from test_processes import (gate_of, portcullisd, reload, said, sockets_of,
 
 # ---- helpers
 
+def workers(server, kind):
+    """Those that were told this word, or none."""
+    found = set()
+    for pid in server.children("portcullis-worker"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            if words.split(b"\0")[1:2] == [kind]:
+                found.add(pid)
+    return found
+
+
 def is_solo(pid):
-    try:
-        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return b"solo" in words
+    words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    return words.split(b"\0")[1:2] == [b"solo"]
 
 
 def solos(server):
-    return {p for p in server.children("portcullis-worker") if is_solo(p)}
+    return workers(server, b"solo")
+
+
+def moulds(server):
+    """What solo workers are forked from."""
+    return workers(server, b"mould")
 
 
 def shared(server):
-    return set(server.children("portcullis-worker")) - solos(server)
+    return workers(server, b"")
 
 
 def worker_of(server, control):
@@ -556,6 +570,45 @@ def test_a_solo_worker_that_dies_takes_one_session(serve, place):
         assert c.cmd("AUTH NONE").code == 504
         os.kill(min(shared(server)), signal.SIGKILL)
         assert c.cmd("NOOP").code == 200
+
+
+@needs_root
+def test_a_mould_that_dies_takes_no_session(serve, place):
+    server = serve(conf_of(place))
+    soon(lambda: len(solos(server)) == 2)
+    mould, = moulds(server)
+    # It has seen nothing from outside, nor can it.
+    assert not set(sockets_of(mould)) & set(tcp_sockets(mould, 0x01))
+    assert not set(sockets_of(mould)) & set(tcp_sockets(mould, 0x0A))
+    with server.control() as c:
+        assert c.read().code == 220
+        assert c.cmd("AUTH NONE").code == 504
+        os.kill(mould, signal.SIGKILL)
+        server.wait_for("another one is started")
+        assert c.cmd("NOOP").code == 200
+        for _ in range(4):	# more than waited
+            with server.control() as other:
+                assert other.read().code == 220
+                assert other.cmd("AUTH NONE").code == 504
+    soon(lambda: len(moulds(server)) == 1 and mould not in moulds(server))
+
+
+def ticket_key_of(server, *options):
+    """A ticket begins with the name of the key that it is encrypted with."""
+    out = subprocess.run(
+        ["openssl", "s_client", "-connect",
+         f"127.0.0.1:{server.port}", "-starttls", "ftp", *options],
+        input="QUIT\r\n", capture_output=True, text=True, timeout=30).stdout
+    ticket = re.search(r"TLS session ticket:\n +0000 - ([0-9a-f -]{47})", out)
+    assert ticket, out
+    return ticket[1]
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_e08_each_process_has_ticket_keys_of_its_own(moving, version):
+    options = [version] if version == "-tls1_2" else [version, "-ign_eof"]
+    names = {ticket_key_of(moving, *options) for _ in range(4)}
+    assert len(names) == 4
 
 
 def test_a_gate_that_dies_ends_them_and_there_are_others(serve, place):
