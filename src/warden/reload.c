@@ -156,7 +156,7 @@ void
 reload_go_on(struct warden *w)
 {
 	reload_commit(w);
-	solo_fill(w);
+	solo_fill_soon(w);
 	if (w->reload_again)
 		reload_ask(w);
 }

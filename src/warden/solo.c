@@ -71,6 +71,15 @@ solo_fill(struct warden *w)
 }
 
 void
+solo_fill_soon(struct warden *w)
+{
+	if (w->solo_again.slot != 0)
+		return;
+	w->solo_again.fire = again;
+	loop_timer_set(&w->loop, &w->solo_again, 0);
+}
+
+void
 solo_ready(struct warden *w)
 {
 	if (!w->reloading && w->gate != NULL)

@@ -232,6 +232,8 @@ void board_follow(struct warden *w);
 
 /* Starts what is wanted of workers that wait for a session of their own. */
 void solo_fill(struct warden *w);
+/* The same in the next turn, when what is to be sent in this one has been. */
+void solo_fill_soon(struct warden *w);
 /* One more is ready. */
 void solo_ready(struct warden *w);
 /* Ends those of earlier sets that the gate was never told of. */
