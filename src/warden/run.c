@@ -256,7 +256,7 @@ set_ready(struct warden *w, uint32_t walls)
 			say_ready(w);
 		}
 	}
-	solo_fill(w);
+	solo_fill_soon(w);
 	if (w->reload_again)
 		reload_ask(w);
 }
