@@ -76,7 +76,8 @@ solo_fill_soon(struct warden *w)
 	if (w->solo_again.slot != 0)
 		return;
 	w->solo_again.fire = again;
-	loop_timer_set(&w->loop, &w->solo_again, 0);
+	/* With 0 it would be in this one: timers come before the flush. */
+	loop_timer_set(&w->loop, &w->solo_again, 1);
 }
 
 void
