@@ -218,12 +218,15 @@ bool tls_conn_has_alpn(const struct tls_conn *c);
 
 struct tls_client_id {
 	char subject[256];	/* RFC 2253's form, printable ASCII */
-	/* "" where there is none, or it is not of printable ASCII. */
+	/* "" where there is not one alone, or it is not printable ASCII. */
 	char common_name[65];
 	uint8_t sha256[32];	/* of the certificate */
 };
 
-/* The client's certificate, which was verified; false when it has none. */
+/*
+ * The client's certificate, which was verified; false when it has none.  Of a
+ * control connection: on data connections none is asked for.
+ */
 bool tls_conn_client(const struct tls_conn *c, struct tls_client_id *out);
 
 /* ---- the kernel's encryption */
