@@ -38,7 +38,7 @@
 #define CONF_CERT_SITE_MAX 254	/* a host's name, and a NUL */
 
 /* Bumped when struct conf changes: a helper of another build refuses it. */
-#define CONF_VERSION 4
+#define CONF_VERSION 5
 
 struct conf_range {
 	uint32_t low;
@@ -144,6 +144,13 @@ enum conf_tls {
 	CONF_TLS_REQUIRED,
 };
 
+/* Of accounts.certificate_only. */
+enum conf_certificate_only {
+	CONF_CERTIFICATE_NEVER,
+	CONF_CERTIFICATE_FINGERPRINT,	/* not by its name alone */
+	CONF_CERTIFICATE_ANY,
+};
+
 /* Must a data connection resume the control connection's session? */
 enum conf_resume {
 	CONF_RESUME_REQUIRE,
@@ -236,6 +243,9 @@ enum conf_links {
 	X("accounts.quota", path, accounts_quota, "directory", 0, \
 	    PATH_MAX - 1, "", \
 	    "Where it is counted what each account with a quota has.") \
+	X("accounts.certificate_only", choice, accounts_certificate_only, \
+	    "no|fingerprint|yes", 0, 2, "no", \
+	    "Whether a certificate may do without a password.") \
 	X("upload.durable", choice, upload_durable, "on|off", 0, 1, "on", \
 	    "Whether what is acknowledged has to be on the disk.") \
 	X("upload.keep", duration, upload_keep_s, "seconds", 3600, \
@@ -337,6 +347,11 @@ enum conf_links {
 	    "Where control connections begin with TLS; port 990 is usual.") \
 	X("tls.sni", choice, tls_sni, "lenient|strict", 0, 1, "lenient", \
 	    "What becomes of a client that names a host which we are not.") \
+	X("tls.client_ca", path, tls_client_ca, "file", 0, PATH_MAX - 1, "", \
+	    "Authorities of clients' certificates; empty: none is asked for.") \
+	X("tls.client_crl", path, tls_client_crl, "file", 0, PATH_MAX - 1, \
+	    "", \
+	    "Their lists of revoked ones; without one in force, no client.") \
 	X("signer.user", user, signer_user, "user", 1, CONF_USER_MAX - 1, \
 	    "portcullis-signer", \
 	    "Whom the process with the private keys runs as.") \

@@ -72,16 +72,35 @@ static _Noreturn void
 refuse(const struct conf *c, const struct tls_server_fault *f)
 {
 	const struct conf_cert *cert = &c->tls_certificate.at[f->cert];
-	const char *file = cert->chain;
+	const char *key = "tls.certificate", *file = cert->chain;
 	char line[16] = "";
 
-	if (f->in == TLS_TEXT_OCSP)
+	if (f->in == TLS_TEXT_CA) {
+		key = "tls.client_ca";
+		file = c->tls_client_ca;
+	} else if (f->in == TLS_TEXT_CRL) {
+		key = "tls.client_crl";
+		file = c->tls_client_crl;
+	} else if (f->in == TLS_TEXT_OCSP)
 		file = cert->ocsp;
 	else if (f->in == TLS_TEXT_KEY && cert->key[0] != '\0')
 		file = cert->key;
 	if (f->line > 0)
 		snprintf(line, sizeof(line), ":%u", f->line);
-	log_fatal(2, "tls.certificate: %s%s: %s", file, line, f->text);
+	log_fatal(2, "%s: %s%s: %s", key, file, line, f->text);
+}
+
+/* An empty file is one, with nothing in it; a list is not passed over. */
+static void
+want_clients(const struct conf *c, const struct texts_head *h,
+    struct tls_server_want *want)
+{
+	if (c->tls_client_ca[0] == '\0')
+		return;
+	want->client_cert = TLS_CLIENT_CERT_OPTIONAL;
+	want->client_ca = texts_part(h, h->ca_at, h->ca_len);
+	if (c->tls_client_crl[0] != '\0')
+		want->client_crl = texts_part(h, h->crl_at, h->crl_len);
 }
 
 static void
@@ -97,6 +116,7 @@ start(const struct conf *c, bool check)
 		log_fatal(1, "cannot read the certificates err=%d", errno);
 	lay_out(c, h, certs);
 	want.certs_count = h->count;
+	want_clients(c, h, &want);
 	server = tls_server_new(&want, h->checked_s, &fault);
 	free(h);
 	if (server == NULL ||
@@ -145,6 +165,21 @@ tell_failure(struct worker *w, const struct event_session *who,
 	close_event(&e, w);
 }
 
+/* So that an operator finds there what the account file wants. */
+static void
+tell_client(struct event *e, const struct sess *s)
+{
+	struct tls_client_id id;
+	char hex[2 * sizeof(id.sha256) + 1];
+
+	if (!tls_conn_client(s->tls, &id))
+		return;
+	for (size_t i = 0; i < sizeof(id.sha256); i++)
+		snprintf(hex + 2 * i, 3, "%02x", id.sha256[i]);
+	event_text(e, "client_sha256", sv_of(hex));
+	event_text(e, "client_subject", sv_of(id.subject));
+}
+
 static void
 tell_success(struct sess *s)
 {
@@ -159,6 +194,7 @@ tell_success(struct sess *s)
 	if (sni != NULL)
 		event_text(&e, "sni", sv_of(sni));
 	event_flag(&e, "alpn", tls_conn_has_alpn(s->tls));
+	tell_client(&e, s);
 	close_event(&e, s->w);
 }
 
@@ -169,6 +205,12 @@ begin(struct sess *s)
 {
 	s->tls = tls_conn_new(server, s->watch.fd, NULL);
 	return s->tls != NULL;
+}
+
+static bool
+client(const struct sess *s, struct tls_client_id *out)
+{
+	return tls_conn_client(s->tls, out);
 }
 
 /* By the name that the client gave, or by the certificate that it got. */
@@ -353,6 +395,7 @@ static const struct secure_ops ops = {
 	.step = step,
 	.read = control_read,
 	.write = control_write,
+	.client = client,
 	.end = end,
 	.data_begin = data_begin,
 	.data_greet = data_greet,
