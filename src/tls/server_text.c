@@ -338,6 +338,22 @@ crls_load(X509_STORE *store, struct sv pem, struct tls_server_fault *f)
 	return false;
 }
 
+/* A list may be long, and sites many. */
+static bool
+clients_share(SSL_CTX *first, SSL_CTX *ctx, struct tls_server_fault *f)
+{
+	STACK_OF(X509_NAME) *names =
+	    SSL_dup_CA_list(SSL_CTX_get_client_CA_list(first));
+
+	if (names == NULL) {
+		fault_set(f, TLS_TEXT_CA, 0, "did not fit into memory");
+		return false;
+	}
+	SSL_CTX_set_client_CA_list(ctx, names);
+	SSL_CTX_set1_cert_store(ctx, SSL_CTX_get_cert_store(first));
+	return true;
+}
+
 bool
 clients_load(struct tls_server *s, SSL_CTX *ctx,
     const struct tls_server_want *want, struct tls_server_fault *f)
@@ -348,6 +364,8 @@ clients_load(struct tls_server *s, SSL_CTX *ctx,
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER |
 	    (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
 	SSL_CTX_set_max_cert_list(ctx, TLS_CLIENT_CHAIN_MAX);
+	if (s->places_count > 0)
+		return clients_share(s->places[0].ctx, ctx, f);
 	if (!authorities_load(s, ctx, store, want->client_ca, f))
 		return false;
 	if (want->client_crl.ptr == NULL)

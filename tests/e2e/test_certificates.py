@@ -17,7 +17,7 @@ from test_accounts import PASSWORD, add_account
 from test_ftps import (BOTH, Secure, context_of, start as start_server,
                        tls_events)
 from test_processes import portcullisd, reload, soon
-from test_tls import NAME, Pki, openssl
+from test_tls import NAME, OTHER, Pki, openssl
 
 BAD = {"foreign": "self-signed certificate",
        "expired": "certificate has expired",
@@ -100,6 +100,7 @@ def pki(place):
     home = place / "pki"
     home.mkdir(mode=0o755)
     made = Authority(home)
+    made.certificate("rsa", OTHER)
     (home / "both.pem").write_text((home / "ec.key").read_text() +
                                    (home / "ec.crt").read_text())
     (home / "both.pem").chmod(0o600)
@@ -161,18 +162,21 @@ def conf(place, pki):
 
 @pytest.fixture(scope="module")
 def server(place, archive, pki, conf):
-    made = start_server(place, archive, pki, **conf)
+    made = start_server(place, archive, pki, **{
+        **conf, "site": f"{OTHER} {archive}",
+        "tls.certificate": f"{pki['both.pem']}\ntls.certificate = "
+        f"{pki['rsa.crt']} key={pki['rsa.key']} site={OTHER}"})
     yield made
     assert made.stop() == 0, made.stderr
 
 
 # ---- clients
 
-def client(server, pki, cert, version=None):
+def client(server, pki, cert, version=None, name=NAME):
     context = context_of(version)
     if cert:
         context.load_cert_chain(pki[f"{cert}.pem"])
-    return Secure(server, context=context, name=NAME)
+    return Secure(server, context=context, name=name)
 
 
 def answer(server, pki, cert, user, password=None, version=None):
@@ -215,13 +219,23 @@ def test_a_certificate_is_a_login(server, pki, version, cert, user):
     assert moved[-1]["tls_resumed"]
 
 
+def test_each_site_has_the_same_authorities(server, pki):
+    with client(server, pki, "alice", name=OTHER) as c:
+        assert c.cmd("USER alice").code == 232
+    for cert in ("foreign", "revoked"):
+        with pytest.raises((OSError, EOFError)), \
+                client(server, pki, cert, name=OTHER) as c:
+            c.cmd("NOOP")
+
+
 @BOTH
 def test_a_data_connection_is_not_asked_again(server, pki, version):
-    """Also one that resumes nothing: with the certificate or without it."""
+    """Also one that resumes nothing; another certificate is not looked at."""
     with client(server, pki, "alice", version) as c:
         assert c.cmd("USER alice").code == 232
         c.cmd("PBSZ 0"), c.cmd("PROT P")
         c.context = context_of(version)
+        c.context.load_cert_chain(pki["foreign.pem"])
         assert c.fetch("RETR mine", None) == b"alice has this\n" * 9000
 
 
