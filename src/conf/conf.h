@@ -352,6 +352,8 @@ enum conf_links {
 	X("tls.client_crl", path, tls_client_crl, "file", 0, PATH_MAX - 1, \
 	    "", \
 	    "Their lists of revoked ones; without one in force, no client.") \
+	X("tls.warn", number, tls_warn, "days", 0, 365, "14", \
+	    "How long before its end a certificate is warned of; 0 is never.") \
 	X("signer.user", user, signer_user, "user", 1, CONF_USER_MAX - 1, \
 	    "portcullis-signer", \
 	    "Whom the process with the private keys runs as.") \

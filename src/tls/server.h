@@ -107,8 +107,12 @@ void tls_server_free(struct tls_server *s);
 MUST_USE bool tls_server_check_keys(const struct tls_server *s,
     struct tls_server_fault *fault);
 
-/* The first second after the earliest certificate's or staple's end. */
-int64_t tls_server_expires(const struct tls_server *s);
+/*
+ * The first second after the end of a text: of its certificate, or list,
+ * that ends first.  INT64_MAX: there is none.  cert: of CHAIN and OCSP.
+ */
+int64_t tls_server_until(const struct tls_server *s, enum tls_text in,
+    size_t cert);
 
 /* ---- a connection */
 

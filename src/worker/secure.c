@@ -124,6 +124,53 @@ start(const struct conf *c, bool check)
 		refuse(c, &fault);
 }
 
+/* ---- what ends soon */
+
+#define DAY_S 86400
+
+/* lead_s: how long before its end it is time for another one. */
+static void
+warn_of(enum tls_text in, size_t i, const char *key, const char *file,
+    int64_t lead_s)
+{
+	int64_t until = tls_server_until(server, in, i), left;
+	char shown[32] = "?";
+	time_t last;
+	struct tm tm;
+
+	if (until == INT64_MAX || (left = until - time(NULL)) > lead_s)
+		return;
+	last = until - 1;
+	if (gmtime_r(&last, &tm) != NULL)
+		strftime(shown, sizeof(shown), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (left <= 0)
+		log_line("%s: %s: was valid until %s", key, file, shown);
+	else
+		log_line("%s: %s: is valid until %s, %u days more", key, file,
+		    shown, (unsigned)(left / DAY_S));
+}
+
+/* Staples and lists live for days, and are made anew by programs. */
+static void
+warn(const struct conf *c)
+{
+	int64_t lead_s = (int64_t)c->tls_warn * DAY_S;
+	int64_t short_s = lead_s < DAY_S ? lead_s : DAY_S;
+
+	if (lead_s == 0)
+		return;
+	for (uint32_t i = 0; i < c->tls_certificate.count; i++) {
+		const struct conf_cert *cert = &c->tls_certificate.at[i];
+
+		warn_of(TLS_TEXT_CHAIN, i, "tls.certificate", cert->chain,
+		    lead_s);
+		warn_of(TLS_TEXT_OCSP, i, "tls.certificate", cert->ocsp,
+		    short_s);
+	}
+	warn_of(TLS_TEXT_CA, 0, "tls.client_ca", c->tls_client_ca, lead_s);
+	warn_of(TLS_TEXT_CRL, 0, "tls.client_crl", c->tls_client_crl, short_s);
+}
+
 /* ---- what is told of it */
 
 static void
@@ -391,6 +438,7 @@ data_failed(struct xfer *x)
 
 static const struct secure_ops ops = {
 	.start = start,
+	.warn = warn,
 	.begin = begin,
 	.step = step,
 	.read = control_read,

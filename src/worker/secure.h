@@ -21,6 +21,9 @@ struct secure_ops {
 	 */
 	void (*start)(const struct conf *c, bool check);
 
+	/* Behind start: a line about each text that has ended, or will soon. */
+	void (*warn)(const struct conf *c);
+
 	/* ---- the control connection: s->tls */
 
 	/* From now on its bytes are TLS's; false without memory. */

@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import contextlib
+import datetime
 import hashlib
 import pathlib
 import shutil
@@ -393,3 +394,69 @@ def test_check_tells_what_is_wrong_with_authorities(place, archive, pki):
         assert done.returncode == (2 if words else 0), (text, done.stderr)
         assert words in done.stderr, (text, done.stderr)
     (archive / "ca.crt").unlink()
+
+
+# ---- what ends soon, and what is stapled
+
+def dates(name, pki):
+    out = openssl("x509", "-noout", "-enddate", "-in", f"{name}.leaf",
+                  cwd=pki.home).stdout.decode()
+    end = datetime.datetime.strptime(out.strip().split("=")[1],
+                                     "%b %d %H:%M:%S %Y %Z")
+    return end.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_what_ends_soon_is_said(place, archive, pki, conf):
+    """At the start, on a reload and by --check."""
+    pki.certificate("soon", NAME, key="ec", days=("-days", "6"))
+    cert = f"{pki['soon.crt']} key={pki['ec.key']}"
+    # A list that is over for long, an authority with thirty days.
+    server = start_server(place, archive, pki, **{
+        **conf, "tls.certificate": cert, "tls.client_crl": pki["crl.old"]})
+    lines = [f"tls.certificate: {pki['soon.crt']}: is valid until "
+             f"{dates('soon', pki)}, 5 days more\n",
+             f"tls.client_crl: {pki['crl.old']}: was valid until "
+             "2020-02-01T00:00:00Z\n"]
+    for line in lines:
+        assert server.stderr.count(line) == 1
+    assert server.stderr.count("valid until") == 2
+    done = portcullisd("-c", server.conf_file, "--check")
+    assert done.returncode == 0
+    assert [line.removeprefix("portcullisd: ") for line in
+            done.stderr.splitlines(True)] == lines
+    reload(server, {"tls.certificate": cert, "tls.warn": 31,
+                    "tls.client_crl": pki["crl"]})
+    server.wait_for("reloaded")
+    assert server.stderr.count(lines[0]) == 2
+    assert f"tls.client_ca: {pki['ca.crt']}: is valid until" in server.stderr
+    assert f"{pki['crl']}: is valid until" not in server.stderr
+    before = server.stderr.count("valid until")
+    reload(server, {"tls.certificate": cert, "tls.warn": 0})
+    server.wait_for("reloaded", 2)
+    assert server.stderr.count("valid until") == before
+    assert server.stop() == 0, server.stderr
+
+
+def test_a_staple_is_seen_by_who_asks(place, archive, pki):
+    pki.index("ec")
+    openssl("ocsp", "-index", "index", "-rsigner", "ca.crt", "-rkey",
+            "ca.key", "-CA", "ca.crt", "-issuer", "ca.crt", "-cert",
+            "ec.leaf", "-respout", "staple", "-ndays", "2", cwd=pki.home)
+    server = start_server(place, archive, pki, **{
+        "tls.certificate": f"{pki['both.pem']} ocsp={pki['staple']}"})
+
+    def seen():
+        return subprocess.run(
+            ["openssl", "s_client", "-starttls", "ftp", "-status",
+             "-CAfile", pki["ca.crt"], "-connect",
+             f"127.0.0.1:{server.port}"], input="QUIT\r\n", text=True,
+            capture_output=True, timeout=20).stdout
+
+    out = seen()
+    assert "OCSP Response Status: successful" in out
+    assert "Cert Status: good" in out
+    assert "Verify return code: 0 (ok)" in out
+    reload(server, {"tls.certificate": pki["both.pem"]})
+    server.wait_for("reloaded")
+    soon(lambda: "OCSP response: no response sent" in seen())
+    assert server.stop() == 0, server.stderr
