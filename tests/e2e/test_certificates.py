@@ -414,16 +414,18 @@ def test_what_ends_soon_is_said(place, archive, pki, conf):
     server = start_server(place, archive, pki, **{
         **conf, "tls.certificate": cert, "tls.client_crl": pki["crl.old"]})
     lines = [f"tls.certificate: {pki['soon.crt']}: is valid until "
-             f"{dates('soon', pki)}, 5 days more\n",
+             f"{dates('soon', pki)}, ",
              f"tls.client_crl: {pki['crl.old']}: was valid until "
-             "2020-02-01T00:00:00Z\n"]
+             "2020-02-01T00:00:00Z"]
     for line in lines:
         assert server.stderr.count(line) == 1
     assert server.stderr.count("valid until") == 2
     done = portcullisd("-c", server.conf_file, "--check")
     assert done.returncode == 0
-    assert [line.removeprefix("portcullisd: ") for line in
-            done.stderr.splitlines(True)] == lines
+    said = done.stderr.splitlines()
+    assert len(said) == 2 and all(
+        line.startswith("portcullisd: " + want)
+        for line, want in zip(said, lines))
     reload(server, {"tls.certificate": cert, "tls.warn": 31,
                     "tls.client_crl": pki["crl"]})
     server.wait_for("reloaded")
