@@ -84,8 +84,8 @@ test_c11_certificates(void **state)
 {
 	static const char *const lists[] = {
 		AB AB AB "abab", "cn", "cn+" AB AB AB "AbaB",
-		"AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:"
-		"AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB",
+		("AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:"
+		"AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB"),
 	};
 	static const struct {
 		const char *name;
