@@ -310,7 +310,8 @@ authorities_load(struct tls_server *s, SSL_CTX *ctx, X509_STORE *store,
 }
 
 static bool
-crls_load(struct tls_server *s, X509_STORE *store, struct sv pem, struct tls_server_fault *f)
+crls_load(struct tls_server *s, X509_STORE *store, struct sv pem,
+    struct tls_server_fault *f)
 {
 	BIO *bio = open_text(pem);
 	size_t n = 0;
