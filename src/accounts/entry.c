@@ -260,6 +260,55 @@ read_hours(struct sv v, struct sv *out)
 	return true;
 }
 
+static int
+hex_digit(char c)
+{
+	if (sv_digit(c))
+		return c - '0';
+	c = sv_upper(c);
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/*
+ * A SHA-256 fingerprint, with a colon after each byte but the last or with
+ * none: openssl prints the one, sha256sum the other.
+ */
+static bool
+read_fingerprint(struct sv v, uint8_t out[32])
+{
+	size_t step = v.len == 95 ? 3 : 2;
+
+	if (v.len != 95 && v.len != 64)
+		return false;
+	for (size_t i = 0; i < 32; i++) {
+		const char *at = v.ptr + i * step;
+		int high = hex_digit(at[0]), low = hex_digit(at[1]);
+
+		if (high < 0 || low < 0 || (step == 3 && i > 0 &&
+		    at[-1] != ':'))
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+static bool
+read_certificates(struct sv v, struct sv *out)
+{
+	uint8_t sha256[32];
+	bool more = true;
+
+	*out = v;
+	for (size_t i = 0; more; i++) {
+		struct sv one = take_until(&v, '+', &more);
+
+		if (i == ACCOUNTS_CERTIFICATES_MAX ||
+		    (!sv_eq(one, SV("cn")) && !read_fingerprint(one, sha256)))
+			return false;
+	}
+	return true;
+}
+
 /* One of two words. */
 static bool
 read_word(struct sv v, struct sv no, struct sv yes, bool *out)
@@ -404,4 +453,36 @@ accounts_hours_allow(const struct accounts_entry *e, unsigned weekday,
 		    when_holds(&span, weekday, minute))
 			return true;
 	return false;
+}
+
+/* ---- certificates */
+
+enum accounts_match
+accounts_match_certificate(const struct accounts_entry *e,
+    const struct accounts_certificate *c)
+{
+	enum accounts_match best = ACCOUNTS_MATCH_NONE;
+	struct sv list = e->certificates;
+	uint8_t sha256[32];
+	bool more = list.len > 0;
+
+	while (more) {
+		struct sv one = take_until(&list, '+', &more);
+
+		if (read_fingerprint(one, sha256)) {
+			if (memcmp(sha256, c->sha256, sizeof(sha256)) == 0)
+				return ACCOUNTS_MATCH_FINGERPRINT;
+		} else if (c->common_name.len > 0 &&
+		    sv_eq(c->common_name, e->name)) {
+			best = ACCOUNTS_MATCH_NAME;
+		}
+	}
+	return best;
+}
+
+/* "!*" is one that was locked, and "*0" is nobody's but crypt(3)'s. */
+bool
+accounts_needs_no_password(const struct accounts_entry *e)
+{
+	return e->certificates.len > 0 && sv_eq(e->hash, SV("*"));
 }

@@ -7,7 +7,8 @@
  * name    1 to 64 bytes, none of them a blank or a colon, not beginning with
  *         "#"; neither "anonymous" nor "ftp", which have no password
  * hash    as crypt(3) writes it: $y$, $gy$, $2a$, $2b$, $2y$, $6$ or $5$.
- *         Empty, or behind a "!" or "*", no password is right
+ *         Empty, or behind a "!" or "*", no password is right.  "*" alone,
+ *         with the option certificate, asks for no password
  * root    a directory beneath accounts.root: a relative path without "..",
  *         or "." for accounts.root itself
  * rights  a set of letters, each once (ACCOUNTS_RIGHTS); "-" is none
@@ -29,6 +30,7 @@
 #define ACCOUNTS_ROOT_MAX 1023
 #define ACCOUNTS_NETWORKS_MAX 16
 #define ACCOUNTS_SPANS_MAX 8
+#define ACCOUNTS_CERTIFICATES_MAX 8
 #define ACCOUNTS_WHY_MAX 256
 
 #define ACCOUNTS_RIGHTS(X) \
@@ -66,7 +68,8 @@ enum accounts_right {
 	X("uploads",     uploads,  drop_box,       "visible or dropbox") \
 	X("sessions",    number,   sessions,       "logged in at once") \
 	X("transfers",   number,   transfers,      "transfers at once") \
-	X("rate",        bytes,    rate,           "bytes/s of a session")
+	X("rate",        bytes,    rate,           "bytes/s of a session") \
+	X("certificate", certificates, certificates, "what it must have")
 
 struct accounts_entry {
 	struct sv name, hash, root;
@@ -79,6 +82,7 @@ struct accounts_entry {
 	uint32_t sessions, transfers;
 	struct sv networks;	/* "NETWORK+NETWORK", checked */
 	struct sv hours;	/* "mon-fri/08:00-18:00+sat/9:00-..", checked */
+	struct sv certificates;	/* "SHA256+SHA256+cn", checked */
 	bool tls_optional;	/* else it logs in under TLS alone */
 	bool drop_box;		/* what it stores, it does not see again */
 };
@@ -114,3 +118,22 @@ bool accounts_network_allows(const struct accounts_entry *e,
 /* weekday  from 0, Sunday; minute  of that day: local time */
 bool accounts_hours_allow(const struct accounts_entry *e, unsigned weekday,
     unsigned minute);
+
+/* A client's certificate, which somebody has verified. */
+struct accounts_certificate {
+	uint8_t sha256[32];
+	struct sv common_name;	/* empty: none that can be compared */
+};
+
+enum accounts_match {
+	ACCOUNTS_MATCH_NONE,
+	ACCOUNTS_MATCH_NAME,		/* its name is the account's */
+	ACCOUNTS_MATCH_FINGERPRINT,
+};
+
+/* The strongest of what the account's list has of it. */
+enum accounts_match accounts_match_certificate(
+    const struct accounts_entry *e, const struct accounts_certificate *c);
+
+/* It has one of its certificates for a password. */
+bool accounts_needs_no_password(const struct accounts_entry *e);

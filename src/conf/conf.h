@@ -161,6 +161,13 @@ enum conf_tls {
 	CONF_TLS_REQUIRED,
 };
 
+/* Of accounts.certificate_only. */
+enum conf_certificate_only {
+	CONF_CERTIFICATE_NEVER,
+	CONF_CERTIFICATE_FINGERPRINT,	/* not by its name alone */
+	CONF_CERTIFICATE_ANY,
+};
+
 /* Must a data connection resume the control connection's session? */
 enum conf_resume {
 	CONF_RESUME_REQUIRE,
@@ -268,6 +275,9 @@ enum conf_links {
 	X("accounts.pam_user", user, accounts_pam_user, "user", 0, \
 	    CONF_USER_MAX - 1, "", \
 	    "Whom PAM's modules run as when started by root; empty is root.") \
+	X("accounts.certificate_only", choice, accounts_certificate_only, \
+	    "no|fingerprint|yes", 0, 2, "no", \
+	    "Whether a certificate may do without a password.") \
 	X("upload.durable", choice, upload_durable, "on|off", 0, 1, "on", \
 	    "Whether what is acknowledged has to be on the disk.") \
 	X("upload.keep", duration, upload_keep_s, "seconds", 3600, \
@@ -369,6 +379,13 @@ enum conf_links {
 	    "Where control connections begin with TLS; port 990 is usual.") \
 	X("tls.sni", choice, tls_sni, "lenient|strict", 0, 1, "lenient", \
 	    "What becomes of a client that names a host which we are not.") \
+	X("tls.client_ca", path, tls_client_ca, "file", 0, PATH_MAX - 1, "", \
+	    "Authorities of clients' certificates; empty: none is asked for.") \
+	X("tls.client_crl", path, tls_client_crl, "file", 0, PATH_MAX - 1, \
+	    "", \
+	    "Their lists of revoked ones; without one in force, no client.") \
+	X("tls.warn", number, tls_warn, "days", 0, 365, "14", \
+	    "How long before its end a certificate is warned of; 0 is never.") \
 	X("signer.user", user, signer_user, "user", 1, CONF_USER_MAX - 1, \
 	    "portcullis-signer", \
 	    "Whom the process with the private keys runs as.") \

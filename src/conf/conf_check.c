@@ -334,6 +334,33 @@ check_certificate(const struct conf *c, const struct conf_cert *cert,
 	return problems;
 }
 
+/* What asks for something that another key would have to give. */
+static int
+check_needs(const char *key, bool is_set, bool has, const char *what,
+    const struct conf_where *w)
+{
+	if (!is_set || has)
+		return 0;
+	conf_problem(w, key, "there is no %s", what);
+	return 1;
+}
+
+static int
+check_client_certificates(const struct conf *c, const struct conf_where *w)
+{
+	bool has_ca = c->tls_client_ca[0] != '\0';
+
+	return check_file(c, "tls.client_ca", c->tls_client_ca, w) +
+	    check_file(c, "tls.client_crl", c->tls_client_crl, w) +
+	    check_needs("tls.client_ca", has_ca, conf_has_tls(c),
+	    "TLS (tls.certificate, tls.control)", w) +
+	    check_needs("tls.client_crl", c->tls_client_crl[0] != '\0', has_ca,
+	    "tls.client_ca", w) +
+	    check_needs("accounts.certificate_only",
+	    c->accounts_certificate_only != CONF_CERTIFICATE_NEVER, has_ca,
+	    "tls.client_ca", w);
+}
+
 static int
 check_tls(const struct conf *c, const struct conf_where *w)
 {
@@ -363,7 +390,7 @@ check_tls(const struct conf *c, const struct conf_where *w)
 		    "there is no tls.certificate" : "tls.control is off");
 		problems++;
 	}
-	return problems;
+	return problems + check_client_certificates(c, w);
 }
 
 int

@@ -8,6 +8,10 @@
  * at most KEEPER_TRIES times.  It keeps the channel open for as long as its
  * session lasts: an account's `sessions` are counted by them.
  *
+ * Whose certificate the client has, it says itself: it has made the handshake.
+ * Before the password it asks once whether that is enough (KEEPER_CERTIFICATE_
+ * ALONE); at most KEEPER_TRIES times, for as many names.
+ *
  * Who its client is, the keeper knows from the gate, which tells it
  * (ipc/msg.h, PEER) before it gives the worker its session.
  *
@@ -28,7 +32,7 @@
 
 #include <stdint.h>
 
-#define KEEPER_VERSION 1
+#define KEEPER_VERSION 2
 #define KEEPER_GATE UINT32_MAX
 #define KEEPER_SYSTEM (UINT32_MAX - 1)
 #define KEEPER_TRIES 5
@@ -44,19 +48,23 @@
 
 enum keeper_request_flags {
 	KEEPER_UNDER_TLS = 1 << 0,	/* the control connection is */
+	KEEPER_HAS_CERTIFICATE = 1 << 1, /* the client has, and it is good */
+	KEEPER_CERTIFICATE_ALONE = 1 << 2, /* and there is no password */
 };
 
 struct keeper_request {
 	uint8_t version;
 	uint8_t flags;
 	uint16_t user_len, password_len;
-	uint16_t reserved;
+	uint16_t common_name_len;	/* of the certificate; 0: none */
 	uint32_t seq;			/* comes back in the answer */
 	char user[KEEPER_USER_MAX];	/* no NUL is needed behind them */
 	char password[KEEPER_PASSWORD_MAX + 1];
+	uint8_t sha256[32];		/* of the certificate */
+	char common_name[KEEPER_USER_MAX];
 };
 
-_Static_assert(sizeof(struct keeper_request) == 588, "one size");
+_Static_assert(sizeof(struct keeper_request) == 684, "one size");
 
 enum keeper_verdict {
 	KEEPER_NONE = 0,
@@ -67,7 +75,15 @@ enum keeper_verdict {
 	KEEPER_SHUT,	/* not looked at: his network has to wait: 421 */
 	KEEPER_BUSY,	/* right, but as many sessions as it may have: 421 */
 	KEEPER_BROKEN,	/* right, but its directory is not there: 530 */
+	KEEPER_PASSWORD,/* the certificate alone is not enough: 331 */
 	KEEPER_VERDICT_COUNT
+};
+
+/* By what somebody is who he says. */
+enum keeper_method {
+	KEEPER_BY_PASSWORD,
+	KEEPER_BY_CERTIFICATE,
+	KEEPER_BY_BOTH,
 };
 
 /* What an account may, with YES; 0 is no limit. */
@@ -83,6 +99,8 @@ struct keeper_answer {
 	uint64_t rate;		/* bytes a second, of the session */
 	uint64_t boot;		/* another number after each boot: its page's */
 	uint64_t room[2];
+	uint8_t method;		/* enum keeper_method */
+	uint8_t reserved[7];
 };
 
-_Static_assert(sizeof(struct keeper_answer) == 64, "one size");
+_Static_assert(sizeof(struct keeper_answer) == 72, "one size");

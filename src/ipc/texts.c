@@ -19,11 +19,12 @@
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define ALL_MAX (sizeof(struct texts_head) + \
-	2 * CONF_CERTS_MAX * (size_t)TEXTS_FILE_MAX)
+	2 * CONF_CERTS_MAX * (size_t)TEXTS_FILE_MAX + \
+	2 * (size_t)TEXTS_CLIENTS_MAX)
 
 /* One read; -1 with errno.  Regular files alone: they do not block. */
 static ssize_t
-read_file(const char *path, char *out)
+read_file(const char *path, size_t most, char *out)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	size_t got = 0;
@@ -35,13 +36,13 @@ read_file(const char *path, char *out)
 	errno = EINVAL;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		do {
-			n = read(fd, out + got, TEXTS_FILE_MAX + 1 - got);
+			n = read(fd, out + got, most + 1 - got);
 			got += n > 0 ? (size_t)n : 0;
 		} while (n > 0);
 	close(fd);
-	if (got > TEXTS_FILE_MAX)
+	if (got > most)
 		errno = EFBIG;
-	return n < 0 || got > TEXTS_FILE_MAX ? -1 : (ssize_t)got;
+	return n < 0 || got > most ? -1 : (ssize_t)got;
 }
 
 static bool
@@ -53,7 +54,7 @@ begins_with(struct sv line, struct sv word)
 
 /* Of other lines the end alone is kept, so that faults have their number. */
 static size_t
-keep_certificates(const char *text, size_t n, char *out)
+keep_blocks(const char *text, size_t n, struct sv kind, char *out)
 {
 	struct sv rest = { text, n };
 	bool inside = false;
@@ -65,8 +66,7 @@ keep_certificates(const char *text, size_t n, char *out)
 		    (size_t)(end - rest.ptr) + 1 };
 
 		if (begins_with(line, SV("-----BEGIN ")))
-			inside = begins_with(line,
-			    SV("-----BEGIN CERTIFICATE-----"));
+			inside = begins_with(line, kind);
 		if (inside) {
 			memcpy(out + len, line.ptr, line.len);
 			len += line.len;
@@ -86,32 +86,51 @@ struct gathered {
 	size_t len;
 };
 
+#define CERTIFICATES SV("-----BEGIN CERTIFICATE-----")
+#define LISTS SV("-----BEGIN X509 CRL-----")
+
+/* kind: which blocks of PEM are kept; empty: all of the file. */
 static bool
-gather(struct gathered *g, const char *path, bool is_chain, uint32_t *at,
-    uint32_t *len)
+gather(struct gathered *g, const char *path, size_t most, struct sv kind,
+    uint32_t *at, uint32_t *len)
 {
 	char *room = g->bytes + ALL_MAX;
-	ssize_t n = read_file(path, room);
+	ssize_t n = read_file(path, most, room);
 	size_t kept = n > 0 ? (size_t)n : 0;
 
 	if (n >= 0) {
 		*at = (uint32_t)g->len;
-		if (is_chain)
-			kept = keep_certificates(room, kept,
+		if (kind.len > 0)
+			kept = keep_blocks(room, kept, kind,
 			    g->bytes + g->len);
 		else
 			memcpy(g->bytes + g->len, room, kept);
 		*len = (uint32_t)kept;
 		g->len += kept;
 	}
-	explicit_bzero(room, TEXTS_FILE_MAX + 1);
+	explicit_bzero(room, most + 1);
 	return n >= 0;
 }
 
 static bool
-gather_all(struct gathered *g, const struct conf_certs *certs,
-    const char **which)
+gather_clients(struct gathered *g, const struct conf *c, const char **which)
 {
+	struct texts_head *h = &g->head;
+
+	*which = c->tls_client_ca;
+	if (c->tls_client_ca[0] != '\0' && !gather(g, c->tls_client_ca,
+	    TEXTS_CLIENTS_MAX, CERTIFICATES, &h->ca_at, &h->ca_len))
+		return false;
+	*which = c->tls_client_crl;
+	return c->tls_client_crl[0] == '\0' || gather(g, c->tls_client_crl,
+	    TEXTS_CLIENTS_MAX, LISTS, &h->crl_at, &h->crl_len);
+}
+
+static bool
+gather_all(struct gathered *g, const struct conf *conf, const char **which)
+{
+	const struct conf_certs *certs = &conf->tls_certificate;
+
 	g->len = sizeof(g->head);
 	g->head.count = certs->count;
 	for (uint32_t i = 0; i < certs->count; i++) {
@@ -119,13 +138,16 @@ gather_all(struct gathered *g, const struct conf_certs *certs,
 		struct texts_cert *t = &g->head.cert[i];
 
 		*which = c->chain;
-		if (!gather(g, c->chain, true, &t->chain_at, &t->chain_len))
+		if (!gather(g, c->chain, TEXTS_FILE_MAX, CERTIFICATES,
+		    &t->chain_at, &t->chain_len))
 			return false;
 		*which = c->ocsp;
-		if (c->ocsp[0] != '\0' && !gather(g, c->ocsp, false,
-		    &t->ocsp_at, &t->ocsp_len))
+		if (c->ocsp[0] != '\0' && !gather(g, c->ocsp, TEXTS_FILE_MAX,
+		    SV(""), &t->ocsp_at, &t->ocsp_len))
 			return false;
 	}
+	if (!gather_clients(g, conf, which))
+		return false;
 	*which = NULL;
 	memcpy(g->bytes, &g->head, sizeof(g->head));
 	return true;
@@ -157,9 +179,9 @@ texts_make(const struct conf *c, int64_t now_s, const char **which)
 
 	*which = NULL;
 	/* Pages that nothing is written to are none. */
-	if ((g.bytes = malloc(ALL_MAX + TEXTS_FILE_MAX + 1)) == NULL)
+	if ((g.bytes = malloc(ALL_MAX + TEXTS_CLIENTS_MAX + 1)) == NULL)
 		return -1;
-	if (gather_all(&g, &c->tls_certificate, which))
+	if (gather_all(&g, c, which))
 		fd = seal(g.bytes, g.len);
 	saved = errno;
 	free(g.bytes);

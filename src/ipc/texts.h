@@ -12,8 +12,9 @@
 
 #include "conf/conf.h"
 
-#define TEXTS_VERSION 1
+#define TEXTS_VERSION 2
 #define TEXTS_FILE_MAX 65536	/* bytes of a chain, or of a staple */
+#define TEXTS_CLIENTS_MAX 1048576 /* of authorities, or of lists of revoked */
 
 struct texts_cert {
 	uint32_t chain_at, chain_len;	/* in the file */
@@ -27,6 +28,8 @@ struct texts_head {
 	 * since who comes can tell, and would otherwise find nobody. */
 	int64_t checked_s;
 	struct texts_cert cert[CONF_CERTS_MAX];
+	uint32_t ca_at, ca_len;		/* 0: no client is asked for one */
+	uint32_t crl_at, crl_len;	/* crl_at 0: there is no list */
 };
 
 /*

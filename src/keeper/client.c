@@ -41,6 +41,19 @@ client_end(struct client *c)
 		loop_bury(&k->loop, &c->grave, release);
 }
 
+/* There is no certificate without TLS, and none that is asked about alone. */
+static bool
+has_sound_flags(const struct keeper_request *r)
+{
+	unsigned alone = KEEPER_CERTIFICATE_ALONE, tls = KEEPER_UNDER_TLS;
+
+	return ((r->flags & KEEPER_HAS_CERTIFICATE) == 0 ||
+	    (r->flags & tls) != 0) &&
+	    ((r->flags & alone) == 0 ||
+	    ((r->flags & KEEPER_HAS_CERTIFICATE) != 0 &&
+	    r->password_len == 0));
+}
+
 /* Kept as it is written: a packet of another size is none of ours. */
 static bool
 is_sound(const struct keeper_request *r, ssize_t len)
@@ -49,7 +62,8 @@ is_sound(const struct keeper_request *r, ssize_t len)
 	    (r->user_len <= KEEPER_USER_MAX ||
 	     r->user_len == KEEPER_TOO_LONG) &&
 	    (r->password_len <= KEEPER_PASSWORD_MAX ||
-	     r->password_len == KEEPER_TOO_LONG);
+	     r->password_len == KEEPER_TOO_LONG) &&
+	    r->common_name_len <= KEEPER_USER_MAX && has_sound_flags(r);
 }
 
 /*
@@ -179,6 +193,14 @@ send_answer(int fd, const struct keeper_answer *a, const int *fds, size_t n)
 	    (ssize_t)sizeof(copy);
 }
 
+static enum keeper_method
+method_of(const struct accounts_entry *e)
+{
+	if (accounts_needs_no_password(e))
+		return KEEPER_BY_CERTIFICATE;
+	return e->certificates.len > 0 ? KEEPER_BY_BOTH : KEEPER_BY_PASSWORD;
+}
+
 void
 client_answer(struct client *c, enum keeper_verdict verdict,
     const struct accounts_entry *account, int root_fd, int quota_fd)
@@ -196,6 +218,7 @@ client_answer(struct client *c, enum keeper_verdict verdict,
 		a.rate = account->rate;
 		a.has_quota = quota_fd >= 0;
 		a.boot = c->keeper->boot;
+		a.method = (uint8_t)method_of(account);
 	}
 	c->state = verdict == KEEPER_YES ? CLIENT_LOGGED_IN : CLIENT_IDLE;
 	/* One answer to one question always has room, unless nobody reads. */

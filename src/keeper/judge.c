@@ -146,10 +146,44 @@ is_now_allowed(const struct accounts_entry *e)
 	    (unsigned)(tm.tm_hour * 60 + tm.tm_min));
 }
 
+static enum accounts_match
+match_of(const struct client *c, const struct accounts_entry *e)
+{
+	const struct keeper_request *r = &c->request;
+	struct accounts_certificate its = {
+		.common_name = { r->common_name, r->common_name_len } };
+
+	if ((r->flags & KEEPER_HAS_CERTIFICATE) == 0)
+		return ACCOUNTS_MATCH_NONE;
+	memcpy(its.sha256, r->sha256, sizeof(its.sha256));
+	return accounts_match_certificate(e, &its);
+}
+
+/*
+ * A worker that was taken over says what it likes about certificates.  For an
+ * account with a password that is one factor less; for one without it is all,
+ * so there the operator has to have said so, and how much has to be known.
+ */
+static bool
+may_do_without_password(const struct client *c, enum accounts_match match)
+{
+	uint32_t how = c->keeper->conf.accounts_certificate_only;
+
+	return how == CONF_CERTIFICATE_ANY ||
+	    (how == CONF_CERTIFICATE_FINGERPRINT &&
+	    match == ACCOUNTS_MATCH_FINGERPRINT);
+}
+
 /* Why it may not log in here and now; NULL: it may. */
 static const char *
 objection(const struct client *c, const struct accounts_entry *e)
 {
+	enum accounts_match match = match_of(c, e);
+
+	if (e->certificates.len > 0 && match == ACCOUNTS_MATCH_NONE)
+		return "it is without its certificate";
+	if (accounts_needs_no_password(e) && !may_do_without_password(c, match))
+		return "accounts.certificate_only does not allow it";
 	if (!e->tls_optional && (c->request.flags & KEEPER_UNDER_TLS) == 0)
 		return "it is without TLS";
 	if (!accounts_network_allows(e, &c->peer))
@@ -164,10 +198,12 @@ say(const struct client *c, const struct accounts_entry *e, const char *why,
     int error)
 {
 	bool by_rule = c->rule > 0;
+	bool alone = (c->request.flags & KEEPER_CERTIFICATE_ALONE) != 0;
 
-	log_line("%s%s%u: a login with the right password is refused: %s%s%s",
+	log_line("%s%s%u: a login with the right %s is refused: %s%s%s",
 	    by_rule ? "accounts.pam_rule" : c->keeper->conf.accounts_file,
-	    by_rule ? ", number " : ":", by_rule ? c->rule : e->line, why,
+	    by_rule ? ", number " : ":", by_rule ? c->rule : e->line,
+	    alone ? "certificate" : "password", why,
 	    error != 0 ? ": " : "", error != 0 ? strerror(error) : "");
 }
 
@@ -390,6 +426,37 @@ judge_due(struct client *c)
 	go_on(c->keeper);
 }
 
+/*
+ * There is nothing to be guessed at, so nobody waits and nothing is counted
+ * but how often it was asked.  Whatever is not right, a password is asked for
+ * next, as of anybody.
+ */
+static void
+judge_certificate(struct client *c)
+{
+	struct keeper *k = c->keeper;
+	const struct accounts_entry *e = account_of(c);
+	const char *why;
+
+	c->try = penalty_key(k->penalty, &c->peer, name_of(c));
+	if (++c->shown > KEEPER_TRIES ||
+	    penalty_is_shut(k->penalty, &c->try, keeper_now(k))) {
+		turn_away(c);
+		return;
+	}
+	if (e == NULL || !accounts_needs_no_password(e) ||
+	    match_of(c, e) == ACCOUNTS_MATCH_NONE) {
+		client_answer(c, KEEPER_PASSWORD, NULL, -1, -1);
+		return;
+	}
+	if ((why = objection(c, e)) == NULL) {
+		admit(c, e);
+		return;
+	}
+	say(c, e, why, 0);
+	client_answer(c, KEEPER_PASSWORD, NULL, -1, -1);
+}
+
 void
 judge_begin(struct client *c)
 {
@@ -400,6 +467,10 @@ judge_begin(struct client *c)
 		orders_hear_gate(k);
 	if (!c->has_peer || c->tries >= KEEPER_TRIES) {
 		turn_away(c);
+		return;
+	}
+	if ((c->request.flags & KEEPER_CERTIFICATE_ALONE) != 0) {
+		judge_certificate(c);
 		return;
 	}
 	c->try = penalty_key(k->penalty, &c->peer, name_of(c));

@@ -53,6 +53,7 @@ struct client {
 	bool has_peer;
 	struct addr peer;
 	unsigned tries;			/* refused */
+	unsigned shown;			/* certificates without a password */
 	struct keeper_request request;	/* the password: wiped when used */
 	struct penalty_try try;
 	uint64_t begun_ms, due_ms;

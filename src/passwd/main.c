@@ -220,6 +220,8 @@ state_of(const struct accounts_entry *e)
 {
 	if (accounts_is_open(e))
 		return "open";
+	if (accounts_needs_no_password(e))
+		return "certificate";
 	return e->hash.len > 1 && e->hash.ptr[0] == '!' ? "locked" : "none";
 }
 

@@ -129,9 +129,10 @@ add_cert(struct tls_server *s, const struct tls_server_want *want, size_t i,
 		return false;
 	s->certs_count = i + 1;
 	cert->place = (size_t)(place - s->places);
+	cert->chain_until = INT64_MAX;
 	return chain_load(s, place->ctx, w, cert, now, f) &&
 	    (w->ocsp.len == 0 ||
-	    ocsp_load(s, place->ctx, w->ocsp, cert, now, f));
+	    ocsp_load(place->ctx, w->ocsp, cert, now, f));
 }
 
 /*
@@ -149,7 +150,7 @@ server_alloc(const struct tls_server_want *want)
 	s->signer = want->signer;
 	s->strict_sni = want->strict_sni;
 	s->ktls = want->ktls;
-	s->expires = INT64_MAX;
+	s->ca_until = s->crl_until = INT64_MAX;
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	if (!remote_open(&s->library)) {
 		free(s);
@@ -229,9 +230,24 @@ server_find(const struct tls_server *s, const char *name)
 }
 
 int64_t
-tls_server_expires(const struct tls_server *s)
+tls_server_until(const struct tls_server *s, enum tls_text in, size_t cert)
 {
-	return s->expires;
+	switch (in) {
+	case TLS_TEXT_CHAIN:
+		return s->certs[cert].chain_until;
+	case TLS_TEXT_OCSP:
+		if (s->certs[cert].ocsp_len > 0)
+			return s->certs[cert].ocsp_until;
+		break;
+	case TLS_TEXT_CA:
+		return s->ca_until;
+	case TLS_TEXT_CRL:
+		return s->crl_until;
+	case TLS_TEXT_NONE:
+	case TLS_TEXT_KEY:
+		break;
+	}
+	return INT64_MAX;
 }
 
 /* ---- is it the right key? */

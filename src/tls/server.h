@@ -113,8 +113,12 @@ void tls_server_free(struct tls_server *s);
 MUST_USE bool tls_server_check_keys(const struct tls_server *s,
     struct tls_server_fault *fault);
 
-/* The first second after the earliest certificate's or staple's end. */
-int64_t tls_server_expires(const struct tls_server *s);
+/*
+ * The first second after the end of a text: of its certificate, or list,
+ * that ends first.  INT64_MAX: there is none.  cert: of CHAIN and OCSP.
+ */
+int64_t tls_server_until(const struct tls_server *s, enum tls_text in,
+    size_t cert);
 
 /* ---- a connection */
 
@@ -224,12 +228,15 @@ bool tls_conn_has_alpn(const struct tls_conn *c);
 
 struct tls_client_id {
 	char subject[256];	/* RFC 2253's form, printable ASCII */
-	/* "" where there is none, or it is not of printable ASCII. */
+	/* "" where there is not one alone, or it is not printable ASCII. */
 	char common_name[65];
 	uint8_t sha256[32];	/* of the certificate */
 };
 
-/* The client's certificate, which was verified; false when it has none. */
+/*
+ * The client's certificate, which was verified; false when it has none.  Of a
+ * control connection: on data connections none is asked for.
+ */
 bool tls_conn_client(const struct tls_conn *c, struct tls_client_id *out);
 
 /* ---- the kernel's encryption */

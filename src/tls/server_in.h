@@ -17,6 +17,7 @@ struct server_cert {
 	unsigned char *ocsp;
 	size_t ocsp_len;
 	int64_t ocsp_until;	/* not stapled from then on */
+	int64_t chain_until;	/* the first of its certificates to end */
 	uint32_t key;
 	size_t place;		/* of its site */
 };
@@ -36,7 +37,7 @@ struct tls_server {
 	const struct tls_signer *signer;
 	bool strict_sni;
 	bool ktls;
-	int64_t expires;
+	int64_t ca_until, crl_until;	/* likewise */
 };
 
 struct tls_conn {
@@ -74,7 +75,7 @@ const char *library_reason(void);
 bool chain_load(struct tls_server *s, SSL_CTX *ctx,
     const struct tls_server_cert *want, struct server_cert *cert, int64_t now,
     struct tls_server_fault *f);
-bool ocsp_load(struct tls_server *s, SSL_CTX *ctx, struct sv der,
+bool ocsp_load(SSL_CTX *ctx, struct sv der,
     struct server_cert *cert, int64_t now, struct tls_server_fault *f);
 bool clients_load(struct tls_server *s, SSL_CTX *ctx,
     const struct tls_server_want *want, struct tls_server_fault *f);

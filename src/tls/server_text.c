@@ -97,14 +97,14 @@ show_time(int64_t t, char out[32])
 }
 
 static void
-expires_by(struct tls_server *s, int64_t until)
+ends_by(int64_t *until, int64_t end)
 {
-	if (until < s->expires)
-		s->expires = until;
+	if (end < *until)
+		*until = end;
 }
 
 static bool
-check_times(struct tls_server *s, X509 *c, int64_t now, unsigned line,
+check_times(struct server_cert *cert, X509 *c, int64_t now, unsigned line,
     struct tls_server_fault *f)
 {
 	int64_t from = time_of(X509_get0_notBefore(c));
@@ -121,7 +121,7 @@ check_times(struct tls_server *s, X509 *c, int64_t now, unsigned line,
 		    "at %s", show_time(to, shown));
 		return false;
 	}
-	expires_by(s, to + 1);
+	ends_by(&cert->chain_until, to + 1);
 	return true;
 }
 
@@ -155,7 +155,7 @@ chain_take(struct tls_server *s, SSL_CTX *ctx, BIO *bio, size_t n,
 			    "this certificate cannot be read: %s", reason);
 		return *end;
 	}
-	ok = n < TLS_CHAIN_MAX && check_times(s, c, now, line, f);
+	ok = n < TLS_CHAIN_MAX && check_times(cert, c, now, line, f);
 	if (n >= TLS_CHAIN_MAX)
 		fault_set(f, TLS_TEXT_CHAIN, line, "more than %d certificates "
 		    "in a chain", TLS_CHAIN_MAX);
@@ -242,7 +242,7 @@ is_about(OCSP_BASICRESP *basic, SSL_CTX *ctx, X509 *leaf, int64_t *until)
 }
 
 bool
-ocsp_load(struct tls_server *s, SSL_CTX *ctx, struct sv der,
+ocsp_load(SSL_CTX *ctx, struct sv der,
     struct server_cert *cert, int64_t now, struct tls_server_fault *f)
 {
 	const unsigned char *at = (const void *)der.ptr;
@@ -270,7 +270,6 @@ ocsp_load(struct tls_server *s, SSL_CTX *ctx, struct sv der,
 	if (ok) {
 		memcpy(cert->ocsp, der.ptr, der.len);
 		cert->ocsp_len = der.len;
-		expires_by(s, cert->ocsp_until);
 	}
 	OCSP_BASICRESP_free(basic);
 	OCSP_RESPONSE_free(response);
@@ -293,6 +292,7 @@ authorities_load(struct tls_server *s, SSL_CTX *ctx, X509_STORE *store,
 		bool ok = X509_STORE_add_cert(store, c) == 1 &&
 		    SSL_CTX_add_client_CA(ctx, c) == 1;
 
+		ends_by(&s->ca_until, time_of(X509_get0_notAfter(c)) + 1);
 		X509_free(c);
 		if (!ok)
 			break;
@@ -310,7 +310,8 @@ authorities_load(struct tls_server *s, SSL_CTX *ctx, X509_STORE *store,
 }
 
 static bool
-crls_load(X509_STORE *store, struct sv pem, struct tls_server_fault *f)
+crls_load(struct tls_server *s, X509_STORE *store, struct sv pem,
+    struct tls_server_fault *f)
 {
 	BIO *bio = open_text(pem);
 	size_t n = 0;
@@ -321,6 +322,9 @@ crls_load(X509_STORE *store, struct sv pem, struct tls_server_fault *f)
 	    (list = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) != NULL) {
 		bool ok = X509_STORE_add_crl(store, list) == 1;
 
+		if (X509_CRL_get0_nextUpdate(list) != NULL)
+			ends_by(&s->crl_until,
+			    time_of(X509_CRL_get0_nextUpdate(list)) + 1);
 		X509_CRL_free(list);
 		if (!ok)
 			break;
@@ -338,6 +342,22 @@ crls_load(X509_STORE *store, struct sv pem, struct tls_server_fault *f)
 	return false;
 }
 
+/* A list may be long, and sites many. */
+static bool
+clients_share(SSL_CTX *first, SSL_CTX *ctx, struct tls_server_fault *f)
+{
+	STACK_OF(X509_NAME) *names =
+	    SSL_dup_CA_list(SSL_CTX_get_client_CA_list(first));
+
+	if (names == NULL) {
+		fault_set(f, TLS_TEXT_CA, 0, "did not fit into memory");
+		return false;
+	}
+	SSL_CTX_set_client_CA_list(ctx, names);
+	SSL_CTX_set1_cert_store(ctx, SSL_CTX_get_cert_store(first));
+	return true;
+}
+
 bool
 clients_load(struct tls_server *s, SSL_CTX *ctx,
     const struct tls_server_want *want, struct tls_server_fault *f)
@@ -348,11 +368,13 @@ clients_load(struct tls_server *s, SSL_CTX *ctx,
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER |
 	    (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
 	SSL_CTX_set_max_cert_list(ctx, TLS_CLIENT_CHAIN_MAX);
+	if (s->places_count > 0)
+		return clients_share(s->places[0].ctx, ctx, f);
 	if (!authorities_load(s, ctx, store, want->client_ca, f))
 		return false;
 	if (want->client_crl.ptr == NULL)
 		return true;
 	X509_STORE_set_flags(store,
 	    X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
-	return crls_load(store, want->client_crl, f);
+	return crls_load(s, store, want->client_crl, f);
 }

@@ -263,6 +263,7 @@ can_go_on(const struct warden *w)
 	    strcmp(a->accounts_root, b->accounts_root) == 0 &&
 	    strcmp(a->accounts_quota, b->accounts_quota) == 0 &&
 	    strcmp(a->keeper_user, b->keeper_user) == 0 &&
+	    a->accounts_certificate_only == b->accounts_certificate_only &&
 	    a->keeper_jobs == b->keeper_jobs && a->sandbox == b->sandbox &&
 	    a->sessions_max == b->sessions_max && same_system(a, b);
 }

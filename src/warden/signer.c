@@ -13,7 +13,8 @@
  *
  * Whether certificates are good and keys theirs is found out before anything
  * is started or given up, by a process that can read them (a solo worker with
- * no session), while the warden waits for it: some 50 ms, or 10 s at most.
+ * no session), while the warden waits for it: some 50 ms, or 10 s at most.  It
+ * says what ends soon as well, and is asked that again each day.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -37,6 +38,7 @@
 #define PATIENCE_MS 10000
 #define PAUSE_LEAST_MS 100
 #define PAUSE_MOST_MS 5000
+#define DAY_MS UINT64_C(86400000)
 
 struct signer {
 	struct signer *next;
@@ -45,6 +47,7 @@ struct signer {
 	struct ipc_channel channel;
 	struct loop_watch watch;
 	struct loop_timer again;
+	struct loop_timer daily;
 	struct loop_grave grave;
 	pid_t pid;		/* -1: none runs now */
 	unsigned users;		/* a configuration, and solo workers */
@@ -319,16 +322,18 @@ checker_is_content(pid_t pid, int fd)
 	return false;
 }
 
+/* word: "check", or "warn", which asks for no signature. */
 static bool
 texts_are_good(struct signer *s, const struct conf *c,
-    const struct account *worker)
+    const struct account *worker, const char *word)
 {
 	struct child_spec spec = { .program = "portcullis-solo",
-		.account = worker, .fds = INHERIT_SIGNER + 1, .arg = "check" };
+		.account = worker, .fds = INHERIT_SIGNER + 1 };
 	int ends[2] = { -1, -1 }, mine = -1, theirs = -1;
 	bool good = false;
 	pid_t pid = -1;
 
+	snprintf(spec.arg, sizeof(spec.arg), "%s", word);
 	for (int i = INHERIT_CONF; i < spec.fds; i++)
 		spec.fd[i] = -1;
 	if (!run_channel_pair(ends) || !signer_channel(s, &mine, &theirs) ||
@@ -358,6 +363,27 @@ texts_are_good(struct signer *s, const struct conf *c,
 	return good;
 }
 
+/* What the configuration of now has: an old one's is nobody's any more. */
+static void
+warn_again(struct loop_timer *t)
+{
+	struct signer *s = LOOP_OWNER(t, struct signer, daily);
+	struct warden *w = s->warden;
+
+	if (s != w->signer || w->stopping)
+		return;
+	(void)texts_are_good(s, &w->conf, &w->worker_account, "warn");
+	loop_timer_set(&w->loop, t, DAY_MS);
+}
+
+static void
+run(struct signer *s)
+{
+	follow(s);
+	s->daily.fire = warn_again;
+	loop_timer_set(&s->warden->loop, &s->daily, DAY_MS);
+}
+
 bool
 signer_open(struct warden *w, const struct conf *c,
     const struct account *worker, bool runs, struct signer **out)
@@ -380,9 +406,9 @@ signer_open(struct warden *w, const struct conf *c,
 	w->signers = s;
 	if (account_find("signer.user", c->signer_user, &s->account) &&
 	    open_files(s, c) && start(s) && keys_are_good(s, c) &&
-	    texts_are_good(s, c, worker)) {
+	    texts_are_good(s, c, worker, "check")) {
 		if (runs)
-			follow(s);
+			run(s);
 		*out = s;
 		return true;
 	}
@@ -408,6 +434,8 @@ signer_drop(struct signer *s)
 		return;
 	w = s->warden;
 	followed = s->followed || s->again.slot != 0;
+	if (s->daily.slot != 0)
+		loop_timer_stop(&w->loop, &s->daily);
 	if (s->again.slot != 0)
 		loop_timer_stop(&w->loop, &s->again);
 	forget_process(s);

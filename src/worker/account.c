@@ -4,6 +4,8 @@
  * A password goes to the keeper as it was read, and is forgotten here before
  * it is judged.  Back come a verdict and, with YES, what the account may and
  * its directory; from then on this process has that directory and no other.
+ * Where the client has a certificate, the keeper is asked first whether that
+ * is enough.
  *
  * Who has logged in to anything, anonymously too, logs in to no account any
  * more: what he sends is read in large pieces by then, and disk threads run
@@ -22,8 +24,10 @@
 #include "ipc/inherit.h"
 #include "ipc/keeper.h"
 #include "storage/quota.h"
+#include "tls/server.h"
 #include "worker/hash.h"
 #include "worker/sandbox.h"
+#include "worker/secure.h"
 #include "worker/worker.h"
 
 #define NOT_NOW "Logins by name are not possible now, try again later."
@@ -32,6 +36,7 @@
 struct login {
 	uint32_t seq;		/* of the question to the keeper */
 	uint16_t len;		/* KEEPER_TOO_LONG: more than is in name */
+	bool by_certificate;	/* alone: that is what is asked now */
 	char name[KEEPER_USER_MAX];
 };
 
@@ -45,6 +50,66 @@ bool
 account_may_log_in(const struct sess *s)
 {
 	return account_is_possible(s->w) && !s->was_in;
+}
+
+static bool
+has_certificate(const struct sess *s)
+{
+	struct tls_client_id id;
+
+	return s->tls != NULL && secure->client(s, &id);
+}
+
+/* What the handshake has shown of the client, for the keeper. */
+static void
+show_client(const struct sess *s, struct keeper_request *r)
+{
+	struct tls_client_id id;
+	size_t n;
+
+	if (s->tls == NULL)
+		return;
+	r->flags |= KEEPER_UNDER_TLS;
+	if (!secure->client(s, &id))
+		return;
+	r->flags |= KEEPER_HAS_CERTIFICATE;
+	if (s->login->by_certificate)
+		r->flags |= KEEPER_CERTIFICATE_ALONE;
+	memcpy(r->sha256, id.sha256, sizeof(r->sha256));
+	n = strlen(id.common_name);
+	if (n <= sizeof(r->common_name)) {
+		memcpy(r->common_name, id.common_name, n);
+		r->common_name_len = (uint16_t)n;
+	}
+}
+
+static bool
+ask(const struct sess *s, struct sv password)
+{
+	const struct login *l = s->login;
+	size_t n = password.len < KEEPER_PASSWORD_MAX ? password.len :
+	    KEEPER_PASSWORD_MAX;
+	struct keeper_request r = { .version = KEEPER_VERSION,
+		.user_len = l->len, .seq = l->seq };
+	ssize_t sent;
+
+	r.password_len = password.len > n ? KEEPER_TOO_LONG : (uint16_t)n;
+	memcpy(r.user, l->name, sizeof(r.user));
+	memcpy(r.password, password.ptr, n);
+	show_client(s, &r);
+	sent = send(s->w->keeper_watch.fd, &r, sizeof(r),
+	    MSG_NOSIGNAL | MSG_DONTWAIT);
+	explicit_bzero(&r, sizeof(r));
+	return sent == (ssize_t)sizeof(r);
+}
+
+static void
+await(struct sess *s, struct sv password)
+{
+	if (s->w->keeper_watch.fd < 0 || !ask(s, password))
+		sess_end(s, NOT_NOW);
+	else
+		sess_wait_for(s, WAIT_KEEPER);
 }
 
 void
@@ -62,27 +127,11 @@ account_named(struct sess *s, struct sv name)
 	l->len = name.len > n ? KEEPER_TOO_LONG : (uint16_t)n;
 	memcpy(l->name, name.ptr, n);
 	s->login = l;
-	reply(s, 331, "Password, please.");
-}
-
-static bool
-ask(const struct sess *s, struct sv password)
-{
-	const struct login *l = s->login;
-	size_t n = password.len < KEEPER_PASSWORD_MAX ? password.len :
-	    KEEPER_PASSWORD_MAX;
-	struct keeper_request r = { .version = KEEPER_VERSION,
-		.flags = s->tls != NULL ? KEEPER_UNDER_TLS : 0,
-		.user_len = l->len, .seq = l->seq };
-	ssize_t sent;
-
-	r.password_len = password.len > n ? KEEPER_TOO_LONG : (uint16_t)n;
-	memcpy(r.user, l->name, sizeof(r.user));
-	memcpy(r.password, password.ptr, n);
-	sent = send(s->w->keeper_watch.fd, &r, sizeof(r),
-	    MSG_NOSIGNAL | MSG_DONTWAIT);
-	explicit_bzero(&r, sizeof(r));
-	return sent == (ssize_t)sizeof(r);
+	l->by_certificate = has_certificate(s);
+	if (l->by_certificate)
+		await(s, SV(""));
+	else
+		reply(s, 331, "Password, please.");
 }
 
 void
@@ -90,23 +139,28 @@ account_judge(struct sess *s, struct sv password)
 {
 	if (text_refuses(s))
 		return;
-	if (s->w->keeper_watch.fd < 0 || !ask(s, password))
-		sess_end(s, NOT_NOW);
-	else
-		sess_wait_for(s, WAIT_KEEPER);
+	await(s, password);
 }
 
 /* ---- the answer */
 
+static const char *
+command_of(const struct login *l)
+{
+	return l->by_certificate ? "USER" : "PASS";
+}
+
 static void
 refused(struct sess *s, int code, const char *text)
 {
+	const char *command = command_of(s->login);
+
 	free(s->login);
 	s->login = NULL;
 	s->w->counters.login_failures++;
 	if (++s->attempts >= s->w->conf.login_attempts)
 		code = 421;
-	login_event(s, "login_failed", "PASS", code);
+	login_event(s, "login_failed", command, code);
 	if (code == 421)
 		sess_end(s, text);
 	else
@@ -257,20 +311,35 @@ becomes(struct sess *s, const struct keeper_answer *a, const int fds[2])
 	return true;
 }
 
+static const char *
+method_text(unsigned method)
+{
+	if (method == KEEPER_BY_CERTIFICATE)
+		return "certificate";
+	return method == KEEPER_BY_BOTH ? "both" : "password";
+}
+
 static void
 admitted(struct sess *s, const struct keeper_answer *a, const int fds[2])
 {
+	const char *command = command_of(s->login);
+	int code = 230;
+
 	if (fds[0] < 0 || !becomes(s, a, fds)) {
 		sess_end(s, NOT_NOW);
 		return;
 	}
+	s->certified = s->login->by_certificate;
+	if (s->certified)	/* RFC 2228 §4: no PASS is wanted */
+		code = 232;
+	s->method = method_text(a->method);
 	free(s->login);
 	s->login = NULL;
 	s->logged_in = s->was_in = true;
 	s->exact = false;
 	s->w->counters.logins++;
-	login_event(s, "login", "PASS", 230);
-	text_welcome(s);
+	login_event(s, "login", command, code);
+	text_welcome(s, code);
 }
 
 static void
@@ -279,6 +348,13 @@ close_both(const int fds[2])
 	for (size_t i = 0; i < 2; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+}
+
+static void
+want_password(struct sess *s)
+{
+	s->login->by_certificate = false;
+	reply(s, 331, "Password, please.");
 }
 
 /* The directory's and the quota's descriptors are taken over. */
@@ -291,7 +367,9 @@ judged(struct sess *s, const struct keeper_answer *a, const int fds[2])
 		return;
 	}
 	close_both(fds);
-	if (a->verdict == KEEPER_LAST || a->verdict == KEEPER_SHUT)
+	if (a->verdict == KEEPER_PASSWORD)
+		want_password(s);
+	else if (a->verdict == KEEPER_LAST || a->verdict == KEEPER_SHUT)
 		refused(s, 421, "Too many refused logins, try again later.");
 	else if (a->verdict == KEEPER_BUSY)
 		refused(s, 421, "This account has all the sessions that it "

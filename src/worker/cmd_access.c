@@ -65,6 +65,8 @@ login_event(struct sess *s, const char *action, const char *verb, int code)
 	event_text(&e, "command", sv_of(verb));
 	if (s->user != NULL)
 		event_text(&e, "user", sv_of(s->user));
+	if (s->method != NULL)
+		event_text(&e, "method", sv_of(s->method));
 	event_code(&e, "completion_code", code);
 	event_close(&e);
 	event_end(&e, &s->w->events);
@@ -114,6 +116,10 @@ cmd_pass(struct sess *s, struct sv arg)
 		account_judge(s, arg);
 		return;
 	}
+	if (s->certified) {	/* many send it with USER, unasked */
+		reply(s, 202, "The certificate is enough.");
+		return;
+	}
 	if (!s->named) {
 		reply(s, 503, "USER comes first.");
 		return;
@@ -130,7 +136,7 @@ cmd_pass(struct sess *s, struct sv arg)
 	s->named = false;
 	s->w->counters.logins++;
 	login_event(s, "login", "PASS", 230);
-	text_welcome(s);
+	text_welcome(s, 230);
 }
 
 void

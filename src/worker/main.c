@@ -169,14 +169,16 @@ is_told(int argc, char **argv, const char *word)
 	return argc > 1 && strcmp(argv[1], word) == 0;
 }
 
-/* For the warden: whether certificates and keys are good. */
+/* For the warden: whether certificates and keys are good, and how long. */
 static _Noreturn void
-check(struct worker *w)
+check(struct worker *w, bool keys)
 {
 	log_open("");
 	ipc_init(&w->warden, INHERIT_WARDEN);
-	if (secure != NULL)
-		secure->start(&w->conf, true);
+	if (secure != NULL) {
+		secure->start(&w->conf, keys);
+		secure->warn(&w->conf);
+	}
 	say_ready(w, 0);
 	_exit(0);
 }
@@ -194,8 +196,8 @@ main(int argc, char **argv)
 	if (!conf_from_fd(&w.conf, INHERIT_CONF))
 		log_fatal(2, "is started by portcullisd alone");
 	close(INHERIT_CONF);
-	if (is_told(argc, argv, "check"))
-		check(&w);
+	if (is_told(argc, argv, "check") || is_told(argc, argv, "warn"))
+		check(&w, is_told(argc, argv, "check"));
 	if (secure != NULL)
 		secure->start(&w.conf, false);
 	close(INHERIT_TEXTS);

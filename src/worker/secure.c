@@ -72,16 +72,35 @@ static _Noreturn void
 refuse(const struct conf *c, const struct tls_server_fault *f)
 {
 	const struct conf_cert *cert = &c->tls_certificate.at[f->cert];
-	const char *file = cert->chain;
+	const char *key = "tls.certificate", *file = cert->chain;
 	char line[16] = "";
 
-	if (f->in == TLS_TEXT_OCSP)
+	if (f->in == TLS_TEXT_CA) {
+		key = "tls.client_ca";
+		file = c->tls_client_ca;
+	} else if (f->in == TLS_TEXT_CRL) {
+		key = "tls.client_crl";
+		file = c->tls_client_crl;
+	} else if (f->in == TLS_TEXT_OCSP)
 		file = cert->ocsp;
 	else if (f->in == TLS_TEXT_KEY && cert->key[0] != '\0')
 		file = cert->key;
 	if (f->line > 0)
 		snprintf(line, sizeof(line), ":%u", f->line);
-	log_fatal(2, "tls.certificate: %s%s: %s", file, line, f->text);
+	log_fatal(2, "%s: %s%s: %s", key, file, line, f->text);
+}
+
+/* An empty file is one, with nothing in it; a list is not passed over. */
+static void
+want_clients(const struct conf *c, const struct texts_head *h,
+    struct tls_server_want *want)
+{
+	if (c->tls_client_ca[0] == '\0')
+		return;
+	want->client_cert = TLS_CLIENT_CERT_OPTIONAL;
+	want->client_ca = texts_part(h, h->ca_at, h->ca_len);
+	if (c->tls_client_crl[0] != '\0')
+		want->client_crl = texts_part(h, h->crl_at, h->crl_len);
 }
 
 static void
@@ -97,6 +116,7 @@ start(const struct conf *c, bool check)
 		log_fatal(1, "cannot read the certificates err=%d", errno);
 	lay_out(c, h, certs);
 	want.certs_count = h->count;
+	want_clients(c, h, &want);
 	server = tls_server_new(&want, h->checked_s, &fault);
 	free(h);
 	if (server == NULL ||
@@ -109,6 +129,53 @@ renew(void)
 {
 	if (!tls_server_renew(server))
 		log_fatal(1, "no random numbers for TLS");
+}
+
+/* ---- what ends soon */
+
+#define DAY_S 86400
+
+/* lead_s: how long before its end it is time for another one. */
+static void
+warn_of(enum tls_text in, size_t i, const char *key, const char *file,
+    int64_t lead_s)
+{
+	int64_t until = tls_server_until(server, in, i), left;
+	char shown[32] = "?";
+	time_t last;
+	struct tm tm;
+
+	if (until == INT64_MAX || (left = until - time(NULL)) > lead_s)
+		return;
+	last = until - 1;
+	if (gmtime_r(&last, &tm) != NULL)
+		strftime(shown, sizeof(shown), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (left <= 0)
+		log_line("%s: %s: was valid until %s", key, file, shown);
+	else
+		log_line("%s: %s: is valid until %s, %u days more", key, file,
+		    shown, (unsigned)(left / DAY_S));
+}
+
+/* Staples and lists live for days, and are made anew by programs. */
+static void
+warn(const struct conf *c)
+{
+	int64_t lead_s = (int64_t)c->tls_warn * DAY_S;
+	int64_t short_s = lead_s < DAY_S ? lead_s : DAY_S;
+
+	if (lead_s == 0)
+		return;
+	for (uint32_t i = 0; i < c->tls_certificate.count; i++) {
+		const struct conf_cert *cert = &c->tls_certificate.at[i];
+
+		warn_of(TLS_TEXT_CHAIN, i, "tls.certificate", cert->chain,
+		    lead_s);
+		warn_of(TLS_TEXT_OCSP, i, "tls.certificate", cert->ocsp,
+		    short_s);
+	}
+	warn_of(TLS_TEXT_CA, 0, "tls.client_ca", c->tls_client_ca, lead_s);
+	warn_of(TLS_TEXT_CRL, 0, "tls.client_crl", c->tls_client_crl, short_s);
 }
 
 /* ---- what is told of it */
@@ -152,6 +219,21 @@ tell_failure(struct worker *w, const struct event_session *who,
 	close_event(&e, w);
 }
 
+/* So that an operator finds there what the account file wants. */
+static void
+tell_client(struct event *e, const struct sess *s)
+{
+	struct tls_client_id id;
+	char hex[2 * sizeof(id.sha256) + 1];
+
+	if (!tls_conn_client(s->tls, &id))
+		return;
+	for (size_t i = 0; i < sizeof(id.sha256); i++)
+		snprintf(hex + 2 * i, 3, "%02x", id.sha256[i]);
+	event_text(e, "client_sha256", sv_of(hex));
+	event_text(e, "client_subject", sv_of(id.subject));
+}
+
 static void
 tell_success(struct sess *s)
 {
@@ -166,6 +248,7 @@ tell_success(struct sess *s)
 	if (sni != NULL)
 		event_text(&e, "sni", sv_of(sni));
 	event_flag(&e, "alpn", tls_conn_has_alpn(s->tls));
+	tell_client(&e, s);
 	close_event(&e, s->w);
 }
 
@@ -176,6 +259,12 @@ begin(struct sess *s)
 {
 	s->tls = tls_conn_new(server, s->watch.fd, NULL);
 	return s->tls != NULL;
+}
+
+static bool
+client(const struct sess *s, struct tls_client_id *out)
+{
+	return tls_conn_client(s->tls, out);
 }
 
 /* By the name that the client gave, or by the certificate that it got. */
@@ -357,10 +446,12 @@ data_failed(struct xfer *x)
 static const struct secure_ops ops = {
 	.start = start,
 	.renew = renew,
+	.warn = warn,
 	.begin = begin,
 	.step = step,
 	.read = control_read,
 	.write = control_write,
+	.client = client,
 	.end = end,
 	.data_begin = data_begin,
 	.data_greet = data_greet,

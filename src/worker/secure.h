@@ -12,6 +12,8 @@
 
 #include "worker/worker.h"
 
+struct tls_client_id;
+
 struct secure_ops {
 	/*
 	 * Before the walls: reads the certificates; exits with what is wrong.
@@ -21,6 +23,8 @@ struct secure_ops {
 
 	/* Behind a fork: what two processes must not both have. */
 	void (*renew)(void);
+	/* Behind start: a line about each text that has ended, or will soon. */
+	void (*warn)(const struct conf *c);
 
 	/* ---- the control connection: s->tls */
 
@@ -38,6 +42,8 @@ struct secure_ops {
 	/* As recv(2) and send(2) on a descriptor that does not block. */
 	ssize_t (*read)(struct sess *s, void *bytes, size_t n);
 	ssize_t (*write)(struct sess *s, const void *bytes, size_t n);
+	/* The certificate that its client has shown; false: none. */
+	bool (*client)(const struct sess *s, struct tls_client_id *out);
 	/* Says close_notify, if it can be said, and forgets s->tls. */
 	void (*end)(struct sess *s);
 

@@ -67,7 +67,7 @@ contact_line(const struct sess *s, char line[CONF_TEXT_MAX + 16])
 }
 
 void
-text_welcome(struct sess *s)
+text_welcome(struct sess *s, int code)
 {
 	const struct board_content *b = board_look(&s->w->board);
 	const struct conf *c = &s->w->conf;
@@ -75,13 +75,13 @@ text_welcome(struct sess *s)
 	char line[CONF_TEXT_MAX + 16];
 
 	if (c->welcome.len > 0 || announced || c->contact[0] != '\0')
-		reply_begin(s, 230, "Welcome.");
+		reply_begin(s, code, "Welcome.");
 	reply_text(s, text_of(&c->welcome));
 	if (announced)
 		reply_raw(s, (struct sv) { b->text, b->text_len });
 	if (c->contact[0] != '\0')
 		reply_line(s, sv_of(contact_line(s, line)));
-	reply(s, 230, rights_write(s) ? "Logged in." :
+	reply(s, code, rights_write(s) ? "Logged in." :
 	    "Logged in, read-only.");
 }
 

@@ -153,6 +153,7 @@ struct sess {
 				   login, or TLS, ends it for good */
 	bool was_in;		/* it has logged in to something */
 	bool half_line;		/* what is there is no whole line */
+	bool certified;		/* it has logged in without a password */
 	uint8_t leaving;	/* enum ipc_why: when the replies are out */
 	struct tls_conn *tls;	/* of the control connection; or NULL */
 	bool implicit;		/* it began with TLS: no greeting yet */
@@ -192,6 +193,7 @@ struct sess {
 	struct told *told;	/* directories whose message was shown; NULL */
 	struct login *login;	/* USER has named an account; or NULL */
 	char *user;		/* the account that is logged in; or NULL */
+	const char *method;	/* by which it is, for its event; or NULL */
 	unsigned rights;	/* set of enum accounts_right */
 	bool drop_box;		/* what it stores, it does not see again */
 	char *ident;		/* what an anonymous user called himself */
@@ -344,8 +346,8 @@ MUST_USE enum storage_err path_may_list(const struct conf *c,
 
 /* text.c */
 
-/* The whole reply to a login, and to QUIT. */
-void text_welcome(struct sess *s);
+/* The whole reply to a login (230, or 232), and to QUIT. */
+void text_welcome(struct sess *s, int code);
 void text_goodbye(struct sess *s);
 /* A reply's last line, and whom to ask. */
 void text_end(struct sess *s, int code, const char *text);

@@ -22,10 +22,11 @@ import pytest
 from conftest import BUILD, ENVIRONMENT, SANITIZED, needs_root
 
 TOP = pathlib.Path(__file__).parents[2]
-YES, NO, LAST, SHUT, BUSY, BROKEN = range(1, 7)
+YES, NO, LAST, SHUT, BUSY, BROKEN, ASK = range(1, 8)
 GATE = 0xffffffff
 TOO_LONG = 0xffff
-UNDER_TLS = 1
+UNDER_TLS, HAS, ALONE = 1, 2, 4
+SHOWS = UNDER_TLS | HAS | ALONE
 
 
 def ipc_types():
@@ -72,16 +73,18 @@ class Answer:
         (_, self.verdict, self.drop_box, self.has_quota, self.seq, self.rights,
          self.transfers, self.quota_bytes, self.quota_files,
          self.rate) = struct.unpack_from("<BBBBIIIQQQ", data)
+        self.method = data[64]
         self.fds = fds
 
 
-def request(user, password, flags=UNDER_TLS, seq=7):
+def request(user, password, flags=UNDER_TLS, seq=7, sha256=b"", name=b""):
     user, password = (x.encode() if isinstance(x, str) else x
                       for x in (user, password))
-    return struct.pack("<BBHHHI64s512s", 1, flags,
+    return struct.pack("<BBHHHI64s512s32s64s", 2, flags,
                        len(user) if len(user) <= 64 else TOO_LONG,
                        len(password) if len(password) <= 511 else TOO_LONG,
-                       0, seq, user[:64], password[:511])
+                       len(name), seq, user[:64], password[:511], sha256,
+                       name)
 
 
 class Worker:
@@ -108,7 +111,7 @@ class Worker:
         data, fds, _, _ = socket.recv_fds(self.sock, 4096, 4)
         if not data:
             return None
-        assert len(data) == 64
+        assert len(data) == 72
         return Answer(data, fds)
 
     def login(self, *args, **more):
@@ -215,6 +218,14 @@ def make_accounts(place):
                     "locked"], check=True, env=ENVIRONMENT)
     with file.open("a") as out:
         out.write("empty::dwd:lr\nstar:*:dwd:lr\n")
+        hash_of_lan = next(line.split(":")[1] for line in
+                           file.read_text().splitlines()
+                           if line.startswith("lan:"))
+        out.write(f"print:*:dwd:lr:certificate={'aB' * 32}+{'cd:' * 31}CD\n"
+                  "named:*:dwd:lr:certificate=cn\n"
+                  f"shut:!*:dwd:lr:certificate={'ab' * 32}\n"
+                  f"hours:*:dwd:lr:hours=0:00-0:01,certificate={'ab' * 32}\n"
+                  f"both:{hash_of_lan}:dwd:lr:certificate={'ab' * 32}\n")
     return file
 
 
@@ -230,7 +241,8 @@ def make_root(place):
 @pytest.fixture(scope="module")
 def keeper(tmp_path_factory):
     place = tmp_path_factory.mktemp("keeper")
-    k = Keeper(make_accounts(place), make_root(place)).start()
+    k = Keeper(make_accounts(place), make_root(place),
+               **{"accounts.certificate_only": "fingerprint"}).start()
     k.root = place / "root"
     yield k
     k.close()
@@ -296,6 +308,55 @@ def test_what_else_the_line_asks_for(keeper):
         assert keeper.worker().login("never", PASSWORD).verdict == NO
         assert "the right password is refused: it is outside of hours" in \
             keeper.said()
+
+
+OURS, ITS_OTHER, FOREIGN = b"\xab" * 32, b"\xcd" * 32, b"\xef" * 32
+
+
+def test_a_certificate_is_one_of_the_accounts(keeper):
+    for user, sha256, name, verdict in (
+            ("print", OURS, b"", YES), ("print", ITS_OTHER, b"", YES),
+            ("print", FOREIGN, b"print", ASK), ("named", OURS, b"named", ASK),
+            ("shut", OURS, b"shut", ASK), ("hours", OURS, b"", ASK),
+            ("both", OURS, b"", ASK), ("clear", OURS, b"clear", ASK),
+            ("star", OURS, b"star", ASK), ("nobody", OURS, b"nobody", ASK),
+            ("empty", b"", b"", ASK)):
+        w = keeper.worker()
+        w.ask(user, "", SHOWS, sha256=sha256, name=name)
+        answer = w.answer()
+        assert answer.verdict == verdict, user
+        assert bool(answer.fds) == (verdict == YES)
+        assert answer.method == (verdict == YES)
+        for fd in answer.fds:
+            os.close(fd)
+    said = keeper.said()
+    assert "a login with the right certificate is refused: it is outside of " \
+        "hours" in said
+    assert "accounts.certificate_only does not allow it" in said
+
+
+def test_an_account_with_both_wants_both(keeper):
+    for password, flags, sha256, verdict in (
+            (PASSWORD, UNDER_TLS | HAS, OURS, YES),
+            (PASSWORD, UNDER_TLS | HAS, FOREIGN, NO),
+            (PASSWORD, UNDER_TLS, b"", NO),
+            ("wrong", UNDER_TLS | HAS, OURS, NO)):
+        answer = keeper.worker().login("both", password, flags, sha256=sha256)
+        assert answer.verdict == verdict
+        assert answer.method == (2 if verdict == YES else 0)
+        for fd in answer.fds:
+            os.close(fd)
+    keeper.forget()
+    # And no password is right where there is none.
+    assert keeper.worker().login("print", "*", UNDER_TLS | HAS,
+                                 sha256=OURS).verdict == NO
+
+
+def test_c11_many_names_are_not_tried_with_one_certificate(keeper):
+    w = keeper.worker()
+    for verdict in [ASK] * 5 + [SHUT]:
+        w.ask("nobody", "", SHOWS, sha256=OURS)
+        assert w.answer().verdict == verdict
 
 
 @pytest.mark.parametrize("user", ["gone", "file", "away"])
@@ -466,9 +527,13 @@ def test_no_password_and_no_name_is_said(keeper):
 
 @pytest.mark.parametrize("packet", [
     b"x", request("dwd", PASSWORD)[:-1], request("dwd", PASSWORD) + b"x",
-    b"\2" + request("dwd", PASSWORD)[1:],
-    struct.pack("<BBHH", 1, 0, 65, 5).ljust(588, b"\0"),
-    struct.pack("<BBHH", 1, 0, 5, 512).ljust(588, b"\0")])
+    b"\1" + request("dwd", PASSWORD)[1:],
+    struct.pack("<BBHH", 2, 0, 65, 5).ljust(684, b"\0"),
+    struct.pack("<BBHH", 2, 0, 5, 512).ljust(684, b"\0"),
+    request("dwd", PASSWORD, name=b"x" * 65),
+    request("dwd", PASSWORD, 2),	# a certificate without TLS
+    request("dwd", "", 1 | 4),		# asked about, and none is there
+    request("dwd", PASSWORD, SHOWS)])	# alone, with a password
 def test_a_malformed_request_ends_the_channel(keeper, packet):
     w = keeper.worker()
     w.sock.send(packet)
@@ -490,7 +555,13 @@ def test_an_attached_descriptor_is_dropped(keeper):
     socket.send_fds(w.sock, [request("dwd", PASSWORD)], [0, 1, 2])
     a = w.answer()
     assert a.verdict == YES
-    assert len(os.listdir(f"/proc/{keeper.process.pid}/fd")) == before
+    # The directory and the quota that it has sent are closed after that.
+    for _ in range(500):
+        now = len(os.listdir(f"/proc/{keeper.process.pid}/fd"))
+        if now == before:
+            break
+        time.sleep(0.01)
+    assert now == before
 
 
 def test_a_worker_nobody_is_known_at_gets_no_login(keeper):
@@ -523,7 +594,8 @@ def test_a_reload_takes_all_or_nothing(tmp_path):
         good = file.read_text()
         file.write_text(good.replace("clear:", "second:") + "bad\n")
         assert k.reload() == 0
-        assert f"{file}:12: expected name" in k.said()
+        bad = good.count("\n") + 1
+        assert f"{file}:{bad}: expected name" in k.said()
         assert k.worker().login("clear", PASSWORD).verdict == YES
         file.write_text(good.replace("clear:", "second:"))
         assert k.reload() == 1

@@ -102,6 +102,14 @@ def test_many_at_once_lose_nothing(file):
     assert {row.split("\t")[1] for row in rows} == {"none"}
 
 
+def test_a_lock_is_for_a_certificate_too(file):
+    run(file, "add", "a", "--no-password", "-o", "certificate=cn")
+    for verb, state in ((None, "certificate"), ("lock", "locked"),
+                        ("unlock", "certificate")):
+        assert verb is None or run(file, verb, "a").returncode == 0
+        assert run(file, "list").stdout.split("\t")[1] == state
+
+
 def test_a_lock_keeps_the_password(file):
     add(file, "a")
     line = file.read_text()

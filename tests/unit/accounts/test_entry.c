@@ -12,6 +12,7 @@
 #include "accounts/when.h"
 
 #define H "$y$j9T$abc$def"
+#define AB "abababababababababab"	/* ten bytes */
 
 static struct accounts_entry
 good(const char *line)
@@ -77,6 +78,71 @@ test_c05_what_no_password_is_right_for(void **state)
 	}
 }
 
+/* C11: what is compared is all of it, and by its length. */
+static void
+test_c11_certificates(void **state)
+{
+	static const char *const lists[] = {
+		AB AB AB "abab", "cn", "cn+" AB AB AB "AbaB",
+		("AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:"
+		"AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB"),
+	};
+	static const struct {
+		const char *name;
+		size_t len;
+		uint8_t byte;
+		enum accounts_match match[COUNT(lists)];
+	} rows[] = {
+		{ "dwd", 3, 0xab, { 2, 1, 2, 2 } },
+		{ "dwd", 3, 0xac, { 0, 1, 1, 0 } },
+		{ "dwd\0x", 5, 0xac, { 0, 0, 0, 0 } },
+		{ "dwd\0", 4, 0xac, { 0, 0, 0, 0 } },
+		{ "DWD", 3, 0xac, { 0, 0, 0, 0 } },
+		{ "dw", 2, 0xac, { 0, 0, 0, 0 } },
+		{ "", 0, 0xac, { 0, 0, 0, 0 } },
+		{ "", 0, 0xab, { 2, 0, 2, 2 } },
+	};
+	char line[400];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows) * COUNT(lists); i++) {
+		size_t row = i / COUNT(lists), list = i % COUNT(lists);
+		struct accounts_certificate c = { .common_name =
+		    { rows[row].name, rows[row].len } };
+		struct accounts_entry e;
+
+		memset(c.sha256, rows[row].byte, sizeof(c.sha256));
+		snprintf(line, sizeof(line), "dwd:*:.:r:certificate=%s",
+		    lists[list]);
+		e = good(line);
+		assert_int_equal(accounts_match_certificate(&e, &c),
+		    rows[row].match[list]);
+	}
+}
+
+static void
+test_who_needs_no_password(void **state)
+{
+	static const struct {
+		const char *line;
+		bool none;
+	} rows[] = {
+		{ "a:*:.:r:certificate=cn", true },
+		{ "a:*:.:r", false },
+		{ "a:!*:.:r:certificate=cn", false },	/* locked */
+		{ "a::.:r:certificate=cn", false },
+		{ "a:*0:.:r:certificate=cn", false },
+		{ "a:" H ":.:r:certificate=cn", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct accounts_entry e = good(rows[i].line);
+
+		assert_int_equal(accounts_needs_no_password(&e), rows[i].none);
+	}
+}
+
 static void
 test_bad_lines(void **state)
 {
@@ -128,6 +194,13 @@ test_bad_lines(void **state)
 		{ "a:" H ":.:r:networks=10.0.0.0/33", "value" },
 		{ "a:" H ":.:r:networks=host.example", "value" },
 		{ "a:" H ":.:r:hours=8-18", "value" },
+		{ "a:*:.:r:certificate=", "value" },
+		{ "a:*:.:r:certificate=CN", "value" },
+		{ "a:*:.:r:certificate=cn+", "value" },
+		{ "a:*:.:r:certificate=" AB AB AB, "value" },
+		{ "a:*:.:r:certificate=" AB AB AB "abab" "abab" "ab", "value" },
+		{ "a:*:.:r:certificate=" AB AB AB "abab" "abag", "value" },
+		{ "a:*:.:r:certificate=cn+cn+cn+cn+cn+cn+cn+cn+cn", "value" },
 	};
 	struct accounts_entry e;
 	char why[ACCOUNTS_WHY_MAX];
@@ -258,6 +331,8 @@ main(void)
 		cmocka_unit_test(test_a_whole_line),
 		cmocka_unit_test(test_a_short_line),
 		cmocka_unit_test(test_c05_what_no_password_is_right_for),
+		cmocka_unit_test(test_c11_certificates),
+		cmocka_unit_test(test_who_needs_no_password),
 		cmocka_unit_test(test_bad_lines),
 		cmocka_unit_test(test_costs),
 		cmocka_unit_test(test_networks),
