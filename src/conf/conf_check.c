@@ -306,6 +306,12 @@ check_accounts(const struct conf *c, const struct conf_where *w)
 		problems++;
 	}
 	free(place);
+	if (c->accounts_tls == CONF_ACCOUNTS_TLS_REQUIRED &&
+	    c->tls_certificate.count == 0) {
+		conf_problem(w, "accounts.tls", "required, and there is no "
+		    "tls.certificate: nobody could log in");
+		problems++;
+	}
 	return problems + check_quota(c, w);
 }
 

@@ -150,7 +150,7 @@ is_now_allowed(const struct accounts_entry *e)
 static const char *
 objection(const struct client *c, const struct accounts_entry *e)
 {
-	if (!e->tls_optional && (c->request.flags & KEEPER_UNDER_TLS) == 0)
+	if (e->tls != ACCOUNTS_TLS_OPTIONAL && (c->request.flags & KEEPER_UNDER_TLS) == 0)
 		return "it is without TLS";
 	if (!accounts_network_allows(e, &c->peer))
 		return "its network is not among networks";

@@ -44,7 +44,16 @@ account_is_possible(const struct worker *w)
 bool
 account_may_log_in(const struct sess *s)
 {
-	return account_is_possible(s->w) && s->exact;
+	return account_is_possible(s->w) && !s->was_in;
+}
+
+bool
+account_lacks_tls(const struct sess *s)
+{
+	const struct conf *c = &s->w->conf;
+
+	return s->tls == NULL && c->accounts_file[0] != '\0' &&
+	    c->accounts_tls == CONF_ACCOUNTS_TLS_REQUIRED;
 }
 
 void
@@ -251,6 +260,8 @@ becomes(struct sess *s, const struct keeper_answer *a, const int fds[2])
 	s->storage = st;	/* as long as the process */
 	s->rights = a->rights;
 	s->drop_box = a->drop_box == 1;
+	s->tls_data = a->tls == ACCOUNTS_TLS_REQUIRED ? CONF_TLS_REQUIRED :
+	    CONF_TLS_ALLOWED;
 	hash_forget_store(s->w);
 	if (how.quota != NULL && !is_counted(how.quota))
 		survey(s->w, st);
@@ -266,7 +277,7 @@ admitted(struct sess *s, const struct keeper_answer *a, const int fds[2])
 	}
 	free(s->login);
 	s->login = NULL;
-	s->logged_in = true;
+	s->logged_in = s->was_in = true;
 	s->exact = false;
 	s->w->counters.logins++;
 	login_event(s, "login", "PASS", 230);

@@ -150,7 +150,10 @@ struct sess {
 	bool running;		/* a line is being run */
 	bool throttled;		/* input waits for replies, or the gate */
 	bool exact;		/* only whole lines are taken, one by one; a
-				   login ends it for good */
+				   login, or TLS, ends it for good */
+	bool was_in;		/* it has logged in to something */
+	uint8_t tls_control;	/* enum conf_tls: of an anonymous user */
+	uint8_t tls_data;	/* likewise; then of who is logged in */
 	bool half_line;		/* what is there is no whole line */
 	uint8_t leaving;	/* enum ipc_why: when the replies are out */
 	struct tls_conn *tls;	/* of the control connection; or NULL */
@@ -241,6 +244,8 @@ bool account_is_possible(const struct worker *w);
 MUST_USE bool account_start(struct worker *w);
 /* Whether this session may: it has logged in to nothing yet. */
 bool account_may_log_in(const struct sess *s);
+/* It cannot, since it is in clear: what it would say, all could read. */
+bool account_lacks_tls(const struct sess *s);
 /* USER, of an account or of none: who it is, is not told. */
 void account_named(struct sess *s, struct sv name);
 /* Its PASS; the session waits for the keeper. */
@@ -555,8 +560,10 @@ void sess_begin_tls(struct sess *s);
 void sess_shake(struct sess *s);
 /* An anonymous user has to have TLS and has not (or the other way): 530. */
 MUST_USE bool sess_lacks_tls(struct sess *s);
-/* Data has to be private and is not: 521, and no endpoint any more. */
-MUST_USE bool sess_lacks_private_data(struct sess *s);
+/* Data has to be private and is not (or the other way): 521, no endpoint. */
+MUST_USE bool sess_has_wrong_protection(struct sess *s);
+/* AUTH is answered to this client. */
+bool sess_may_have_tls(const struct sess *s);
 /* FEAT's lines. */
 void secure_feat_auth(struct sess *s);
 void secure_feat_data(struct sess *s);

@@ -38,6 +38,8 @@ def ipc_types():
 TYPE = ipc_types()
 VERSION = int(re.search(r"IPC_VERSION (\d+)",
                         (TOP / "src/ipc/msg.h").read_text())[1])
+ASKS = int(re.search(r"KEEPER_VERSION (\d+)",
+                     (TOP / "src/ipc/keeper.h").read_text())[1])
 
 
 def addr(text):
@@ -70,7 +72,7 @@ class Channel:
 class Answer:
     def __init__(self, data, fds):
         (_, self.verdict, self.drop_box, self.has_quota, self.seq, self.rights,
-         self.transfers, self.quota_bytes, self.quota_files,
+         self.tls, self.quota_bytes, self.quota_files,
          self.rate) = struct.unpack_from("<BBBBIIIQQQ", data)
         self.fds = fds
 
@@ -78,7 +80,7 @@ class Answer:
 def request(user, password, flags=UNDER_TLS, seq=7):
     user, password = (x.encode() if isinstance(x, str) else x
                       for x in (user, password))
-    return struct.pack("<BBHHHI64s512s", 1, flags,
+    return struct.pack("<BBHHHI64s512s", ASKS, flags,
                        len(user) if len(user) <= 64 else TOO_LONG,
                        len(password) if len(password) <= 511 else TOO_LONG,
                        0, seq, user[:64], password[:511])
@@ -201,7 +203,7 @@ def make_accounts(place):
     file = place / "accounts"
     for name, *args in (
             ("dwd", "-r", "lrwm", "-o", "quota.bytes=20G,quota.files=500,"
-             "rate=10M,transfers=2,uploads=dropbox", "-d", "in/dwd"),
+             "rate=10M,tls=login,uploads=dropbox", "-d", "in/dwd"),
             ("clear", "-o", "tls=optional"),
             ("lan", "-o", "networks=10.0.0.0/8+2001:db8::/32", "-d", "dwd"),
             ("never", "-o", "hours=0:00-0:01", "-d", "dwd"),
@@ -255,7 +257,7 @@ def test_a_login_gets_its_directory_and_its_numbers(keeper):
     assert there.st_mode & 0o777 == 0o600
     for fd in a.fds:
         os.close(fd)
-    assert (a.rights, a.drop_box, a.transfers) == (0b1000111, 1, 2)
+    assert (a.rights, a.drop_box, a.tls) == (0b1000111, 1, 1)
     assert (a.quota_bytes, a.quota_files, a.rate) == (20 * 10**9, 500, 10**7)
 
 
@@ -466,9 +468,9 @@ def test_no_password_and_no_name_is_said(keeper):
 
 @pytest.mark.parametrize("packet", [
     b"x", request("dwd", PASSWORD)[:-1], request("dwd", PASSWORD) + b"x",
-    b"\2" + request("dwd", PASSWORD)[1:],
-    struct.pack("<BBHH", 1, 0, 65, 5).ljust(588, b"\0"),
-    struct.pack("<BBHH", 1, 0, 5, 512).ljust(588, b"\0")])
+    bytes([ASKS - 1]) + request("dwd", PASSWORD)[1:],
+    struct.pack("<BBHH", ASKS, 0, 65, 5).ljust(588, b"\0"),
+    struct.pack("<BBHH", ASKS, 0, 5, 512).ljust(588, b"\0")])
 def test_a_malformed_request_ends_the_channel(keeper, packet):
     w = keeper.worker()
     w.sock.send(packet)

@@ -69,7 +69,7 @@ def conf_of(place):
                        input=PASSWORD.encode(), env=ENVIRONMENT)
     return {"accounts.file": place / "accounts",
             "accounts.root": place / "homes",
-            "tls.certificate": make_certificate(place).both,
+            "accounts.tls": "optional", "tls.certificate": make_certificate(place).both,
             "login.attempts": 5, "sessions.per_address": 1000,
             "events.commands": "all"}
 

@@ -1274,10 +1274,15 @@ the_account_file_stays_out_of_reach(void **state)
 	(void)state;
 	init_good(&c);
 	assert_int_equal(set(&c, "accounts.file", "/etc/passwd"), 0);
+	assert_int_equal(set(&c, "accounts.tls", "optional"), 0);
 	assert_int_equal(set(&c, "accounts.root", "/nonexistent"), 0);
 	assert_int_equal(check(&c), 1);
 	assert_said("accounts.root: cannot open");
 	assert_int_equal(set(&c, "accounts.root", "/usr"), 0);
+	assert_int_equal(set(&c, "accounts.tls", "required"), 0);
+	assert_int_equal(check(&c), 1);
+	assert_said("accounts.tls: required, and there is no");
+	assert_int_equal(set(&c, "accounts.tls", "optional"), 0);
 	assert_int_equal(check(&c), 0);
 	assert_int_equal(set(&c, "accounts.file", "/usr/bin/../bin/env"), 0);
 	assert_int_equal(check(&c), 1);
