@@ -262,6 +262,7 @@ becomes(struct sess *s, const struct keeper_answer *a, const int fds[2])
 	s->drop_box = a->drop_box == 1;
 	s->tls_data = a->tls == ACCOUNTS_TLS_REQUIRED ? CONF_TLS_REQUIRED :
 	    CONF_TLS_ALLOWED;
+	link_slower(s, a->rate);
 	hash_forget_store(s->w);
 	if (how.quota != NULL && !is_counted(how.quota))
 		survey(s->w, st);

@@ -626,6 +626,8 @@ bool link_start(struct worker *w);
 void link_tell(struct sess *s, enum ipc_type type, uint16_t port);
 /* This session goes to a process of its own. */
 void link_move(struct sess *s);
+/* Wants it to be sent no more bytes a second than that; 0: as it is. */
+void link_slower(struct sess *s, uint64_t rate_Bps);
 /* Asks the gate for a port, or to drop what the session has there. */
 void link_listen(struct sess *s);
 void link_void(struct sess *s);

@@ -2,25 +2,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """One server with TLS, where nobody says a password in clear."""
 
-import json
+import ctypes
+import os
 import pathlib
 import shutil
-import ssl
+import socket
+import stat
 import tempfile
 
 import pytest
 
-from conftest import Control, Server, make_archive, open_to_others
+from conftest import (Control, Server, make_archive, needs_root,
+                      open_to_others)
 from test_accounts import PASSWORD, add_account, make_accounts, own_source
 from test_ftps import Secure
 from test_processes import reload, soon
-from test_solo import solos
+from test_solo import SLOWER, Captured, solos, worker_of
 from tls_peers import make_certificate
 
 FIRST = "AUTH TLS comes first"
 ACCOUNTS = {
     "alice": ("-r", "lrwodnm"),
-    "login": ("-r", "lr", "-d", "shelf", "-o", "tls=login"),
+    "login": ("-r", "lr", "-d", "alice", "-o", "tls=login"),
+    **{name: ("-r", "lr", "-d", "alice", "-o", f"tls=login,rate={rate}")
+       for name, rate in (("slow", "300K"), ("fast", "10M"), ("crawl", 1))},
 }
 
 
@@ -49,6 +54,8 @@ def server(place):
              "\nclass = plain 127.83.0.0/16",
              "class.limit": "outside tls.control required tls.data required"
              "\nclass.limit = plain tls.control off tls.data off"}
+    (place / "homes" / "alice" / "big").write_bytes(bytes(3_000_000))
+    (place / "homes" / "alice" / "big").chmod(0o644)
     made = Server(place, place / "archive", conf)
     made.homes = place / "homes"
     soon(lambda: len(solos(made)) == 2)
@@ -122,13 +129,14 @@ def test_c13_data_of_an_account_is_private(server):
         assert c.fetch("RETR mine") == b"alice has this\n"
 
 
-@pytest.mark.parametrize("user", ["login", "clear"])
-def test_data_of_some_accounts_may_be_in_clear(server, user):
+@pytest.mark.parametrize("user, name, body", [
+    ("login", "mine", b"alice has this\n"), ("clear", "one", b"the shelf's\n")])
+def test_data_of_some_accounts_may_be_in_clear(server, user, name, body):
     with under_tls(server, user, private=False) as c:
-        assert Control.fetch(c, "RETR one") == b"the shelf's\n"
+        assert Control.fetch(c, f"RETR {name}") == body
         assert c.cmd("PBSZ 0").code == 200
         assert c.cmd("PROT P").code == 200
-        assert c.fetch("RETR one") == b"the shelf's\n"
+        assert c.fetch(f"RETR {name}") == body
         assert c.cmd("PROT C").code == 200
 
 
@@ -138,14 +146,15 @@ def test_a_login_needs_tls_where_it_may_be_in_clear(server, place):
         with server.control(own_source()) as c:
             assert c.read().code == 220
             return c.cmd(f"USER {user}").code, c.cmd(f"PASS {PASSWORD}").code
+    times = server.stderr.count("reloaded")
     reload(server, {"accounts.tls": "optional"})
-    server.wait_for("reloaded", 1)
+    server.wait_for("reloaded", times + 1)
     try:
         soon(lambda: answers("clear") == (331, 230))
         assert answers("login") == answers("alice") == (331, 530)
     finally:
         reload(server, {"accounts.tls": None})
-        server.wait_for("reloaded", 2)
+        server.wait_for("reloaded", times + 2)
 
 
 def test_c12_who_was_anonymous_is_no_account_under_tls(server):
@@ -202,3 +211,51 @@ def test_events_say_who_and_how(server):
     assert told("login_failed", tls=False, command="USER")
     assert not any("user" in e["ftp"] for e in told("login_failed"))
     assert "wrong-secret" not in server.events_file.read_text()
+
+
+# ---- how fast
+
+def paced(server, c, command):
+    """What the kernel was told of a running download, in bytes a second."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pid = worker_of(server, c)
+    with c.data() as raw:
+        port = raw.getpeername()[1]
+        assert c.cmd(command).code == 150
+        pidfd = os.pidfd_open(pid)
+        try:
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                fd = libc.syscall(438, pidfd, int(number), 0)  # pidfd_getfd
+                if fd < 0 or not stat.S_ISSOCK(os.fstat(fd).st_mode):
+                    os.close(fd) if fd >= 0 else None
+                    continue
+                with socket.socket(fileno=fd) as sock:
+                    if sock.family == socket.AF_INET and \
+                            sock.getsockname()[1] == port:
+                        return sock.getsockopt(socket.SOL_SOCKET, 47)
+        finally:
+            os.close(pidfd)
+    return None
+
+
+@needs_root
+@pytest.mark.parametrize("more", [{}, {"rate.all": "1G"}],
+                         ids=["alone", "shared"])
+def test_an_account_has_its_rate_where_that_is_less(server, more):
+    times = server.stderr.count("reloaded")
+    reload(server, {"rate.session": "1M", **more})
+    server.wait_for("reloaded", times + 1)
+    for user, rate in (("slow", 300_000), ("fast", 1_000_000),
+                       ("login", 1_000_000), ("crawl", 2000)):
+        with under_tls(server, user, private=False) as c:
+            assert paced(server, c, "RETR big") == rate, user
+    # A captured worker asks for more, and has what it would have anyway.
+    with under_tls(server, "login", private=False) as c:
+        captured = Captured(worker_of(server, c))
+        captured.say(SLOWER, number=2_000_000_000)
+        captured.say(SLOWER, number=0xffffffff)
+        assert c.cmd("NOOP").code == 200
+        captured.say(SLOWER, number=300_000)
+        with server.login("127.81.0.2") as other:
+            assert paced(server, other, "RETR pub/big.grib2") == 1_000_000
+    assert "out of place" not in server.stderr
