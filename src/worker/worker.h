@@ -259,6 +259,10 @@ bool rights_allow(const struct sess *s, enum ftp_verb verb, struct sv arg);
 bool rights_have(const struct sess *s, unsigned rights);
 /* 550; what was prepared for the command is forgotten. */
 void rights_refuse(struct sess *s);
+/* The perm fact of an entry (RFC 3659 §7.5.5) in room; on any thread. */
+#define RIGHTS_PERM_MAX 10
+struct sv rights_perm(unsigned rights, bool drop_box, mode_t mode,
+    bool is_root, char room[RIGHTS_PERM_MAX]);
 /* It may change something. */
 bool rights_write(const struct sess *s);
 
@@ -495,6 +499,8 @@ struct xfer {
 	uint64_t at;		/* where in the file we are; ends at size */
 	int64_t now_s;
 	unsigned facts;
+	unsigned rights;	/* of its user, for the perm fact */
+	bool drop_box;		/* likewise */
 	int fd;			/* the file */
 	int data_fd;
 	uint32_t data_number;	/* the gate's name for it; 0: it knows */

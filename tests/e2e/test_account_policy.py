@@ -17,6 +17,7 @@ from conftest import (Control, Server, make_archive, needs_root,
 from test_accounts import PASSWORD, add_account, make_accounts, own_source
 from test_ftps import Secure
 from test_processes import reload, soon
+from test_protocol import VERBS
 from test_solo import SLOWER, Captured, solos, worker_of
 from tls_peers import make_certificate
 
@@ -259,3 +260,25 @@ def test_an_account_has_its_rate_where_that_is_less(server, more):
         with server.login("127.81.0.2") as other:
             assert paced(server, other, "RETR pub/big.grib2") == 1_000_000
     assert "out of place" not in server.stderr
+
+
+# ---- before the password
+
+def test_c01_no_verb_acts_between_user_and_pass(server):
+    top = server.homes / "alice"
+    before = sorted(os.listdir(top))
+    lines = [line for line, code, _ in VERBS.values() if code == 530] + [
+        f"{verb} mine" for verb in (
+            "STOR", "APPE", "DELE", "RNFR", "MKD", "RMD", "RETR",
+            "MFMT 20200102030405", "SITE CHMOD 600", "SITE UTIME 2020")]
+    with under_tls(server) as c:
+        assert c.cmd("USER alice").code == 331
+        for line in lines:
+            assert c.cmd(line).code == 530, line
+        assert c.cmd(f"PASS {PASSWORD}").code == 230
+        assert c.cmd("PWD").startswith('257 "/"')
+        # Nor is anything of it left for whoever has logged in.
+        assert c.cmd("RNTO other").code == 503
+        assert c.cmd("RETR mine").code == 425
+        assert c.fetch("RETR mine") == b"alice has this\n"
+    assert sorted(os.listdir(top)) == before
