@@ -212,8 +212,11 @@ conn_open(struct tls_conn *c, int fd)
 		return false;
 	if (c->role == TLS_DATA && SSL_set_num_tickets(c->ssl, 0) != 1)
 		return false;
-	if (c->role == TLS_CONTROL)	/* idle for most of its life */
+	if (c->role == TLS_CONTROL) {
+		/* Idle for most of its life; and a password was in them. */
 		SSL_set_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
+		SSL_set_options(c->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+	}
 	bio = SSL_get_rbio(c->ssl);
 	BIO_set_callback_ex(bio, on_wire);
 	BIO_set_callback_arg(bio, (char *)c);

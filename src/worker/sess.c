@@ -252,8 +252,7 @@ sess_release(struct loop_grave *g)
 {
 	struct sess *s = LOOP_OWNER(g, struct sess, grave);
 
-	free(s->line_buf);
-	free(s->held);
+	control_forget(s);
 	free(s->out);
 	free(s->cwd);
 	free(s->told);

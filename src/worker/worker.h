@@ -278,6 +278,8 @@ void look_at_input(struct sess *s, bool at_end);
 /* Runs the line that was read last; false: it has to wait. */
 bool control_run_line(struct sess *s);
 void control_overlong(struct sess *s);
+/* Frees what is kept of its input; the session has ended. */
+void control_forget(struct sess *s);
 /* It sends without an end of line, for too long: the session ends. */
 bool control_floods(struct sess *s);
 /* A first line of another protocol. */

@@ -9,16 +9,17 @@ import shutil
 import socket
 import stat
 import tempfile
+import time
 
 import pytest
 
 from conftest import (Control, Server, make_archive, needs_root,
-                      open_to_others)
+                      open_to_others, plain_build)
 from test_accounts import PASSWORD, add_account, make_accounts, own_source
 from test_ftps import Secure
 from test_processes import reload, soon
 from test_protocol import VERBS
-from test_solo import SLOWER, Captured, solos, worker_of
+from test_solo import SLOWER, Captured, memory_of, solos, worker_of
 from tls_peers import make_certificate
 
 FIRST = "AUTH TLS comes first"
@@ -282,3 +283,28 @@ def test_c01_no_verb_acts_between_user_and_pass(server):
         assert c.cmd("RETR mine").code == 425
         assert c.fetch("RETR mine") == b"alice has this\n"
     assert sorted(os.listdir(top)) == before
+
+
+@needs_root
+@plain_build
+@pytest.mark.parametrize("way", [
+    ["USER alice\r\n", f"PASS {PASSWORD}\r\n"],
+    [f"USER alice\r\nPASS {PASSWORD}\r\n"],
+    ["USER alice\r\nPASS " + PASSWORD[:5], PASSWORD[5:] + "\r\n"],
+    ["USER alice\r\n", f"PASS {PASSWORD}x\r\n"],
+    [f"USER nobody\r\nPASS x\r\nUSER alice\r\nPASS {PASSWORD}\r\n"],
+], ids=["lines", "at once", "in pieces", "wrong", "held"])
+def test_a_password_within_tls_is_kept_by_nobody(server, way):
+    with under_tls(server) as c:
+        for piece in way:
+            c.send(piece)
+            time.sleep(0.05)
+        for _ in range("".join(way).count("USER")):
+            assert (c.read().code, c.read().code) in ((331, 230), (331, 530))
+        for pid in [worker_of(server, c)] + server.children(
+                "portcullis-keeper"):
+            held = memory_of(pid)
+            assert PASSWORD.encode() not in held
+            # Its last piece, or all but its first bytes.
+            assert PASSWORD[5:].encode() + b"\r" not in held
+            assert PASSWORD[3:].encode() not in held
