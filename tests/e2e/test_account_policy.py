@@ -247,6 +247,11 @@ def test_an_account_has_its_rate_where_that_is_less(server, more):
     times = server.stderr.count("reloaded")
     reload(server, {"rate.session": "1M", **more})
     server.wait_for("reloaded", times + 1)
+
+    def anonymous():
+        with server.login("127.81.0.2") as c:
+            return paced(server, c, "RETR pub/big.grib2")
+    soon(lambda: anonymous() == 1_000_000)
     for user, rate in (("slow", 300_000), ("fast", 1_000_000),
                        ("login", 1_000_000), ("crawl", 2000)):
         with under_tls(server, user, private=False) as c:
