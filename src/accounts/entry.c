@@ -318,9 +318,20 @@ read_word(struct sv v, struct sv no, struct sv yes, bool *out)
 }
 
 static bool
-read_tls(struct sv v, bool *out)
+read_tls(struct sv v, enum accounts_tls *out)
 {
-	return read_word(v, SV("required"), SV("optional"), out);
+	static const char *const words[] = {
+		[ACCOUNTS_TLS_REQUIRED] = "required",
+		[ACCOUNTS_TLS_LOGIN] = "login",
+		[ACCOUNTS_TLS_OPTIONAL] = "optional",
+	};
+
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (sv_eq(v, sv_of(words[i]))) {
+			*out = (enum accounts_tls)i;
+			return true;
+		}
+	return false;
 }
 
 static bool

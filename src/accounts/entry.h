@@ -64,12 +64,17 @@ enum accounts_right {
 	X("quota.files", count,    quota_files,    "files it may hold") \
 	X("networks",    networks, networks,       "whence it may log in") \
 	X("hours",       hours,    hours,          "when it may log in") \
-	X("tls",         tls,      tls_optional,   "required or optional") \
+	X("tls",         tls,      tls,            "required, login or optional") \
 	X("uploads",     uploads,  drop_box,       "visible or dropbox") \
 	X("sessions",    number,   sessions,       "logged in at once") \
-	X("transfers",   number,   transfers,      "transfers at once") \
 	X("rate",        bytes,    rate,           "bytes/s of a session") \
 	X("certificate", certificates, certificates, "what it must have")
+
+enum accounts_tls {
+	ACCOUNTS_TLS_REQUIRED,	/* for the login and for data */
+	ACCOUNTS_TLS_LOGIN,	/* for the login; data may be in clear */
+	ACCOUNTS_TLS_OPTIONAL,
+};
 
 struct accounts_entry {
 	struct sv name, hash, root;
@@ -79,11 +84,11 @@ struct accounts_entry {
 	/* All of these are 0 or empty where nothing is said: no limit. */
 	uint64_t quota_bytes, quota_files;
 	uint64_t rate;
-	uint32_t sessions, transfers;
+	uint32_t sessions;
 	struct sv networks;	/* "NETWORK+NETWORK", checked */
 	struct sv hours;	/* "mon-fri/08:00-18:00+sat/9:00-..", checked */
 	struct sv certificates;	/* "SHA256+SHA256+cn", checked */
-	bool tls_optional;	/* else it logs in under TLS alone */
+	enum accounts_tls tls;
 	bool drop_box;		/* what it stores, it does not see again */
 };
 

@@ -32,7 +32,7 @@
 #define CONF_CLASSES_MAX 16
 #define CONF_CLASS_NETS_MAX 16
 #define CONF_CLASS_NAME_MAX 32
-#define CONF_STEPS_MAX 112	/* each limit for each class */
+#define CONF_STEPS_MAX 144	/* each limit for each class */
 #define CONF_CERTS_MAX 16
 #define CONF_CERT_PATH_MAX 1024
 #define CONF_CERT_SITE_MAX 254	/* a host's name, and a NUL */
@@ -168,6 +168,12 @@ enum conf_certificate_only {
 	CONF_CERTIFICATE_ANY,
 };
 
+/* Of accounts.tls: may a password be said in clear? */
+enum conf_accounts_tls {
+	CONF_ACCOUNTS_TLS_REQUIRED,
+	CONF_ACCOUNTS_TLS_OPTIONAL,	/* by those accounts that may */
+};
+
 /* Must a data connection resume the control connection's session? */
 enum conf_resume {
 	CONF_RESUME_REQUIRE,
@@ -278,6 +284,9 @@ enum conf_links {
 	X("accounts.certificate_only", choice, accounts_certificate_only, \
 	    "no|fingerprint|yes", 0, 2, "no", \
 	    "Whether a certificate may do without a password.") \
+	X("accounts.tls", choice, accounts_tls, "required|optional", 0, 1, \
+	    "required", \
+	    "Whether no account at all may log in without TLS.") \
 	X("upload.durable", choice, upload_durable, "on|off", 0, 1, "on", \
 	    "Whether what is acknowledged has to be on the disk.") \
 	X("upload.keep", duration, upload_keep_s, "seconds", 3600, \
@@ -323,7 +332,7 @@ enum conf_links {
 	    "Clients that have limits of their own, by their networks.") \
 	X("class.limit", limits, class_limits, "CLASS KEY VALUE...", 0, \
 	    CONF_STEPS_MAX, "", \
-	    "A limit (sessions, transfers or rate) for the clients of a class.") \
+	    "A limit (sessions, transfers, rate, TLS) for clients of a class.") \
 	X("at", steps, steps, "HH:MM [CLASS] KEY VALUE...", 0, 64, "", \
 	    "A limit that holds from this local time of the day on.") \
 	X("login.timeout", duration, login_timeout_s, "seconds", 1, 3600, \
@@ -508,5 +517,5 @@ MUST_USE bool conf_from_fd(struct conf *c, int fd);
 
 /* Something in it has sessions moved into processes of their own. */
 bool conf_moves(const struct conf *c);
-/* AUTH is answered; a named user may want it where an anonymous one may not. */
+/* AUTH is answered, to some clients at least. */
 bool conf_has_tls(const struct conf *c);

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "conf/conf_key.h"
+#include "conf/conf_limit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -306,6 +307,12 @@ check_accounts(const struct conf *c, const struct conf_where *w)
 		problems++;
 	}
 	free(place);
+	if (c->accounts_tls == CONF_ACCOUNTS_TLS_REQUIRED &&
+	    c->tls_certificate.count == 0) {
+		conf_problem(w, "accounts.tls", "required, and there is no "
+		    "tls.certificate: nobody could log in");
+		problems++;
+	}
 	return problems + check_quota(c, w);
 }
 
@@ -361,6 +368,43 @@ check_client_certificates(const struct conf *c, const struct conf_where *w)
 	    "tls.client_ca", w);
 }
 
+/* Of a class, or of everyone; false: it said what does not fit. */
+static bool
+policy_fits(const struct conf *c, int class, unsigned minute,
+    const struct conf_where *w)
+{
+	struct conf_limits l = conf_limits(c, class, minute);
+	bool none = c->tls_certificate.count == 0;
+	bool data = l.of[LIMIT_tls_data] == CONF_TLS_REQUIRED;
+	const char *key = "tls.data", *why = NULL;
+
+	if (data && l.of[LIMIT_tls_control] == CONF_TLS_OFF)
+		why = "tls.control is off";
+	else if (none && (data ||
+	    l.of[LIMIT_tls_control] == CONF_TLS_REQUIRED))
+		why = "there is no tls.certificate";
+	if (why == NULL)
+		return true;
+	if (!data)
+		key = "tls.control";
+	conf_problem(w, key, "%s%srequired, and %s",
+	    class < 0 ? "" : c->classes.at[class].name,
+	    class < 0 ? "" : ": ", why);
+	return false;
+}
+
+/* At each time of the day at which something changes. */
+static int
+check_policy(const struct conf *c, int class, const struct conf_where *w)
+{
+	if (!policy_fits(c, class, 0, w))
+		return 1;
+	for (uint32_t i = 0; i < c->steps.count; i++)
+		if (!policy_fits(c, class, c->steps.at[i].minute, w))
+			return 1;
+	return 0;
+}
+
 static int
 check_tls(const struct conf *c, const struct conf_where *w)
 {
@@ -369,22 +413,8 @@ check_tls(const struct conf *c, const struct conf_where *w)
 
 	for (uint32_t i = 0; i < c->tls_certificate.count; i++)
 		problems += check_certificate(c, &c->tls_certificate.at[i], w);
-	if (none && c->tls_control == CONF_TLS_REQUIRED) {
-		conf_problem(w, "tls.control",
-		    "required, and there is no tls.certificate");
-		problems++;
-	}
-	if (none && c->tls_data == CONF_TLS_REQUIRED) {
-		conf_problem(w, "tls.data",
-		    "required, and there is no tls.certificate");
-		problems++;
-	}
-	if (c->tls_data == CONF_TLS_REQUIRED &&
-	    c->tls_control == CONF_TLS_OFF) {
-		conf_problem(w, "tls.data",
-		    "required, and tls.control is off");
-		problems++;
-	}
+	for (int i = CONF_NO_CLASS; i < (int)c->classes.count; i++)
+		problems += check_policy(c, i, w);
 	if (c->tls_listen.count > 0 && !conf_has_tls(c)) {
 		conf_problem(w, "tls.listen", none ?
 		    "there is no tls.certificate" : "tls.control is off");

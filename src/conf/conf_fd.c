@@ -8,7 +8,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "conf/conf.h"
+#include "conf/conf_limit.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -111,7 +111,7 @@ bool
 conf_has_tls(const struct conf *c)
 {
 	return c->tls_certificate.count > 0 &&
-	    (c->tls_control != CONF_TLS_OFF || c->accounts_file[0] != '\0');
+	    (c->accounts_file[0] != '\0' || conf_uses(c, LIMIT_tls_control));
 }
 
 bool

@@ -118,8 +118,8 @@ any_step(const struct conf_steps *steps, enum conf_limit limit)
 	return false;
 }
 
-static bool
-is_used(const struct conf *c, enum conf_limit limit)
+bool
+conf_uses(const struct conf *c, enum conf_limit limit)
 {
 	return site_value(c, limit) > 0 || any_step(&c->steps, limit) ||
 	    any_step(&c->class_limits, limit);
@@ -128,13 +128,13 @@ is_used(const struct conf *c, enum conf_limit limit)
 bool
 conf_shares_rates(const struct conf *c)
 {
-	return is_used(c, LIMIT_rate_address) || is_used(c, LIMIT_rate_all) ||
+	return conf_uses(c, LIMIT_rate_address) || conf_uses(c, LIMIT_rate_all) ||
 	    any_step(&c->steps, LIMIT_rate_session);
 }
 
 bool
 conf_needs_done(const struct conf *c)
 {
-	return conf_shares_rates(c) || is_used(c, LIMIT_transfers_max) ||
-	    is_used(c, LIMIT_transfers_per_address);
+	return conf_shares_rates(c) || conf_uses(c, LIMIT_transfers_max) ||
+	    conf_uses(c, LIMIT_transfers_per_address);
 }

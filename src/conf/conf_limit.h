@@ -24,7 +24,9 @@
 	X(transfers_per_address, true) \
 	X(rate_session,          true) \
 	X(rate_address,          true) \
-	X(rate_all,              false)
+	X(rate_all,              false) \
+	X(tls_control,           true) \
+	X(tls_data,              true)
 
 enum conf_limit {
 #define X(field, each) LIMIT_##field,
@@ -36,7 +38,7 @@ enum conf_limit {
 #define CONF_NO_CLASS (-1)
 
 struct conf_limits {
-	uint64_t of[CONF_LIMIT_COUNT];	/* 0: none */
+	uint64_t of[CONF_LIMIT_COUNT];	/* 0: none; enum conf_tls for two */
 };
 
 /*
@@ -51,6 +53,9 @@ int conf_class_of(const struct conf *c, const struct addr *a);
 
 /* The local minute of the day; 1440 a day also where the clock is changed. */
 unsigned conf_minute(time_t at);
+
+/* It is more than 0 for somebody, at some time of the day. */
+bool conf_uses(const struct conf *c, enum conf_limit limit);
 
 /* A worker must say when a transfer is over. */
 bool conf_needs_done(const struct conf *c);

@@ -121,6 +121,7 @@ struct gate_session {
 	struct gate_dial *dial[GATE_DIALS];
 	struct gate_flow *flow[GATE_FLOWS];
 	uint32_t handed;	/* data connections so far */
+	uint32_t most_Bps;	/* its worker wants no more; 0: not said */
 	struct event_session who;
 	int control_fd;		/* a duplicate; never read, never written */
 	uint32_t slot;

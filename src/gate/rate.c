@@ -23,14 +23,6 @@
 
 #define LOOK_MS 1000
 #define RATE_FLOOR 2000		/* a segment in each second, or it stalls */
-#define UNSENT_LEAST 65536	/* waits in the kernel: a small file, whole */
-#define UNSENT_MOST (4u << 20)
-
-static uint64_t
-least_of(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 /* A rate that is 0 in the configuration is none. */
 static uint64_t
@@ -47,8 +39,17 @@ not_too_slow(const struct gate *g, uint64_t rate)
 {
 	uint64_t least = 2 * g->conf.rate_least;
 
-	least = least < RATE_FLOOR ? RATE_FLOOR : least;
-	return rate < least ? least : rate;
+	return share_most(share_most(least, RATE_FLOOR), rate);
+}
+
+/* A worker can ask for less than the limit, and for nothing else. */
+static uint64_t
+session_most(const struct gate_session *s)
+{
+	uint64_t most = limit_of(s->gate, s->count->group, LIMIT_rate_session);
+
+	return s->most_Bps == 0 ? most :
+	    share_least(most, not_too_slow(s->gate, s->most_Bps));
 }
 
 /*
@@ -59,23 +60,11 @@ static void
 pace(int fd, uint64_t rate)
 {
 	unsigned long most = rate == SHARE_ALL ? ~0UL : rate;
-	unsigned unsent = 0; /* the system's default */
+	unsigned unsent = share_unsent(rate);
 
-	if (rate != SHARE_ALL)
-		unsent = (unsigned)least_of(UNSENT_MOST,
-		    rate / 4 > UNSENT_LEAST ? rate / 4 : UNSENT_LEAST);
 	setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &most, sizeof(most));
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
 	    sizeof(unsent));
-}
-
-/* A change that nobody would see is not worth two system calls. */
-static bool
-is_other(uint64_t now, uint64_t rate)
-{
-	uint64_t apart = now < rate ? rate - now : now - rate;
-
-	return now == 0 || apart > rate / 32;
 }
 
 /* Divides what the address has among its connections. */
@@ -85,7 +74,7 @@ divide_address(struct gate *g, struct gate_peer *p)
 	struct share *list = NULL;
 
 	for (struct gate_flow *f = p->flows; f != NULL; f = f->next) {
-		f->share.most = limit_of(g, p->group, LIMIT_rate_session);
+		f->share.most = session_most(f->session);
 		f->share.next = list;
 		list = &f->share;
 	}
@@ -93,7 +82,7 @@ divide_address(struct gate *g, struct gate_peer *p)
 	for (struct gate_flow *f = p->flows; f != NULL; f = f->next) {
 		uint64_t rate = not_too_slow(g, f->share.rate);
 
-		if (f->fd < 0 || !is_other(f->paced, rate))
+		if (f->fd < 0 || !share_is_other(f->paced, rate))
 			continue;
 		f->paced = rate;
 		pace(f->fd, rate);
@@ -213,11 +202,11 @@ welcome(struct gate *g, struct gate_peer *p)
 	uint64_t rate;
 
 	/* Counted, not walked: who has a /48 could come from 65536 of them. */
-	rate = least_of(limit_of(g, p->group, LIMIT_rate_address),
+	rate = share_least(limit_of(g, p->group, LIMIT_rate_address),
 	    share_of_newcomer(limit_of(g, 0, LIMIT_rate_all),
 	    g->group[0].paced));
 	if (p->group > 0)
-		rate = least_of(rate, share_of_newcomer(
+		rate = share_least(rate, share_of_newcomer(
 		    limit_of(g, p->group, LIMIT_rate_all),
 		    g->group[p->group].paced));
 	p->share.rate = rate;
@@ -235,8 +224,7 @@ welcome(struct gate *g, struct gate_peer *p)
 void
 gate_rate_once(const struct gate_session *s, int fd)
 {
-	const struct gate *g = s->gate;
-	uint64_t rate = limit_of(g, s->count->group, LIMIT_rate_session);
+	uint64_t rate = session_most(s);
 
 	if (rate != SHARE_ALL)
 		pace(fd, rate);

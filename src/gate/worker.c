@@ -217,6 +217,10 @@ act(struct gate_worker *w, const struct ipc_msg *m)
 		if (s != NULL)
 			gate_flow_done(s, m->port.number);
 		return true;
+	case IPC_SLOWER:
+		if (s != NULL)
+			s->most_Bps = m->port.number;
+		return true;
 	case IPC_CLOSED:
 		if (s != NULL)
 			session_closed(s);

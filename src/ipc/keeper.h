@@ -94,7 +94,7 @@ struct keeper_answer {
 	uint8_t has_quota;
 	uint32_t seq;
 	uint32_t rights;	/* set of enum accounts_right */
-	uint32_t transfers;
+	uint32_t tls;		/* enum accounts_tls */
 	uint64_t quota_bytes, quota_files;
 	uint64_t rate;		/* bytes a second, of the session */
 	uint64_t boot;		/* another number after each boot: its page's */

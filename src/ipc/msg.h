@@ -19,7 +19,7 @@
 
 #include "base/addr.h"
 
-#define IPC_VERSION 3
+#define IPC_VERSION 4
 
 /* From a worker to the gate. */
 #define IPC_TO_GATE(X) \
@@ -29,7 +29,8 @@
 	X(VOID,    "the session's data endpoint is no longer wanted") \
 	X(DONE,    "this data connection is closed on my side") \
 	X(MOVE,    "this session needs a process of its own; I have let go") \
-	X(CLOSED,  "the control connection is closed on my side")
+	X(CLOSED,  "the control connection is closed on my side") \
+	X(SLOWER,  "this session is to be sent no more than so much a second")
 
 /* From the gate to a worker. */
 #define IPC_TO_WORKER(X) \
@@ -126,7 +127,8 @@ struct ipc_port {
 	uint32_t epoch;		/* DATA: how many LISTEN and VOID of this
 				   session came before */
 	uint32_t number;	/* DATA, DONE: which of the session's data
-				   connections; BUSY: the limit */
+				   connections; BUSY: the limit; SLOWER: bytes
+				   a second, beside all other limits */
 };
 
 struct ipc_resolved {

@@ -212,7 +212,7 @@ client_answer(struct client *c, enum keeper_verdict verdict,
 	if (account != NULL) {
 		a.drop_box = account->drop_box;
 		a.rights = account->rights;
-		a.transfers = account->transfers;
+		a.tls = account->tls;
 		a.quota_bytes = account->quota_bytes;
 		a.quota_files = account->quota_files;
 		a.rate = account->rate;

@@ -184,7 +184,8 @@ objection(const struct client *c, const struct accounts_entry *e)
 		return "it is without its certificate";
 	if (accounts_needs_no_password(e) && !may_do_without_password(c, match))
 		return "accounts.certificate_only does not allow it";
-	if (!e->tls_optional && (c->request.flags & KEEPER_UNDER_TLS) == 0)
+	if (e->tls != ACCOUNTS_TLS_OPTIONAL &&
+	    (c->request.flags & KEEPER_UNDER_TLS) == 0)
 		return "it is without TLS";
 	if (!accounts_network_allows(e, &c->peer))
 		return "its network is not among networks";

@@ -12,16 +12,25 @@
 
 #include <stddef.h>
 
-static uint64_t
-least_of(uint64_t a, uint64_t b)
+#define UNSENT_LEAST 65536	/* a small file, whole */
+#define UNSENT_MOST (4u << 20)
+
+uint64_t
+share_least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+uint64_t
+share_most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
 }
 
 static uint64_t
 at_level(const struct share *s, uint64_t level)
 {
-	return least_of(least_of(s->want, s->most), level);
+	return share_least(share_least(s->want, s->most), level);
 }
 
 static uint64_t
@@ -53,7 +62,7 @@ share_divide(struct share *list, uint64_t whole)
 	}
 	left = (whole - sum_at(list, low)) / n;
 	for (struct share *s = list; s != NULL; s = s->next)
-		s->rate = least_of(s->most, at_level(s, low) + left);
+		s->rate = share_least(s->most, at_level(s, low) + left);
 }
 
 uint64_t
@@ -66,4 +75,22 @@ uint64_t
 share_of_newcomer(uint64_t whole, uint64_t others)
 {
 	return whole == SHARE_ALL ? whole : whole / (others + 1);
+}
+
+/* What nobody would see is not worth the system calls. */
+bool
+share_is_other(uint64_t now, uint64_t rate)
+{
+	uint64_t apart = now < rate ? rate - now : now - rate;
+
+	return now == 0 || apart > rate / 32;
+}
+
+uint32_t
+share_unsent(uint64_t rate)
+{
+	if (rate == SHARE_ALL)
+		return 0;
+	return (uint32_t)share_least(UNSENT_MOST,
+	    share_most(rate / 4, UNSENT_LEAST));
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SHARE_ALL UINT64_MAX	/* wants whatever there is */
@@ -34,6 +35,19 @@ void share_divide(struct share *list, uint64_t whole);
  * taken nearly all that he might, else a quarter more and `least`.
  */
 uint64_t share_want(uint64_t used, uint64_t rate, uint64_t least);
+
+uint64_t share_least(uint64_t a, uint64_t b);
+uint64_t share_most(uint64_t a, uint64_t b);
+
+/* A change from `now` that somebody would see: more than a thirty-second. */
+bool share_is_other(uint64_t now, uint64_t rate);
+
+/*
+ * Bytes that may wait unsent for a connection of that rate: a quarter of a
+ * second's, but a small file as a whole, and 4 MiB at most.  0, for SHARE_ALL,
+ * is the system's default.
+ */
+uint32_t share_unsent(uint64_t rate);
 
 /* An equal share, for one who comes to so many others before they are asked. */
 uint64_t share_of_newcomer(uint64_t whole, uint64_t others);

@@ -46,8 +46,7 @@ struct listing_entry {
 	struct sv target; /* a symbolic link's; else empty */
 	struct sv owner;  /* empty is shown as "ftp" */
 	struct sv group;  /* likewise */
-	struct sv perm;	  /* letters of RFC 3659 §7.5.5, such as
-			     LISTING_PERM_FILE */
+	struct sv perm;	  /* letters of RFC 3659 §7.5.5 */
 	mode_t mode;	  /* as stat(2) gives it: type and permissions */
 	enum listing_place place;
 	uint64_t links;
@@ -56,10 +55,6 @@ struct listing_entry {
 	uint64_t dev;	  /* with ino: the unique fact */
 	uint64_t ino;
 };
-
-/* What may be done in a read-only archive. */
-#define LISTING_PERM_FILE SV("r")
-#define LISTING_PERM_DIR  SV("el")
 
 /*
  * Room for all of a line but the entry's name, prefix, target, owner, group

@@ -219,9 +219,11 @@ conn_open(struct tls_conn *c, int fd)
 		/* Else two calls for each record. */
 		SSL_set_read_ahead(c->ssl, 1);
 		SSL_set_default_read_buffer_len(c->ssl, READ_AHEAD);
-	}
-	if (c->role == TLS_CONTROL)	/* idle for most of its life */
+	} else {
+		/* Idle for most of its life; and a password was in them. */
 		SSL_set_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
+		SSL_set_options(c->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+	}
 	bio = SSL_get_rbio(c->ssl);
 	BIO_set_callback_ex(bio, on_wire);
 	BIO_set_callback_arg(bio, (char *)c);

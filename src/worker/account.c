@@ -52,6 +52,15 @@ account_may_log_in(const struct sess *s)
 	return account_is_possible(s->w) && !s->was_in;
 }
 
+bool
+account_lacks_tls(const struct sess *s)
+{
+	const struct conf *c = &s->w->conf;
+
+	return s->tls == NULL && c->accounts_file[0] != '\0' &&
+	    c->accounts_tls == CONF_ACCOUNTS_TLS_REQUIRED;
+}
+
 static bool
 has_certificate(const struct sess *s)
 {
@@ -305,6 +314,9 @@ becomes(struct sess *s, const struct keeper_answer *a, const int fds[2])
 	s->storage = st;	/* as long as the process */
 	s->rights = a->rights;
 	s->drop_box = a->drop_box == 1;
+	s->tls_data = a->tls == ACCOUNTS_TLS_REQUIRED ? CONF_TLS_REQUIRED :
+	    CONF_TLS_ALLOWED;
+	link_slower(s, a->rate);
 	hash_forget_store(s->w);
 	if (how.quota != NULL && !is_counted(how.quota))
 		survey(s->w, st);

@@ -2,9 +2,9 @@
  * worker/cmd_access.c: who is there: USER, PASS, ACCT, REIN, QUIT; and the
  * table that leads from a verb to its handler.
  *
- * Where there are no accounts, who is not anonymous is refused at USER: a
- * password that is not asked for is read by nobody on the wire.  All of them
- * alike, and late (RFC 2577 §5, §6).
+ * Where there are no accounts, or not in clear, who is not anonymous is
+ * refused at USER: a password that is not asked for is read by nobody on the
+ * wire (attack C13).  All of them alike (RFC 2577 §5, §6).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -31,7 +31,7 @@ sess_offers(const struct sess *s, enum ftp_verb verb)
 {
 	if (handlers[verb] == cmd_auth || handlers[verb] == cmd_pbsz ||
 	    handlers[verb] == cmd_prot)
-		return conf_has_tls(&s->w->conf);
+		return sess_may_have_tls(s);
 	return handlers[verb] != cmd_absent && handlers[verb] != cmd_lprt &&
 	    handlers[verb] != cmd_ccc &&
 	    (handlers[verb] != cmd_hash || s->w->hash_desk != NULL);
@@ -67,6 +67,7 @@ login_event(struct sess *s, const char *action, const char *verb, int code)
 		event_text(&e, "user", sv_of(s->user));
 	if (s->method != NULL)
 		event_text(&e, "method", sv_of(s->method));
+	event_flag(&e, "tls", s->tls != NULL);
 	event_code(&e, "completion_code", code);
 	event_close(&e);
 	event_end(&e, &s->w->events);
@@ -85,6 +86,31 @@ login_refused(struct sess *s)
 	}
 }
 
+/* No name was tried, so there is none to be slow about. */
+static void
+login_in_clear(struct sess *s)
+{
+	bool last = ++s->attempts >= s->w->conf.login_attempts;
+
+	login_event(s, "login_failed", "USER", last ? 421 : 530);
+	if (last)
+		sess_end(s, "Users by name need TLS here.");
+	else
+		reply(s, 530, "Users by name need TLS here: AUTH TLS comes "
+		    "first.");
+}
+
+static void
+name_given(struct sess *s, struct sv name)
+{
+	if (account_lacks_tls(s))
+		login_in_clear(s);
+	else if (account_may_log_in(s))
+		account_named(s, name);
+	else
+		login_refused(s);
+}
+
 void
 cmd_user(struct sess *s, struct sv arg)
 {
@@ -97,10 +123,7 @@ cmd_user(struct sess *s, struct sv arg)
 	if (text_refuses(s))
 		return;
 	if (!sess_is_anonymous(arg)) {
-		if (account_may_log_in(s))
-			account_named(s, arg);
-		else
-			login_refused(s);
+		name_given(s, arg);
 		return;
 	}
 	if (sess_lacks_tls(s))

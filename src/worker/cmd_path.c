@@ -190,7 +190,8 @@ cmd_mdtm(struct sess *s, struct sv arg)
 static void
 mlst_found(struct sess *s, struct lookup *l)
 {
-	char name[PATH_MAX + 1], line[PATH_MAX + 1 + LISTING_SLACK + 8];
+	char perm[RIGHTS_PERM_MAX], name[PATH_MAX + 1];
+	char line[PATH_MAX + 1 + LISTING_SLACK + RIGHTS_PERM_MAX];
 	struct listing_entry e = { .name = with_slash(l->path, name),
 		.mode = l->stat.mode, .size = l->stat.size,
 		.mtime = l->stat.mtime, .dev = l->stat.dev,
@@ -201,7 +202,8 @@ mlst_found(struct sess *s, struct lookup *l)
 		reply_storage_error(s, l->err);
 		return;
 	}
-	e.perm = S_ISDIR(e.mode) ? LISTING_PERM_DIR : LISTING_PERM_FILE;
+	e.perm = rights_perm(s->rights, s->drop_box, e.mode, l->path.len == 0,
+	    perm);
 	n = listing_mlsd(&e, s->facts, line, sizeof(line));
 	reply_begin(s, 250, "Facts:");
 	reply_line(s, (struct sv) { line, n >= 2 ? n - 2 : 0 });

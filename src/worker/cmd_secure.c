@@ -12,11 +12,21 @@
 
 #include "worker/secure.h"
 
+/* A named user may want it where an anonymous one may not. */
+bool
+sess_may_have_tls(const struct sess *s)
+{
+	const struct conf *c = &s->w->conf;
+
+	return c->tls_certificate.count > 0 &&
+	    (c->accounts_file[0] != '\0' || s->tls_control != CONF_TLS_OFF);
+}
+
 /* What a session has without TLS, and why. */
 static void
 reply_without(struct sess *s)
 {
-	if (conf_has_tls(&s->w->conf))
+	if (sess_may_have_tls(s))
 		reply(s, 503, "AUTH TLS comes first.");
 	else
 		reply(s, 502, "Command not implemented.");
@@ -66,7 +76,7 @@ cmd_auth(struct sess *s, struct sv arg)
 	endpoint_void(s);
 	if (c->tls_certificate.count == 0) {
 		reply(s, 502, "Command not implemented.");
-	} else if (!conf_has_tls(c)) {
+	} else if (!sess_may_have_tls(s)) {
 		reply(s, 534, "TLS is not offered here.");
 	} else if (s->tls != NULL) {
 		reply(s, 503, "This session has TLS.");
@@ -128,14 +138,20 @@ cmd_pbsz(struct sess *s, struct sv arg)
 	}
 }
 
+/* Before the login, where there are accounts, it is not known whose it is. */
+static bool
+is_undecided(const struct sess *s)
+{
+	return !s->logged_in && s->w->conf.accounts_file[0] != '\0';
+}
+
 static void
 set_protection(struct sess *s, bool private)
 {
-	uint32_t policy = s->w->conf.tls_data;
-
-	if (private && policy == CONF_TLS_OFF) {
+	if (private && s->tls_data == CONF_TLS_OFF && !is_undecided(s)) {
 		reply(s, 534, "Data is not encrypted here.");
-	} else if (!private && policy == CONF_TLS_REQUIRED) {
+	} else if (!private && s->tls_data == CONF_TLS_REQUIRED &&
+	    !is_undecided(s)) {
 		reply(s, 534, "Data is encrypted here: PROT P.");
 	} else {
 		s->private = private;
@@ -164,7 +180,7 @@ void
 cmd_ccc(struct sess *s, struct sv arg)
 {
 	(void)arg;
-	if (s->tls == NULL && !conf_has_tls(&s->w->conf))
+	if (s->tls == NULL && !sess_may_have_tls(s))
 		reply(s, 502, "Command not implemented.");
 	else if (s->tls == NULL)
 		reply(s, 533, "There is no TLS to be left.");
@@ -175,7 +191,7 @@ cmd_ccc(struct sess *s, struct sv arg)
 bool
 sess_lacks_tls(struct sess *s)
 {
-	uint32_t policy = s->w->conf.tls_control;
+	uint32_t policy = s->tls_control;
 
 	if (s->tls == NULL && policy == CONF_TLS_REQUIRED) {
 		reply(s, 530, "TLS is required: AUTH TLS comes first.");
@@ -189,27 +205,30 @@ sess_lacks_tls(struct sess *s)
 }
 
 bool
-sess_lacks_private_data(struct sess *s)
+sess_has_wrong_protection(struct sess *s)
 {
-	if (s->private || s->w->conf.tls_data != CONF_TLS_REQUIRED)
+	uint32_t wrong = s->private ? CONF_TLS_OFF : CONF_TLS_REQUIRED;
+
+	if (s->tls_data != wrong)
 		return false;
 	restart_forget(s);
 	endpoint_void(s);
-	reply(s, 521, "Data connections need TLS here: PROT P.");
+	reply(s, 521, s->private ? "Data is not encrypted here: PROT C." :
+	    "Data connections need TLS here: PROT P.");
 	return true;
 }
 
 void
 secure_feat_auth(struct sess *s)
 {
-	if (conf_has_tls(&s->w->conf))
+	if (sess_may_have_tls(s))
 		reply_line(s, SV("AUTH TLS"));
 }
 
 void
 secure_feat_data(struct sess *s)
 {
-	if (!conf_has_tls(&s->w->conf))
+	if (!sess_may_have_tls(s))
 		return;
 	reply_line(s, SV("PBSZ"));
 	reply_line(s, SV("PROT"));

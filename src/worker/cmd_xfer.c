@@ -67,7 +67,7 @@ cmd_rang(struct sess *s, struct sv arg)
 bool
 sess_has_endpoint(struct sess *s)
 {
-	if (sess_lacks_private_data(s))
+	if (sess_has_wrong_protection(s))
 		return false;
 	if (s->endpoint != ENDPOINT_NONE)
 		return true;

@@ -182,12 +182,28 @@ keep_line(struct sess *s)
 	return true;
 }
 
+/* Before the first login it may have been a password. */
+static void
+forget(const struct sess *s, char *bytes, size_t n)
+{
+	if (bytes != NULL && !s->was_in)
+		explicit_bzero(bytes, n);
+	free(bytes);
+}
+
 static void
 release_line(struct sess *s)
 {
-	free(s->line_buf);
+	forget(s, s->line_buf, LINE_MAX_BYTES);
 	s->line_buf = NULL;
 	s->line_waits = false;
+}
+
+void
+control_forget(struct sess *s)
+{
+	forget(s, s->line_buf, LINE_MAX_BYTES);
+	forget(s, s->held, s->held_len);
 }
 
 static bool
@@ -200,7 +216,7 @@ hold(struct sess *s, struct sv rest)
 			return false;
 		memcpy(copy, rest.ptr, rest.len);
 	}
-	free(s->held);
+	forget(s, s->held, s->held_len);
 	s->held = copy;
 	s->held_len = rest.len;
 	return true;
@@ -266,6 +282,7 @@ feed(struct sess *s, struct sv in)
 void
 control_continue(struct sess *s)
 {
+	bool may_be_secret = !s->was_in;
 	struct sv held;
 	char *owned;
 
@@ -285,6 +302,10 @@ control_continue(struct sess *s)
 	s->held_len = 0;
 	if (held.len > 0 && !s->dead)
 		feed(s, held);
+	if (may_be_secret && held.len > 0) {
+		explicit_bzero(owned, held.len);
+		explicit_bzero(line_room, sizeof(line_room));
+	}
 	free(owned);
 	if (!s->dead && !s->dirty)
 		control_flush(s); /* watches for what is to be read now */
@@ -315,6 +336,7 @@ static void
 take_input(struct sess *s)
 {
 	static char room[RECORD_MAX];
+	bool may_be_secret = !s->was_in;
 	ssize_t n = receive(s, room);
 
 	/* A TLS handshake (record type 22) has no line end to wait for. */
@@ -324,6 +346,10 @@ take_input(struct sess *s)
 		feed(s, (struct sv) { room, (size_t)n });
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		sess_close(s);
+	if (!may_be_secret)
+		return;
+	explicit_bzero(room, n > 0 ? (size_t)n : 0);
+	explicit_bzero(line_room, sizeof(line_room));
 }
 
 static void

@@ -38,6 +38,19 @@ link_move(struct sess *s)
 		log_fatal(1, "the gate does not read its messages");
 }
 
+void
+link_slower(struct sess *s, uint64_t rate_Bps)
+{
+	struct ipc_msg m = { .type = IPC_SLOWER, .slot = s->slot,
+		.generation = s->generation,
+		.port = { .number = (uint32_t)rate_Bps } };
+
+	if (rate_Bps > UINT32_MAX || rate_Bps == 0)
+		return;		/* no line that we know is so fast */
+	if (!ipc_send(&s->w->gate, &m, -1) && s->w->gate.fd >= 0)
+		log_fatal(1, "the gate does not read its messages");
+}
+
 /* Leaves room for what must be said: ends of sessions. */
 bool
 link_is_crowded(const struct worker *w)

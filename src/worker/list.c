@@ -82,7 +82,7 @@ static size_t
 format_entry(struct xfer *x, const struct storage_entry *entry, char *out,
     size_t room)
 {
-	char prefix[2 * PATH_MAX];
+	char prefix[2 * PATH_MAX], perm[RIGHTS_PERM_MAX];
 	struct listing_entry e = list_entry(&x->w->conf, entry);
 
 	if (has(x, LS_MARKED))
@@ -94,8 +94,8 @@ format_entry(struct xfer *x, const struct storage_entry *entry, char *out,
 		e.prefix = prefix_of(x, prefix);
 		return listing_nlst(&e, out, room);
 	case XFER_MLSD:
-		e.perm = S_ISDIR(e.mode) ? LISTING_PERM_DIR :
-		    LISTING_PERM_FILE;
+		e.perm = rights_perm(x->rights, x->drop_box, e.mode, false,
+		    perm);
 		return listing_mlsd(&e, x->facts, out, room);
 	case XFER_FILE:
 	case XFER_STORE:
@@ -264,7 +264,8 @@ is_over_budget(struct xfer *x)
 enum xfer_step
 list_fill(struct xfer *x)
 {
-	const size_t longest = 3 * PATH_MAX + NAME_MAX + LISTING_SLACK;
+	const size_t longest = 3 * PATH_MAX + NAME_MAX + LISTING_SLACK +
+	    RIGHTS_PERM_MAX;
 	enum xfer_step step = STEP_DONE;
 	struct storage_entry entry;
 

@@ -32,16 +32,15 @@ look_first(const struct sess *s)
 static enum ipc_why
 is_for_another(const struct sess *s, struct sv line)
 {
-	const struct worker *w = s->w;
 	enum ftp_verb verb;
 	struct sv arg;
 
-	if (w->solo || command_parse(line, &verb, &arg) != FTP_OK)
+	if (s->w->solo || command_parse(line, &verb, &arg) != FTP_OK)
 		return IPC_WHY_NONE;
-	if (verb == V_AUTH && conf_has_tls(&w->conf))
+	if (verb == V_AUTH && sess_may_have_tls(s))
 		return IPC_WHY_AUTH;
-	if (verb == V_USER && w->conf.accounts_file[0] != '\0' &&
-	    !sess_is_anonymous(arg))
+	if (verb == V_USER && s->w->conf.accounts_file[0] != '\0' &&
+	    !account_lacks_tls(s) && !sess_is_anonymous(arg))
 		return IPC_WHY_USER;
 	return IPC_WHY_NONE;
 }

@@ -5,6 +5,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
+
 #include "worker/worker.h"
 
 #define WRITING (ACCOUNTS_WRITE | ACCOUNTS_OVERWRITE | ACCOUNTS_DELETE | \
@@ -116,6 +118,39 @@ bool
 rights_have(const struct sess *s, unsigned rights)
 {
 	return (s->rights & rights) == rights;
+}
+
+/* In the order of the alphabet; what no command would do is not promised. */
+struct sv
+rights_perm(unsigned rights, bool drop_box, mode_t mode, bool is_root,
+    char room[RIGHTS_PERM_MAX])
+{
+	bool is_dir = S_ISDIR(mode);
+	bool replaces = !drop_box && (rights & ACCOUNTS_WRITE) != 0 &&
+	    (rights & ACCOUNTS_OVERWRITE) != 0;
+	const struct {
+		char letter;
+		bool of_dir, holds;
+	} all[] = {
+		{ 'a', false, replaces },
+		{ 'c', true, (rights & ACCOUNTS_WRITE) != 0 },
+		{ 'd', is_dir, !is_root && (rights & ACCOUNTS_DELETE) != 0 },
+		{ 'e', true, true },
+		{ 'f', is_dir, !is_root && (rights & ACCOUNTS_RENAME) != 0 },
+		{ 'l', true, (rights & ACCOUNTS_LIST) != 0 },
+		{ 'm', true, (rights & ACCOUNTS_MAKE) != 0 },
+		{ 'p', true, (rights & ACCOUNTS_DELETE) != 0 },
+		{ 'r', false, (rights & ACCOUNTS_READ) != 0 },
+		{ 'w', false, replaces },
+	};
+	size_t n = 0;
+
+	static_assert(sizeof(all) / sizeof(all[0]) == RIGHTS_PERM_MAX,
+	    "room for all");
+	for (size_t i = 0; i < RIGHTS_PERM_MAX; i++)
+		if (all[i].holds && all[i].of_dir == is_dir)
+			room[n++] = all[i].letter;
+	return (struct sv) { room, n };
 }
 
 bool

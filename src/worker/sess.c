@@ -5,8 +5,10 @@
  */
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "conf/conf_limit.h"
 #include "worker/hash.h"
 #include "worker/secure.h"
 
@@ -171,6 +173,18 @@ begin_implicit(struct sess *s)
 		control_flush(s);
 }
 
+/* What this client's network has to do, when it is nobody. */
+static void
+ask_policy(struct sess *s)
+{
+	const struct conf *c = &s->w->conf;
+	struct conf_limits l = conf_limits(c, conf_class_of(c, &s->who.client),
+	    conf_minute(time(NULL)));
+
+	s->tls_control = (uint8_t)l.of[LIMIT_tls_control];
+	s->tls_data = (uint8_t)l.of[LIMIT_tls_data];
+}
+
 struct sess *
 sess_new(struct worker *w, int fd, const struct ipc_msg *open)
 {
@@ -184,6 +198,7 @@ sess_new(struct worker *w, int fd, const struct ipc_msg *open)
 	s->clock.fire = clock_fired;
 	s->who = (struct event_session) { .client = open->open.peer,
 		.server = open->open.local, .flow = open->open.flow };
+	ask_policy(s);
 	sess_leave_site(s);
 	s->slot = open->slot;
 	s->generation = open->generation;
@@ -237,8 +252,7 @@ sess_release(struct loop_grave *g)
 {
 	struct sess *s = LOOP_OWNER(g, struct sess, grave);
 
-	free(s->line_buf);
-	free(s->held);
+	control_forget(s);
 	free(s->out);
 	free(s->cwd);
 	free(s->told);

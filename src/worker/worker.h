@@ -152,6 +152,8 @@ struct sess {
 	bool exact;		/* only whole lines are taken, one by one; a
 				   login, or TLS, ends it for good */
 	bool was_in;		/* it has logged in to something */
+	uint8_t tls_control;	/* enum conf_tls: of an anonymous user */
+	uint8_t tls_data;	/* likewise; then of who is logged in */
 	bool half_line;		/* what is there is no whole line */
 	bool certified;		/* it has logged in without a password */
 	uint8_t leaving;	/* enum ipc_why: when the replies are out */
@@ -244,6 +246,8 @@ bool account_is_possible(const struct worker *w);
 MUST_USE bool account_start(struct worker *w);
 /* Whether this session may: it has logged in to nothing yet. */
 bool account_may_log_in(const struct sess *s);
+/* It cannot, since it is in clear: what it would say, all could read. */
+bool account_lacks_tls(const struct sess *s);
 /* USER, of an account or of none: who it is, is not told. */
 void account_named(struct sess *s, struct sv name);
 /* Its PASS; the session waits for the keeper. */
@@ -257,6 +261,10 @@ bool rights_allow(const struct sess *s, enum ftp_verb verb, struct sv arg);
 bool rights_have(const struct sess *s, unsigned rights);
 /* 550; what was prepared for the command is forgotten. */
 void rights_refuse(struct sess *s);
+/* The perm fact of an entry (RFC 3659 §7.5.5) in room; on any thread. */
+#define RIGHTS_PERM_MAX 10
+struct sv rights_perm(unsigned rights, bool drop_box, mode_t mode,
+    bool is_root, char room[RIGHTS_PERM_MAX]);
 /* It may change something. */
 bool rights_write(const struct sess *s);
 
@@ -272,6 +280,8 @@ void look_at_input(struct sess *s, bool at_end);
 /* Runs the line that was read last; false: it has to wait. */
 bool control_run_line(struct sess *s);
 void control_overlong(struct sess *s);
+/* Frees what is kept of its input; the session has ended. */
+void control_forget(struct sess *s);
 /* It sends without an end of line, for too long: the session ends. */
 bool control_floods(struct sess *s);
 /* A first line of another protocol. */
@@ -493,6 +503,8 @@ struct xfer {
 	uint64_t at;		/* where in the file we are; ends at size */
 	int64_t now_s;
 	unsigned facts;
+	unsigned rights;	/* of its user, for the perm fact */
+	bool drop_box;		/* likewise */
 	int fd;			/* the file */
 	int data_fd;
 	uint32_t data_number;	/* the gate's name for it; 0: it knows */
@@ -558,8 +570,10 @@ void sess_begin_tls(struct sess *s);
 void sess_shake(struct sess *s);
 /* An anonymous user has to have TLS and has not (or the other way): 530. */
 MUST_USE bool sess_lacks_tls(struct sess *s);
-/* Data has to be private and is not: 521, and no endpoint any more. */
-MUST_USE bool sess_lacks_private_data(struct sess *s);
+/* Data has to be private and is not (or the other way): 521, no endpoint. */
+MUST_USE bool sess_has_wrong_protection(struct sess *s);
+/* AUTH is answered to this client. */
+bool sess_may_have_tls(const struct sess *s);
 /* FEAT's lines. */
 void secure_feat_auth(struct sess *s);
 void secure_feat_data(struct sess *s);
@@ -622,6 +636,8 @@ bool link_start(struct worker *w);
 void link_tell(struct sess *s, enum ipc_type type, uint16_t port);
 /* This session goes to a process of its own. */
 void link_move(struct sess *s);
+/* Wants it to be sent no more bytes a second than that; 0: as it is. */
+void link_slower(struct sess *s, uint64_t rate_Bps);
 /* Asks the gate for a port, or to drop what the session has there. */
 void link_listen(struct sess *s);
 void link_void(struct sess *s);

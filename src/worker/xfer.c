@@ -437,6 +437,8 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->verb = s->verb;
 	x->ascii = s->ascii && (kind == XFER_FILE || kind == XFER_STORE);
 	x->facts = s->facts;
+	x->rights = s->rights;
+	x->drop_box = s->drop_box;
 	x->has_tls = s->private;
 	x->now_s = time(NULL);
 	x->started_ms = s->w->loop.now_ms;

@@ -971,9 +971,10 @@ WALL_CLOCK = {
     "gate/limit.c": "steps of the day",
     "warden/board.c": "the time that a downtime file names",
     "warden/signer.c": "whether a certificate is valid",
-    "worker/account.c": "how old a partial upload is",
+    "worker/account.c": "which parts of uploads are too old",
     "worker/cmd_stat.c": "the year in a listing, or the time of day",
     "worker/hash.c": "a file changed just now may change unseen again",
+    "worker/sess.c": "steps of the day",
     "worker/xfer.c": "the year in a listing, or the time of day",
 }
 

@@ -124,10 +124,11 @@ class Secure(Control):
     """A control connection within TLS, and data connections as one likes."""
 
     def __init__(self, server, version=None, implicit=False, name=NAME,
-                 context=None):
+                 context=None, source=None):
         self.context = context or context_of(version)
         super().__init__(
-            ("127.0.0.1", server.implicit if implicit else server.port))
+            ("127.0.0.1", server.implicit if implicit else server.port),
+            source)
         self.name = name
         if not implicit:
             assert self.read().code == 220

@@ -39,6 +39,8 @@ def ipc_types():
 TYPE = ipc_types()
 VERSION = int(re.search(r"IPC_VERSION (\d+)",
                         (TOP / "src/ipc/msg.h").read_text())[1])
+ASKS = int(re.search(r"KEEPER_VERSION (\d+)",
+                     (TOP / "src/ipc/keeper.h").read_text())[1])
 
 
 def addr(text):
@@ -71,7 +73,7 @@ class Channel:
 class Answer:
     def __init__(self, data, fds):
         (_, self.verdict, self.drop_box, self.has_quota, self.seq, self.rights,
-         self.transfers, self.quota_bytes, self.quota_files,
+         self.tls, self.quota_bytes, self.quota_files,
          self.rate) = struct.unpack_from("<BBBBIIIQQQ", data)
         self.method = data[64]
         self.fds = fds
@@ -80,7 +82,7 @@ class Answer:
 def request(user, password, flags=UNDER_TLS, seq=7, sha256=b"", name=b""):
     user, password = (x.encode() if isinstance(x, str) else x
                       for x in (user, password))
-    return struct.pack("<BBHHHI64s512s32s64s", 2, flags,
+    return struct.pack("<BBHHHI64s512s32s64s", ASKS, flags,
                        len(user) if len(user) <= 64 else TOO_LONG,
                        len(password) if len(password) <= 511 else TOO_LONG,
                        len(name), seq, user[:64], password[:511], sha256,
@@ -204,7 +206,7 @@ def make_accounts(place):
     file = place / "accounts"
     for name, *args in (
             ("dwd", "-r", "lrwm", "-o", "quota.bytes=20G,quota.files=500,"
-             "rate=10M,transfers=2,uploads=dropbox", "-d", "in/dwd"),
+             "rate=10M,tls=login,uploads=dropbox", "-d", "in/dwd"),
             ("clear", "-o", "tls=optional"),
             ("lan", "-o", "networks=10.0.0.0/8+2001:db8::/32", "-d", "dwd"),
             ("never", "-o", "hours=0:00-0:01", "-d", "dwd"),
@@ -267,7 +269,7 @@ def test_a_login_gets_its_directory_and_its_numbers(keeper):
     assert there.st_mode & 0o777 == 0o600
     for fd in a.fds:
         os.close(fd)
-    assert (a.rights, a.drop_box, a.transfers) == (0b1000111, 1, 2)
+    assert (a.rights, a.drop_box, a.tls) == (0b1000111, 1, 1)
     assert (a.quota_bytes, a.quota_files, a.rate) == (20 * 10**9, 500, 10**7)
 
 
@@ -527,9 +529,9 @@ def test_no_password_and_no_name_is_said(keeper):
 
 @pytest.mark.parametrize("packet", [
     b"x", request("dwd", PASSWORD)[:-1], request("dwd", PASSWORD) + b"x",
-    b"\1" + request("dwd", PASSWORD)[1:],
-    struct.pack("<BBHH", 2, 0, 65, 5).ljust(684, b"\0"),
-    struct.pack("<BBHH", 2, 0, 5, 512).ljust(684, b"\0"),
+    bytes([ASKS - 1]) + request("dwd", PASSWORD)[1:],
+    struct.pack("<BBHH", ASKS, 0, 65, 5).ljust(684, b"\0"),
+    struct.pack("<BBHH", ASKS, 0, 5, 512).ljust(684, b"\0"),
     request("dwd", PASSWORD, name=b"x" * 65),
     request("dwd", PASSWORD, 2),	# a certificate without TLS
     request("dwd", "", 1 | 4),		# asked about, and none is there

@@ -83,7 +83,7 @@ def conf_of(place):
                        input=PASSWORD.encode(), env=ENVIRONMENT)
     return {"accounts.file": place / "accounts",
             "accounts.root": place / "homes",
-            "tls.certificate": make_certificate(place).both,
+            "accounts.tls": "optional", "tls.certificate": make_certificate(place).both,
             "login.attempts": 5, "sessions.per_address": 1000,
             "events.commands": "all"}
 
@@ -358,7 +358,7 @@ def test_what_a_session_is_goes_along(serve, place, archive):
 
 # ---- a captured process says MOVE
 
-LISTEN, CONNECT, MOVE, CLOSED = 1, 2, 5, 6
+LISTEN, CONNECT, MOVE, CLOSED, SLOWER = 1, 2, 5, 6, 7
 
 
 class Captured:
@@ -373,9 +373,12 @@ class Captured:
         self.sock = socket.socket(fileno=fd)
         self.said = 0
 
-    def say(self, kind, slot=0, generation=1, port=0, why=2, attempts=0):
+    def say(self, kind, slot=0, generation=1, port=0, why=2, attempts=0,
+            number=None):
         body = struct.pack("<QIBBBB", port, 0, why, attempts, 0, 0)
-        self.sock.send(struct.pack("<BBHIII", 3, kind, 0, self.said, slot,
+        if number is not None:
+            body = struct.pack("<40xI", number)
+        self.sock.send(struct.pack("<BBHIII", 4, kind, 0, self.said, slot,
                                    generation) + body.ljust(64, b"\0"))
         self.said += 1
 
@@ -384,9 +387,10 @@ def test_the_numbers_above_are_those_of_the_header():
     text = (pathlib.Path(__file__).parents[2] / "src/ipc/msg.h").read_text()
     names = re.findall(r"X\((\w+), +\"", text)
     for name, number in (("LISTEN", LISTEN), ("CONNECT", CONNECT),
-                         ("MOVE", MOVE), ("CLOSED", CLOSED)):
+                         ("MOVE", MOVE), ("CLOSED", CLOSED),
+                         ("SLOWER", SLOWER)):
         assert names.index(name) + 1 == number
-    assert "#define IPC_VERSION 3\n" in text
+    assert "#define IPC_VERSION 4\n" in text
 
 
 @needs_root

@@ -40,12 +40,13 @@ has_no_way_out(struct sv root)
 static size_t
 write_line(const struct accounts_entry *e, char *out, size_t size)
 {
+	static const char *const tls[] = { "required", "login", "optional" };
 	char rights[ACCOUNTS_RIGHT_COUNT + 1];
 	int n = snprintf(out, size, "%.*s:%.*s:%.*s:%s:tls=%s,uploads=%s",
 	    (int)e->name.len, e->name.ptr, (int)e->hash.len, e->hash.ptr,
 	    (int)e->root.len, e->root.ptr,
 	    accounts_rights_text(e->rights, rights),
-	    e->tls_optional ? "optional" : "required",
+	    tls[e->tls],
 	    e->drop_box ? "dropbox" : "visible");
 
 	assert(n > 0 && (size_t)n < size);
@@ -62,7 +63,7 @@ means_the_same(const struct accounts_entry *e)
 	assert(accounts_parse_line((struct sv) { line, n }, &again, why));
 	assert(sv_eq(again.name, e->name) && sv_eq(again.hash, e->hash));
 	assert(sv_eq(again.root, e->root) && again.rights == e->rights);
-	assert(again.tls_optional == e->tls_optional);
+	assert(again.tls == e->tls);
 	assert(again.drop_box == e->drop_box);
 }
 

@@ -31,7 +31,7 @@ test_a_whole_line(void **state)
 	struct accounts_entry e = good("dwd:" H ":in/dwd:lrwm:"
 	    "quota.bytes=20G,quota.files=500,networks=10.0.0.0/8+2001:db8::/32,"
 	    "hours=mon-fri/8:00-18:00+sat/09:00-12:00,tls=optional,"
-	    "uploads=dropbox,sessions=3,transfers=2,rate=10M");
+	    "uploads=dropbox,sessions=3,rate=10M");
 	char text[ACCOUNTS_RIGHT_COUNT + 1];
 
 	(void)state;
@@ -43,10 +43,26 @@ test_a_whole_line(void **state)
 	assert_int_equal(e.quota_files, 500);
 	assert_int_equal(e.rate, 10000000);
 	assert_int_equal(e.sessions, 3);
-	assert_int_equal(e.transfers, 2);
-	assert_true(e.tls_optional);
+	assert_int_equal(e.tls, ACCOUNTS_TLS_OPTIONAL);
 	assert_true(e.drop_box);
 	assert_true(accounts_is_open(&e));
+}
+
+static void
+test_tls_has_three_words(void **state)
+{
+	static const struct {
+		const char *line;
+		enum accounts_tls tls;
+	} rows[] = {
+		{ "a::.:-:tls=required", ACCOUNTS_TLS_REQUIRED },
+		{ "a::.:-:tls=login", ACCOUNTS_TLS_LOGIN },
+		{ "a::.:-:tls=optional", ACCOUNTS_TLS_OPTIONAL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		assert_int_equal(good(rows[i].line).tls, rows[i].tls);
 }
 
 /* What is not said is the safe choice. */
@@ -58,7 +74,7 @@ test_a_short_line(void **state)
 	(void)state;
 	assert_int_equal(e.rights, 0);
 	assert_int_equal(e.quota_bytes, 0);
-	assert_false(e.tls_optional);
+	assert_int_equal(e.tls, ACCOUNTS_TLS_REQUIRED);
 	assert_false(e.drop_box);
 	assert_false(accounts_is_open(&e));
 }
@@ -181,6 +197,8 @@ test_bad_lines(void **state)
 		{ "a:" H ":.:r:tls=required,", "no such" },
 		{ "a:" H ":.:r:,tls=required", "no such" },
 		{ "a:" H ":.:r:tls=off", "value" },
+		/* A session has one transfer; sessions= counts them. */
+		{ "a:" H ":.:r:transfers=2", "no such" },
 		{ "a:" H ":.:r:tls=", "value" },
 		{ "a:" H ":.:r:tls=required,tls=required", "twice" },
 		{ "a:" H ":.:r:quota.bytes=0", "value" },
@@ -329,6 +347,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_whole_line),
+		cmocka_unit_test(test_tls_has_three_words),
 		cmocka_unit_test(test_a_short_line),
 		cmocka_unit_test(test_c05_what_no_password_is_right_for),
 		cmocka_unit_test(test_c11_certificates),

@@ -53,7 +53,7 @@ test_what_a_rule_makes(void **state)
 	assert_int_equal(m.entry.rights, ACCOUNTS_LIST | ACCOUNTS_READ);
 	assert_int_equal(m.entry.sessions, 2);
 	assert_true(sv_eq(m.entry.networks, SV("2001:db8::/32")));
-	assert_false(m.entry.tls_optional);
+	assert_false(m.entry.tls == ACCOUNTS_TLS_OPTIONAL);
 	/* No password of ours is right for it. */
 	assert_false(accounts_is_open(&m.entry));
 	assert_true(make("%u-%u", "-", "", "a", &m));

@@ -722,6 +722,14 @@ tls_fits_together(void **state)
 		    "required, and there is no tls.certificate" },
 		{ "tls.data", "required", "tls.control", "off",
 		    "required, and tls.control is off" },
+		{ "class", "a 10.0.0.0/8", "class.limit",
+		    "a tls.control required",
+		    "tls.control: a: required, and there is no tls.cert" },
+		{ "class", "a 10.0.0.0/8", "class.limit",
+		    "a tls.control off tls.data required",
+		    "tls.data: a: required, and tls.control is off" },
+		{ "at", "08:00 tls.data required", NULL, NULL,
+		    "tls.data: required, and there is no tls.certificate" },
 		{ "tls.listen", "127.0.0.1:990", NULL, NULL,
 		    "tls.listen: there is no tls.certificate" },
 		{ "tls.listen", "127.0.0.1:2121", "listen", "127.0.0.1:2121",
@@ -1291,10 +1299,15 @@ the_account_file_stays_out_of_reach(void **state)
 	(void)state;
 	init_good(&c);
 	assert_int_equal(set(&c, "accounts.file", "/etc/passwd"), 0);
+	assert_int_equal(set(&c, "accounts.tls", "optional"), 0);
 	assert_int_equal(set(&c, "accounts.root", "/nonexistent"), 0);
 	assert_int_equal(check(&c), 1);
 	assert_said("accounts.root: cannot open");
 	assert_int_equal(set(&c, "accounts.root", "/usr"), 0);
+	assert_int_equal(set(&c, "accounts.tls", "required"), 0);
+	assert_int_equal(check(&c), 1);
+	assert_said("accounts.tls: required, and there is no");
+	assert_int_equal(set(&c, "accounts.tls", "optional"), 0);
 	assert_int_equal(check(&c), 0);
 	assert_int_equal(set(&c, "accounts.file", "/usr/bin/../bin/env"), 0);
 	assert_int_equal(check(&c), 1);

@@ -131,6 +131,52 @@ a_class_has_its_own_and_what_is_each_ones(void **state)
 	assert_int_equal(l.of[LIMIT_rate_all], 1000000);
 }
 
+static void
+tls_is_a_limit_of_each(void **state)
+{
+	static struct conf c;
+	struct conf_limits l;
+
+	(void)state;
+	conf_init(&c);
+	l = conf_limits(&c, CONF_NO_CLASS, 0);
+	assert_int_equal(l.of[LIMIT_tls_control], CONF_TLS_ALLOWED);
+	set(&c, "tls.data", "required", false);
+	set(&c, "class", "a 10.0.0.0/8", false);
+	set(&c, "class", "b 192.0.2.0/24", true);
+	set(&c, "class.limit", "a tls.control off tls.data off", false);
+	set(&c, "at", "08:00 b tls.control required", false);
+	set(&c, "at", "20:00 b tls.control allowed", true);
+	l = conf_limits(&c, 0, 0);
+	assert_int_equal(l.of[LIMIT_tls_control], CONF_TLS_OFF);
+	assert_int_equal(l.of[LIMIT_tls_data], CONF_TLS_OFF);
+	l = conf_limits(&c, 1, 0);
+	assert_int_equal(l.of[LIMIT_tls_control], CONF_TLS_ALLOWED);
+	assert_int_equal(l.of[LIMIT_tls_data], CONF_TLS_REQUIRED);
+	l = conf_limits(&c, 1, 480);
+	assert_int_equal(l.of[LIMIT_tls_control], CONF_TLS_REQUIRED);
+}
+
+/* AUTH is known where one client at least may have it. */
+static void
+tls_is_there_for_one_class_alone(void **state)
+{
+	static struct conf c;
+
+	(void)state;
+	conf_init(&c);
+	set(&c, "tls.control", "off", false);
+	c.tls_certificate.count = 1;
+	assert_false(conf_has_tls(&c));
+	set(&c, "class", "a 10.0.0.0/8", false);
+	set(&c, "class.limit", "a tls.control off", false);
+	assert_false(conf_has_tls(&c));
+	set(&c, "class.limit", "a tls.control allowed", false);
+	assert_true(conf_has_tls(&c));
+	c.tls_certificate.count = 0;
+	assert_false(conf_has_tls(&c));
+}
+
 static int
 class_of(const struct conf *c, const char *ip)
 {
@@ -223,6 +269,8 @@ main(void)
 		cmocka_unit_test(each_minute_is_as_the_model_says),
 		cmocka_unit_test(steps_wrap_over_midnight),
 		cmocka_unit_test(a_class_has_its_own_and_what_is_each_ones),
+		cmocka_unit_test(tls_is_a_limit_of_each),
+		cmocka_unit_test(tls_is_there_for_one_class_alone),
 		cmocka_unit_test(the_first_class_that_holds_an_address),
 		cmocka_unit_test(done_is_told_where_a_limit_needs_it),
 		cmocka_unit_test(the_minute_is_the_clocks_on_the_wall),

@@ -147,6 +147,29 @@ wants_follow_what_was_used(void **state)
 	assert_true(share_of_newcomer(SHARE_ALL, 2) == SHARE_ALL);
 }
 
+static void
+small_changes_are_none(void **state)
+{
+	(void)state;
+	assert_true(share_is_other(0, 0) && share_is_other(0, 1));
+	assert_false(share_is_other(3200, 3200));
+	assert_false(share_is_other(3300, 3200));
+	assert_true(share_is_other(3301, 3200));
+	assert_false(share_is_other(3100, 3200));
+	assert_true(share_is_other(3099, 3200));
+	assert_true(share_is_other(SHARE_ALL, 3200));
+}
+
+static void
+little_waits_unsent(void **state)
+{
+	(void)state;
+	assert_int_equal(share_unsent(SHARE_ALL), 0);
+	assert_int_equal(share_unsent(0), 65536);
+	assert_int_equal(share_unsent(4 * 65536 + 4), 65537);
+	assert_int_equal(share_unsent((uint64_t)1 << 60), 4 << 20);
+}
+
 int
 main(void)
 {
@@ -154,6 +177,8 @@ main(void)
 		cmocka_unit_test(shares_are_as_in_the_table),
 		cmocka_unit_test(any_shares_are_fair_and_fit),
 		cmocka_unit_test(wants_follow_what_was_used),
+		cmocka_unit_test(small_changes_are_none),
+		cmocka_unit_test(little_waits_unsent),
 	};
 
 	return RUN(tests);
