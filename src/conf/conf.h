@@ -38,7 +38,7 @@
 #define CONF_CERT_SITE_MAX 254	/* a host's name, and a NUL */
 
 /* Bumped when struct conf changes: a helper of another build refuses it. */
-#define CONF_VERSION 4
+#define CONF_VERSION 5
 
 struct conf_range {
 	uint32_t low;
@@ -344,6 +344,9 @@ enum conf_links {
 	    "Processes that wait for sessions which need one of their own.") \
 	X("solo.max", number, solo_max, "processes", 1, 65536, "512", \
 	    "Sessions with a process of their own; the next one is told 421.") \
+	X("solo.per_address", number, solo_per_address, "sessions a minute", \
+	    0, 60000, "600", \
+	    "Sessions that get such a process from one address; 0 is no limit.") \
 	X("active.source_port", number, active_source_port, "port", 0, 65535, \
 	    "0", \
 	    "Source port of active data connections; 0 is any, 20 the RFC's.") \

@@ -4,7 +4,8 @@
  * An IPv6 client has a /64 to itself and picks addresses in it at will, so a
  * /64 counts as one.  The table is keyed with a random seed: nobody outside
  * can choose addresses that fall into one bucket.  An entry lives while it
- * has sessions, or for a minute after a failed connect.
+ * has sessions, or for a minute after a failed connect, or until it has earned
+ * back what it took of processes (a minute at most).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -90,7 +91,7 @@ find_or_make(struct gate *g, const struct addr *a)
 static bool
 still_counts(const struct gate *g, const struct gate_peer *p)
 {
-	return p->sessions > 0 || p->paced ||
+	return p->sessions > 0 || p->paced || p->solo_ms > g->loop.now_ms ||
 	    (p->failures > 0 && g->loop.now_ms - p->minute_ms < MINUTE_MS);
 }
 

@@ -22,15 +22,6 @@
 #include "gate/gate.h"
 
 #define LOOK_MS 1000
-#define RATE_FLOOR 2000		/* a segment in each second, or it stalls */
-#define UNSENT_LEAST 65536	/* waits in the kernel: a small file, whole */
-#define UNSENT_MOST (4u << 20)
-
-static uint64_t
-least_of(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 /* A rate that is 0 in the configuration is none. */
 static uint64_t
@@ -41,16 +32,6 @@ limit_of(const struct gate *g, uint32_t group, enum conf_limit limit)
 	return rate == 0 ? SHARE_ALL : rate;
 }
 
-/* Nobody is made so slow that his time-out, or rate.least, ends him. */
-static uint64_t
-not_too_slow(const struct gate *g, uint64_t rate)
-{
-	uint64_t least = 2 * g->conf.rate_least;
-
-	least = least < RATE_FLOOR ? RATE_FLOOR : least;
-	return rate < least ? least : rate;
-}
-
 /*
  * Little waits unsent in the kernel: a change of the rate is felt soon, and
  * a transfer that is over for us is nearly over for its client.
@@ -59,23 +40,11 @@ static void
 pace(int fd, uint64_t rate)
 {
 	unsigned long most = rate == SHARE_ALL ? ~0UL : rate;
-	unsigned unsent = 0; /* the system's default */
+	unsigned unsent = share_unsent(rate);
 
-	if (rate != SHARE_ALL)
-		unsent = (unsigned)least_of(UNSENT_MOST,
-		    rate / 4 > UNSENT_LEAST ? rate / 4 : UNSENT_LEAST);
 	setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &most, sizeof(most));
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
 	    sizeof(unsent));
-}
-
-/* A change that nobody would see is not worth two system calls. */
-static bool
-is_other(uint64_t now, uint64_t rate)
-{
-	uint64_t apart = now < rate ? rate - now : now - rate;
-
-	return now == 0 || apart > rate / 32;
 }
 
 /* Divides what the address has among its connections. */
@@ -91,9 +60,10 @@ divide_address(struct gate *g, struct gate_peer *p)
 	}
 	share_divide(list, p->share.rate);
 	for (struct gate_flow *f = p->flows; f != NULL; f = f->next) {
-		uint64_t rate = not_too_slow(g, f->share.rate);
+		uint64_t rate = share_not_too_slow(f->share.rate,
+		    g->conf.rate_least);
 
-		if (f->fd < 0 || !is_other(f->paced, rate))
+		if (f->fd < 0 || !share_is_other(f->paced, rate))
 			continue;
 		f->paced = rate;
 		pace(f->fd, rate);
@@ -126,12 +96,12 @@ measure(struct gate_peer *p, uint64_t ms)
 
 		bytes += n;
 		f->share.want = f->fresh ? SHARE_ALL :
-		    share_want(n * 1000 / ms, f->paced, RATE_FLOOR);
+		    share_want(n * 1000 / ms, f->paced, SHARE_FLOOR);
 		f->fresh = false;
 	}
 	used = bytes * 1000 / ms;
 	p->share.want = p->fresh ? SHARE_ALL :
-	    share_want(used, p->share.rate, RATE_FLOOR);
+	    share_want(used, p->share.rate, SHARE_FLOOR);
 	p->fresh = false;
 	p->moved = 0;
 	return p->flows != NULL || bytes > 0;
@@ -213,11 +183,11 @@ welcome(struct gate *g, struct gate_peer *p)
 	uint64_t rate;
 
 	/* Counted, not walked: who has a /48 could come from 65536 of them. */
-	rate = least_of(limit_of(g, p->group, LIMIT_rate_address),
+	rate = share_least(limit_of(g, p->group, LIMIT_rate_address),
 	    share_of_newcomer(limit_of(g, 0, LIMIT_rate_all),
 	    g->group[0].paced));
 	if (p->group > 0)
-		rate = least_of(rate, share_of_newcomer(
+		rate = share_least(rate, share_of_newcomer(
 		    limit_of(g, p->group, LIMIT_rate_all),
 		    g->group[p->group].paced));
 	p->share.rate = rate;

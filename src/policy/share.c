@@ -12,8 +12,11 @@
 
 #include <stddef.h>
 
-static uint64_t
-least_of(uint64_t a, uint64_t b)
+#define UNSENT_LEAST 65536	/* waits in the kernel: a small file, whole */
+#define UNSENT_MOST (4u << 20)
+
+uint64_t
+share_least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
@@ -21,7 +24,7 @@ least_of(uint64_t a, uint64_t b)
 static uint64_t
 at_level(const struct share *s, uint64_t level)
 {
-	return least_of(least_of(s->want, s->most), level);
+	return share_least(share_least(s->want, s->most), level);
 }
 
 static uint64_t
@@ -53,7 +56,7 @@ share_divide(struct share *list, uint64_t whole)
 	}
 	left = (whole - sum_at(list, low)) / n;
 	for (struct share *s = list; s != NULL; s = s->next)
-		s->rate = least_of(s->most, at_level(s, low) + left);
+		s->rate = share_least(s->most, at_level(s, low) + left);
 }
 
 uint64_t
@@ -66,4 +69,30 @@ uint64_t
 share_of_newcomer(uint64_t whole, uint64_t others)
 {
 	return whole == SHARE_ALL ? whole : whole / (others + 1);
+}
+
+uint64_t
+share_not_too_slow(uint64_t rate, uint64_t must_have)
+{
+	uint64_t least = 2 * must_have;
+
+	least = least < SHARE_FLOOR ? SHARE_FLOOR : least;
+	return rate < least ? least : rate;
+}
+
+bool
+share_is_other(uint64_t now, uint64_t rate)
+{
+	uint64_t apart = now < rate ? rate - now : now - rate;
+
+	return now == 0 || apart > rate / 32;
+}
+
+unsigned
+share_unsent(uint64_t rate)
+{
+	if (rate == SHARE_ALL)
+		return 0;
+	rate = rate / 4 > UNSENT_LEAST ? rate / 4 : UNSENT_LEAST;
+	return (unsigned)share_least(UNSENT_MOST, rate);
 }

@@ -7,8 +7,10 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#define SHARE_FLOOR 2000		/* a segment, or it stalls */
 #define SHARE_ALL UINT64_MAX	/* wants whatever there is */
 
 struct share {
@@ -34,6 +36,20 @@ void share_divide(struct share *list, uint64_t whole);
  * taken nearly all that he might, else a quarter more and `least`.
  */
 uint64_t share_want(uint64_t used, uint64_t rate, uint64_t least);
+
+/*
+ * Nobody is made so slow that his time-out ends him: at least a segment in
+ * each second, and twice what he must have.
+ */
+uint64_t share_not_too_slow(uint64_t rate, uint64_t must_have);
+
+/* How much may wait unsent at that rate; 0: what the system takes. */
+unsigned share_unsent(uint64_t rate);
+
+uint64_t share_least(uint64_t a, uint64_t b);
+
+/* A change that nobody would see is not worth a system call. */
+bool share_is_other(uint64_t now, uint64_t rate);
 
 /* An equal share, for one who comes to so many others before they are asked. */
 uint64_t share_of_newcomer(uint64_t whole, uint64_t others);
