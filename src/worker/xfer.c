@@ -618,6 +618,9 @@ xfer_stalled(struct xfer *x)
 		    (unsigned long long)s->w->conf.rate_least,
 		    s->w->conf.data_timeout_s);
 	}
+	if (!x->running && x->tls != NULL && !x->greeted)
+		secure_say_failed(x->w, &x->who, "data", "client",
+		    HANDSHAKE_STALLED);
 	cancel(x, result);
 	if (x->running) {
 		x->s = NULL;
