@@ -25,6 +25,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define KEEPER_VERSION 1
@@ -55,6 +57,9 @@ struct keeper_request {
 };
 
 _Static_assert(sizeof(struct keeper_request) == 588, "one size");
+
+/* What was received is a request; as sign_question_is_sound. */
+bool keeper_request_is_sound(const struct keeper_request *r, size_t len);
 
 enum keeper_verdict {
 	KEEPER_NONE = 0,
