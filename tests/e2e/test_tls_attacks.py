@@ -362,6 +362,33 @@ def test_e08_no_ticket_of_one_is_opened_by_a_key_on_disk(server):
                         assert path.startswith(str(server.place)), path
 
 
+# ---- E11: what a session keeps of those that it made
+
+@needs_root
+@plain_build
+@BOTH
+def test_e11_a_session_of_many_data_connections_does_not_grow(server,
+                                                              version):
+    """Half of them resume, and half make a session that nobody keeps."""
+    def some(n, session):
+        for _ in range(n):
+            with c.begin("NLST", session) as data:
+                assert data.recv(1) == b""
+            assert c.read().code == 226
+        pages = pathlib.Path(f"/proc/{worker}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGESIZE")
+
+    with Secure(server, version) as c:
+        assert c.cmd("USER bob").code == 331
+        assert c.cmd(f"PASS {PASSWORDS['bob']}").code == 230
+        assert c.cmd("PBSZ 0").code == c.cmd("PROT P").code == 200
+        worker = worker_of(server, c)
+        # (Who has resumed once must: so in this order.)
+        for session in (None, c.sock.session):
+            before = some(30, session)
+            assert some(100, session) - before < 200_000
+
+
 # ---- E09: handshakes in a crowd
 
 def ask_for_tls(server, source, implicit=False):
@@ -453,8 +480,9 @@ def test_e09_who_has_had_least_is_served_first(place, pki):
                     if e["ftp"]["action"] == "session_start"]
         return len(began) == 31
     soon(all_have)
-    # Two had theirs before; two more may have been told at once.
-    assert "127.9.0.2" in began[:4], began
+    # In the order in which they came it would be the last.  (Two had theirs
+    # before; and of who begins at once, any may be written down first.)
+    assert began.index("127.9.0.2") < 15, began
     for one in (*crowd, last):
         one.close()
     assert server.stop() == 0, server.stderr
@@ -609,14 +637,15 @@ FAILURES = {
 @pytest.mark.parametrize("cause", FAILURES)
 def test_each_cause_is_told_by_side_and_reason(server, pki, cause):
     run, side, alert, words = FAILURES[cause]
-    before = len(tls_events(server, "tls_failed", on="control"))
+    def failures():
+        return [e["ftp"]["tls"] for e in server.events("ftp", want=0)
+                if e["ftp"]["action"] == "tls_failed" and
+                e["ftp"]["tls"]["on"] == "control"]
+
+    before = len(failures())
     run(server, pki)
-    for _ in range(200):
-        told = tls_events(server, "tls_failed", on="control")[before:]
-        if told:
-            break
-        time.sleep(0.02)
-    one, = told
+    soon(lambda: len(failures()) > before)
+    one, = failures()[before:]
     assert one["side"] == side, one
     assert words in one["reason"], one
     assert one["reason"].isprintable() and one["reason"].isascii()
@@ -624,9 +653,10 @@ def test_each_cause_is_told_by_side_and_reason(server, pki, cause):
         assert one["alert"] == alert, one
 
 
-def test_what_is_strict_or_stands_still_is_told(place, pki):
+def test_e06_what_is_strict_or_off_or_stands_still_is_told(place, pki):
     server = start(place, pki, "strict", **{
-        "tls.sni": "strict", "login.timeout": 2, "data.timeout": 1})
+        "tls.sni": "strict", "login.timeout": 2, "data.timeout": 1,
+        "tls.data_resume": "off"})
     s_client(server, "-servername", "else.example")
     assert tls_events(server, "tls_failed", on="control", side="server",
                       alert=112)
@@ -646,6 +676,10 @@ def test_what_is_strict_or_stands_still_is_told(place, pki):
     assert tls_events(server, "tls_failed", on="data", side="client",
                       reason="the handshake took too long")
     assert not (server.homes / "alice" / "x").exists()
+    # E06: where nobody must resume, who has may leave it.
+    with login(server, "alice") as c:
+        for session in (c.sock.session, None, c.sock.session):
+            assert c.fetch("NLST", session) == b""
     # A stop is nobody's failure but ours.
     again = server.control()
     again.read()
@@ -655,3 +689,133 @@ def test_what_is_strict_or_stands_still_is_told(place, pki):
                       reason="The server is stopping, come back later.")
     for one in (quiet, sock, again):
         one.close()
+
+
+# ---- what cannot be: at the start, with --check, and at a reload
+
+def make_bad(place, pki):
+    """Files with one mistake each: {name: path}."""
+    bad, home = place / "bad", pki.home
+    bad.mkdir()
+    crt, key = ((home / f"ec.{end}").read_text() for end in ("crt", "key"))
+    for name, data in {
+            "empty": b"", "junk": steady_bytes(3000, 5),
+            "zeros": bytes(5000), "long": b"\n" * 70000,
+            "torn.crt": ("# old\n\n" + crt[:300] +
+                         "\n-----END CERTIFICATE-----\n").encode(),
+            "torn.key": ("\n" + key[:80] + key[-60:]).encode(),
+            "swapped": key.encode(),
+            "accounts": (place / "all" / "accounts").read_bytes() +
+            b"# a remark\nno account\n"}.items():
+        (bad / name).write_bytes(data)
+        (bad / name).chmod(0o600)
+    for args in (("pkey", "-in", home / "ec.key", "-aes256", "-passout",
+                  "pass:x", "-out", bad / "locked.key"),
+                 ("req", "-new", "-key", home / "ec.key", "-subj", "/CN=old",
+                  "-out", bad / "csr")):
+        subprocess.run(["openssl", *args], check=True, capture_output=True)
+    (bad / "locked.key").chmod(0o600)
+    (bad / "ca.conf").write_text(
+        "[ca]\ndefault_ca=d\n[d]\ndatabase=index\nnew_certs_dir=.\n"
+        "default_md=sha256\npolicy=p\nserial=serial\n[p]\n"
+        "commonName=supplied\n")
+    (bad / "index").write_text("")
+    for name, begin, end in (("expired.crt", "20200101000000Z",
+                              "20200201000000Z"),
+                             ("early.crt", "20480101000000Z",
+                              "20490101000000Z")):
+        (bad / "serial").write_text("01\n")
+        subprocess.run(
+            ["openssl", "ca", "-batch", "-notext", "-config", "ca.conf",
+             "-cert", home / "ca.crt", "-keyfile", home / "ca.key", "-in",
+             "csr", "-startdate", begin, "-enddate", end, "-out", name],
+            cwd=bad, check=True, capture_output=True)
+        (bad / "index").write_text("")
+    return bad
+
+
+def bad_rows(bad, pki):
+    """tls.certificate, and what is said of it."""
+    key, crt = pki["ec.key"], pki["ec.crt"]
+    return [
+        (f"{bad}/expired.crt key={key}",
+         f"{bad}/expired.crt:1: this certificate expired at 2020-02-01"),
+        (f"{bad}/early.crt key={key}", f"{bad}/early.crt:1: this certificat"),
+        (f"{bad}/torn.crt key={key}",
+         f"{bad}/torn.crt:3: this certificate cannot be read"),
+        (f"{bad}/empty key={key}", f"{bad}/empty: no certificate"),
+        (f"{bad}/junk key={key}", f"{bad}/junk: no certificate"),
+        (f"{bad}/zeros key={key}", f"{bad}/zeros: no certificate"),
+        (f"{bad}/long key={key}", f"{bad}/long"),
+        (f"{bad}/swapped key={key}", f"{bad}/swapped: no certificate"),
+        (f"{bad}/none key={key}", f"{bad}/none"),
+        (f"{bad} key={key}", f"{bad}"),
+        (f"{crt} key={bad}/torn.key", f"{bad}/torn.key:2 "),
+        (f"{crt} key={bad}/locked.key", f"{bad}/locked.key:1 "),
+        (f"{crt} key={bad}/empty", f"{bad}/empty"),
+        (f"{crt} key={bad}/junk", f"{bad}/junk"),
+        (f"{crt} key={bad}/long", f"{bad}/long"),
+        (f"{crt} key={bad}/none", f"{bad}/none"),
+        (f"{crt} key={bad}", f"{bad}"),
+        (f"{crt} key=/dev/null", "/dev/null"),
+        (f"{crt} key={pki['rsa.key']}", f"{pki['rsa.key']}: "),
+        (f"{crt} key={pki['p384.key']}", f"{pki['p384.key']}: "),
+        (f"{crt} key={key} ocsp={bad}/junk", f"{bad}/junk: no answer of"),
+    ]
+
+
+def test_what_cannot_be_is_said_and_the_old_state_stays(place, pki, server):
+    """One line, with the file and, where there is one, its line's number."""
+    bad = make_bad(place, pki)
+    rows = [({"tls.certificate": value}, words)
+            for value, words in bad_rows(bad, pki)]
+    rows += [({"accounts.file": bad / "accounts"},
+              f"{bad}/accounts:{len(PASSWORDS) + 2}: "),
+             ({"accounts.file": bad / "none"}, f"{bad}/none"),
+             ({"accounts.file": bad / "junk"}, f"{bad}/junk:")]
+    before = dict(server.settings)
+    port = f"127.0.0.1:{free_port()}"
+
+    def check(row, *args):
+        """Before anything is there; without --check, a start."""
+        file = bad / f"{row}.conf"
+        file.write_text("".join(
+            f"{k} = {v}\n" for k, v in
+            {**before, "listen": port, "tls.listen": None,
+             **rows[row][0]}.items() if v is not None))
+        return subprocess.run(
+            [BUILD / "portcullisd", "-c", file, *args],
+            capture_output=True, text=True, timeout=30, env=ENVIRONMENT)
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        checked = list(pool.map(lambda row: check(row, "--check"),
+                                range(len(rows))))
+        for row in (0, 10, -3, -2):
+            done = check(row)
+            assert done.returncode == 2 and rows[row][1] in done.stderr
+    with login(server, "alice") as stays:
+        shown = stays.sock.getpeercert(True)
+        for i, (settings, words) in enumerate(rows):
+            done = checked[i]
+            assert done.returncode == 2, (settings, done.stderr)
+            lines = done.stderr.splitlines()
+            assert any(words in line for line in lines), done.stderr
+            assert all(line.isprintable() for line in lines), done.stderr
+            mark = len(server.stderr)
+            server.write_conf({**before, **settings})
+            server.process.send_signal(signal.SIGHUP)
+            server.wait_for("reload failed", i + 1)
+            assert words in server.stderr[mark:], (settings,
+                                                   server.stderr[mark:])
+        server.write_conf(before)
+        assert "reloaded" not in server.stderr
+        # The old certificate, accounts and sessions are as they were.
+        assert stays.cmd("NOOP").code == 200
+        with login(server, "bob") as c:
+            assert c.sock.getpeercert(True) == shown
+            data = Records(c, "STOR after")
+            data.raw.sendall(data.encrypt(b"as before"))
+            data.go(data.tls.unwrap)
+            assert c.read().code == 226
+            data.raw.close()
+    (server.homes / "bob" / "after").unlink()
