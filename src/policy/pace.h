@@ -21,7 +21,7 @@
  *
  * earned_ms   in: 0, or as it was left; out: later, when one was taken
  * per_minute  0: there is no limit, and the number goes on all the same, as
- *             if it were a thousand
+ *             if it were a thousand, but not for more than a minute
  *
  * False, and *earned_ms as it was: it is too soon.  Not for limits above
  * 60000, which are more than one in a millisecond.

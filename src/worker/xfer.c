@@ -167,6 +167,8 @@ finish_step(struct xfer *x)
 		finish_tls_failed(x);
 		return;
 	case STEP_TLS_STRANGER:
+		secure_say_failed(x->w, &x->who, "data", "server",
+		    "it did not resume the control connection's session");
 		finish(x, 522, "A data connection must resume the TLS session "
 		    "of its control connection.", "not_resumed");
 		return;

@@ -59,6 +59,7 @@ test_e09_who_has_had_least_is_first(void **state)
 	assert_true(one > now && one < crowd);
 	/* Without a limit nobody is refused, ever. */
 	assert_int_equal(take_all(&crowd, now, 0), 100000);
+	assert_in_range(crowd, now + MINUTE, now + MINUTE + 60);
 }
 
 static void
