@@ -346,7 +346,7 @@ enum conf_links {
 	    "Sessions with a process of their own; the next one is told 421.") \
 	X("solo.per_address", number, solo_per_address, "sessions a minute", \
 	    0, 60000, "600", \
-	    "Sessions that get such a process from one address; 0 is no limit.") \
+	    "Sessions from one address that get such a process; 0: all.") \
 	X("active.source_port", number, active_source_port, "port", 0, 65535, \
 	    "0", \
 	    "Source port of active data connections; 0 is any, 20 the RFC's.") \

@@ -19,7 +19,7 @@ pace_take(uint64_t *earned_ms, uint64_t now_ms, uint32_t per_minute)
 	uint64_t each = (MINUTE_MS + n - 1) / n;	/* at least 1 */
 
 	if (per_minute == 0 && from > now_ms + MINUTE_MS)
-		from = now_ms + MINUTE_MS;	/* the last of all, and no more */
+		from = now_ms + MINUTE_MS;	/* that is last enough */
 	if (per_minute > 0 && from + each > now_ms + n * each)
 		return false;
 	*earned_ms = from + each;
