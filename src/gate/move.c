@@ -139,12 +139,14 @@ is_in_order(const struct gate_session *s, const struct ipc_moved *m)
 }
 
 /* Each costs a process, and most a handshake: attack E09. */
-static void
-refuse_pace(struct gate_session *s)
+static bool
+is_too_soon(struct gate_session *s)
 {
-	s->gate->counters.refused_pace++;
-	refuse(s, "Too many sessions from your address in a minute, try again "
-	    "later.");
+	bool early = !pace_take(&s->count->solo_ms, s->gate->loop.now_ms,
+	    s->gate->conf.solo_per_address);
+
+	s->gate->counters.refused_pace += early;
+	return early;
 }
 
 /* Finds a solo worker for one that has no worker. */
@@ -160,9 +162,9 @@ place(struct gate_session *s)
 		refuse(s, "This server has no users any more.");
 	else if (w == NULL && busy >= g->conf.solo_max)
 		refuse(s, "All places for users are taken, try again later.");
-	else if (!pace_take(&s->count->solo_ms, g->loop.now_ms,
-	    g->conf.solo_per_address))
-		refuse_pace(s);
+	else if (is_too_soon(s))
+		refuse(s, "Too many sessions from your address in a minute, "
+		    "try again later.");
 	else if (w != NULL && TAILQ_EMPTY(&g->waiting))
 		give(s, w);
 	else

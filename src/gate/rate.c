@@ -22,6 +22,7 @@
 #include "gate/gate.h"
 
 #define LOOK_MS 1000
+#define RATE_FLOOR 2000		/* a segment in each second, or it stalls */
 
 /* A rate that is 0 in the configuration is none. */
 static uint64_t
@@ -30,6 +31,15 @@ limit_of(const struct gate *g, uint32_t group, enum conf_limit limit)
 	uint64_t rate = gate_limit(g, group, limit);
 
 	return rate == 0 ? SHARE_ALL : rate;
+}
+
+/* Nobody is made so slow that his time-out, or rate.least, ends him. */
+static uint64_t
+not_too_slow(const struct gate *g, uint64_t rate)
+{
+	uint64_t least = 2 * g->conf.rate_least;
+
+	return share_most(share_most(least, RATE_FLOOR), rate);
 }
 
 /*
@@ -60,8 +70,7 @@ divide_address(struct gate *g, struct gate_peer *p)
 	}
 	share_divide(list, p->share.rate);
 	for (struct gate_flow *f = p->flows; f != NULL; f = f->next) {
-		uint64_t rate = share_not_too_slow(f->share.rate,
-		    g->conf.rate_least);
+		uint64_t rate = not_too_slow(g, f->share.rate);
 
 		if (f->fd < 0 || !share_is_other(f->paced, rate))
 			continue;
@@ -96,12 +105,12 @@ measure(struct gate_peer *p, uint64_t ms)
 
 		bytes += n;
 		f->share.want = f->fresh ? SHARE_ALL :
-		    share_want(n * 1000 / ms, f->paced, SHARE_FLOOR);
+		    share_want(n * 1000 / ms, f->paced, RATE_FLOOR);
 		f->fresh = false;
 	}
 	used = bytes * 1000 / ms;
 	p->share.want = p->fresh ? SHARE_ALL :
-	    share_want(used, p->share.rate, SHARE_FLOOR);
+	    share_want(used, p->share.rate, RATE_FLOOR);
 	p->fresh = false;
 	p->moved = 0;
 	return p->flows != NULL || bytes > 0;

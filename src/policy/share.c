@@ -12,13 +12,19 @@
 
 #include <stddef.h>
 
-#define UNSENT_LEAST 65536	/* waits in the kernel: a small file, whole */
+#define UNSENT_LEAST 65536	/* a small file, whole */
 #define UNSENT_MOST (4u << 20)
 
 uint64_t
 share_least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+uint64_t
+share_most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
 }
 
 static uint64_t
@@ -71,15 +77,7 @@ share_of_newcomer(uint64_t whole, uint64_t others)
 	return whole == SHARE_ALL ? whole : whole / (others + 1);
 }
 
-uint64_t
-share_not_too_slow(uint64_t rate, uint64_t must_have)
-{
-	uint64_t least = 2 * must_have;
-
-	least = least < SHARE_FLOOR ? SHARE_FLOOR : least;
-	return rate < least ? least : rate;
-}
-
+/* What nobody would see is not worth the system calls. */
 bool
 share_is_other(uint64_t now, uint64_t rate)
 {
@@ -88,11 +86,11 @@ share_is_other(uint64_t now, uint64_t rate)
 	return now == 0 || apart > rate / 32;
 }
 
-unsigned
+uint32_t
 share_unsent(uint64_t rate)
 {
 	if (rate == SHARE_ALL)
 		return 0;
-	rate = rate / 4 > UNSENT_LEAST ? rate / 4 : UNSENT_LEAST;
-	return (unsigned)share_least(UNSENT_MOST, rate);
+	return (uint32_t)share_least(UNSENT_MOST,
+	    share_most(rate / 4, UNSENT_LEAST));
 }

@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SHARE_FLOOR 2000		/* a segment, or it stalls */
 #define SHARE_ALL UINT64_MAX	/* wants whatever there is */
 
 struct share {
@@ -37,19 +36,18 @@ void share_divide(struct share *list, uint64_t whole);
  */
 uint64_t share_want(uint64_t used, uint64_t rate, uint64_t least);
 
-/*
- * Nobody is made so slow that his time-out ends him: at least a segment in
- * each second, and twice what he must have.
- */
-uint64_t share_not_too_slow(uint64_t rate, uint64_t must_have);
-
-/* How much may wait unsent at that rate; 0: what the system takes. */
-unsigned share_unsent(uint64_t rate);
-
 uint64_t share_least(uint64_t a, uint64_t b);
+uint64_t share_most(uint64_t a, uint64_t b);
 
-/* A change that nobody would see is not worth a system call. */
+/* A change from `now` that somebody would see: more than a thirty-second. */
 bool share_is_other(uint64_t now, uint64_t rate);
+
+/*
+ * Bytes that may wait unsent for a connection of that rate: a quarter of a
+ * second's, but a small file as a whole, and 4 MiB at most.  0, for SHARE_ALL,
+ * is the system's default.
+ */
+uint32_t share_unsent(uint64_t rate);
 
 /* An equal share, for one who comes to so many others before they are asked. */
 uint64_t share_of_newcomer(uint64_t whole, uint64_t others);
