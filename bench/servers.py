@@ -18,6 +18,7 @@ from typing import Callable, Optional
 PORTCULLIS_CONF = """\
 sessions.max = 20000
 sessions.per_address = 20000
+solo.per_address = 0
 """
 
 VSFTPD_CONF = """\

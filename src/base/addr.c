@@ -200,3 +200,22 @@ addr_format(const struct addr *a, char buf[ADDR_TEXT_MAX])
 		snprintf(buf, ADDR_TEXT_MAX, "%.46s:%u", ip, a->port);
 	return buf;
 }
+
+void
+addr_client_key(const struct addr *a, uint64_t key[2])
+{
+	struct addr plain = addr_unmap(*a);
+
+	key[0] = plain.family;
+	key[1] = 0;
+	memcpy(&key[1], plain.ip, plain.family == ADDR_V4 ? 4 : 8);
+}
+
+struct addr
+addr_of_client_key(const uint64_t key[2])
+{
+	struct addr a = { .family = (uint8_t)key[0] };
+
+	memcpy(a.ip, &key[1], a.family == ADDR_V4 ? 4 : 8);
+	return a;
+}

@@ -73,3 +73,11 @@ const char *addr_format_ip(const struct addr *a, char buf[ADDR_TEXT_MAX]);
 
 /* With the port: "192.0.2.1:21", "[2001:db8::1]:21". Returns buf. */
 const char *addr_format(const struct addr *a, char buf[ADDR_TEXT_MAX]);
+
+/*
+ * By what a client is known, whose address this is: an IPv4 address, mapped or
+ * not, or an IPv6 /64, since he has all of one and picks addresses at will.
+ */
+void addr_client_key(const struct addr *a, uint64_t key[2]);
+/* An address of that client's, without a port. */
+struct addr addr_of_client_key(const uint64_t key[2]);

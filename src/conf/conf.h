@@ -402,6 +402,9 @@ enum conf_links {
 	    "Processes that wait for sessions which need one of their own.") \
 	X("solo.max", number, solo_max, "processes", 1, 65536, "512", \
 	    "Sessions with a process of their own; the next one is told 421.") \
+	X("solo.per_address", number, solo_per_address, "sessions a minute", \
+	    0, 60000, "600", \
+	    "Sessions from one address that get such a process; 0: all.") \
 	X("active.source_port", number, active_source_port, "port", 0, 65535, \
 	    "0", \
 	    "Source port of active data connections; 0 is any, 20 the RFC's.") \

@@ -26,6 +26,7 @@
 #include "guard/event.h"
 #include "ipc/board.h"
 #include "ipc/channel.h"
+#include "policy/pace.h"
 #include "policy/ports.h"
 #include "policy/share.h"
 
@@ -59,6 +60,7 @@ struct gate_peer {
 	struct share share;	/* of the site's rate, in bytes a second */
 	uint32_t failures;	/* failed connects in this minute */
 	uint64_t minute_ms;	/* when that minute began */
+	uint64_t solo_ms;	/* its processes are earned back (pace.h) */
 };
 
 /* A data connection that the worker has and that a limit counts. */
@@ -146,7 +148,7 @@ struct gate_listener {
 #define GATE_COUNTERS(X) \
 	X(accepted) X(refused_full) X(refused_class) X(refused_address) \
 	X(refused_no_worker) X(refused_downtime) X(moved) X(refused_solo) \
-	X(busy_full) X(busy_class) \
+	X(refused_pace) X(busy_full) X(busy_class) \
 	X(busy_address) X(descriptors_exhausted) X(passive_opened) \
 	X(passive_full) X(passive_expired) X(passive_unclaimed) X(strangers) \
 	X(active_connected) X(active_failed) \

@@ -31,20 +31,17 @@ static void
 refuse(struct gate_session *s, const char *text)
 {
 	struct gate *g = s->gate;
-	struct event e;
 
 	g->counters.refused_solo++;
 	if (s->moved.why != IPC_WHY_IMPLICIT)	/* it would be no TLS */
 		gate_say_421(g, s->control_fd, text);
 	drop_input(s->control_fd);
-	/* Its worker said that it began; there is none to say that it ends. */
-	if (event_wanted(&g->events) && s->moved.why != IPC_WHY_IMPLICIT) {
-		event_begin(&e, "ftp", &s->who);
-		event_open(&e, "ftp");
-		event_text(&e, "action", SV("session_end"));
-		event_close(&e);
-		event_end(&e, &g->events);
-	}
+	/*
+	 * Its worker said that it began; there is none to say that it ends.
+	 * Of one that begins with TLS nobody has said anything.
+	 */
+	event_session(&g->events, &s->who, s->moved.why == IPC_WHY_IMPLICIT ?
+	    "session_refused" : "session_end", text);
 	gate_session_free(s);
 }
 
@@ -141,6 +138,17 @@ is_in_order(const struct gate_session *s, const struct ipc_moved *m)
 	    m->attempts <= IPC_TRIES_MAX && m->strikes <= IPC_TRIES_MAX;
 }
 
+/* Each costs a process, and most a handshake: attack E09. */
+static bool
+is_too_soon(struct gate_session *s)
+{
+	bool early = !pace_take(&s->count->solo_ms, s->gate->loop.now_ms,
+	    s->gate->conf.solo_per_address);
+
+	s->gate->counters.refused_pace += early;
+	return early;
+}
+
 /* Finds a solo worker for one that has no worker. */
 static void
 place(struct gate_session *s)
@@ -152,10 +160,13 @@ place(struct gate_session *s)
 	w = choose(g, &busy);
 	if (g->stopping || !conf_moves(&g->conf))
 		refuse(s, "This server has no users any more.");
+	else if (w == NULL && busy >= g->conf.solo_max)
+		refuse(s, "All places for users are taken, try again later.");
+	else if (is_too_soon(s))
+		refuse(s, "Too many sessions from your address in a minute, "
+		    "try again later.");
 	else if (w != NULL && TAILQ_EMPTY(&g->waiting))
 		give(s, w);
-	else if (busy >= g->conf.solo_max)
-		refuse(s, "All places for users are taken, try again later.");
 	else
 		wait_for_one(s);
 }
@@ -182,6 +193,18 @@ gate_move(struct gate_session *s, const struct ipc_moved *m)
 	return true;
 }
 
+/* Of all who wait, one whose address has had least of late; NULL: nobody. */
+static struct gate_session *
+next_of(const struct gate *g)
+{
+	struct gate_session *first = TAILQ_FIRST(&g->waiting), *s;
+
+	TAILQ_FOREACH(s, &g->waiting, in_waiting)
+		if (s->count->solo_ms < first->count->solo_ms)
+			first = s;
+	return first;
+}
+
 void
 gate_moves_go_on(struct gate *g)
 {
@@ -189,7 +212,7 @@ gate_moves_go_on(struct gate *g)
 	struct gate_worker *w;
 	uint32_t busy;
 
-	while ((s = TAILQ_FIRST(&g->waiting)) != NULL) {
+	while ((s = next_of(g)) != NULL) {
 		/* No process for a client that has gone. */
 		if (!gate_session_is_alive(s)) {
 			wait_no_more(s);

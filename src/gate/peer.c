@@ -4,7 +4,8 @@
  * An IPv6 client has a /64 to itself and picks addresses in it at will, so a
  * /64 counts as one.  The table is keyed with a random seed: nobody outside
  * can choose addresses that fall into one bucket.  An entry lives while it
- * has sessions, or for a minute after a failed connect.
+ * has sessions, or for a minute after a failed connect, or until it has earned
+ * back what it took of processes (a minute at most).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -46,16 +47,6 @@ gate_peers_init(struct gate *g)
 	g->peer_seed = gate_random() | 1;
 }
 
-static void
-key_of(const struct addr *a, uint64_t key[2])
-{
-	struct addr plain = addr_unmap(*a);
-
-	key[0] = plain.family;
-	key[1] = 0;
-	memcpy(&key[1], plain.ip, plain.family == ADDR_V4 ? 4 : 8);
-}
-
 static struct gate_peer **
 bucket_of(struct gate *g, const uint64_t key[2])
 {
@@ -71,7 +62,7 @@ find_or_make(struct gate *g, const struct addr *a)
 	struct gate_peer **bucket, *p;
 	uint64_t key[2];
 
-	key_of(a, key);
+	addr_client_key(a, key);
 	bucket = bucket_of(g, key);
 	for (p = *bucket; p != NULL; p = p->next)
 		if (p->key[0] == key[0] && p->key[1] == key[1])
@@ -90,7 +81,7 @@ find_or_make(struct gate *g, const struct addr *a)
 static bool
 still_counts(const struct gate *g, const struct gate_peer *p)
 {
-	return p->sessions > 0 || p->paced ||
+	return p->sessions > 0 || p->paced || p->solo_ms > g->loop.now_ms ||
 	    (p->failures > 0 && g->loop.now_ms - p->minute_ms < MINUTE_MS);
 }
 
@@ -166,15 +157,6 @@ gate_peers_sweep(struct gate *g)
 		}
 }
 
-static struct addr
-address_of(const struct gate_peer *p)
-{
-	struct addr a = { .family = (uint8_t)p->key[0] };
-
-	memcpy(a.ip, &p->key[1], a.family == ADDR_V4 ? 4 : 8);
-	return a;
-}
-
 void
 gate_peers_regroup(struct gate *g)
 {
@@ -184,7 +166,7 @@ gate_peers_regroup(struct gate *g)
 	for (size_t i = 0; i < g->peer_buckets; i++)
 		for (struct gate_peer *p = g->peer_bucket[i]; p != NULL;
 		    p = p->next) {
-			struct addr a = address_of(p);
+			struct addr a = addr_of_client_key(p->key);
 
 			p->group = gate_group_of(g, &a);
 			g->group[0].sessions += p->sessions;

@@ -325,6 +325,22 @@ event_end(struct event *e, struct event_sink *s)
 }
 
 void
+event_session(struct event_sink *s, const struct event_session *who,
+    const char *action, const char *reason)
+{
+	struct event e;
+
+	if (!event_wanted(s))
+		return;
+	event_begin(&e, "ftp", who);
+	event_open(&e, "ftp");
+	event_text(&e, "action", sv_of(action));
+	event_text(&e, "reason", sv_of(reason));
+	event_close(&e);
+	event_end(&e, s);
+}
+
+void
 event_alert(struct event_sink *s, const struct event_session *who,
     enum bounce_kind kind, const struct addr *asked, const char *action,
     struct sv command)

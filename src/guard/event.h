@@ -88,6 +88,10 @@ struct sv event_line(struct event *e);
 /* Ends the line and hands it on. */
 void event_end(struct event *e, struct event_sink *s);
 
+/* Of a session, by who has no more to say of it; reason is of our words. */
+void event_session(struct event_sink *s, const struct event_session *who,
+    const char *action, const char *reason);
+
 /*
  * An abuse alert, whole: alert{} and ftp_bounce{}.
  *

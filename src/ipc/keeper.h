@@ -30,6 +30,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define KEEPER_VERSION 2
@@ -65,6 +67,9 @@ struct keeper_request {
 };
 
 _Static_assert(sizeof(struct keeper_request) == 684, "one size");
+
+/* What was received is a request; as sign_question_is_sound. */
+bool keeper_request_is_sound(const struct keeper_request *r, size_t len);
 
 enum keeper_verdict {
 	KEEPER_NONE = 0,

@@ -37,6 +37,12 @@ struct sign_answer {
 _Static_assert(sizeof(struct sign_question) == 16 + SIGN_INPUT_MAX &&
     sizeof(struct sign_answer) == 8 + SIGN_OUTPUT_MAX, "no gaps");
 
+/*
+ * What was received is a question: len bytes of its packet, the first
+ * sizeof(*q) of them in q.
+ */
+bool sign_question_is_sound(const struct sign_question *q, size_t len);
+
 struct sign_channel {
 	int fd;			/* the caller's */
 	uint32_t number;	/* of the last question */

@@ -41,31 +41,6 @@ client_end(struct client *c)
 		loop_bury(&k->loop, &c->grave, release);
 }
 
-/* There is no certificate without TLS, and none that is asked about alone. */
-static bool
-has_sound_flags(const struct keeper_request *r)
-{
-	unsigned alone = KEEPER_CERTIFICATE_ALONE, tls = KEEPER_UNDER_TLS;
-
-	return ((r->flags & KEEPER_HAS_CERTIFICATE) == 0 ||
-	    (r->flags & tls) != 0) &&
-	    ((r->flags & alone) == 0 ||
-	    ((r->flags & KEEPER_HAS_CERTIFICATE) != 0 &&
-	    r->password_len == 0));
-}
-
-/* Kept as it is written: a packet of another size is none of ours. */
-static bool
-is_sound(const struct keeper_request *r, ssize_t len)
-{
-	return len == (ssize_t)sizeof(*r) && r->version == KEEPER_VERSION &&
-	    (r->user_len <= KEEPER_USER_MAX ||
-	     r->user_len == KEEPER_TOO_LONG) &&
-	    (r->password_len <= KEEPER_PASSWORD_MAX ||
-	     r->password_len == KEEPER_TOO_LONG) &&
-	    r->common_name_len <= KEEPER_USER_MAX && has_sound_flags(r);
-}
-
 /*
  * Received where it stays, so that there is one copy to be wiped.  A worker
  * that speaks while it is not its turn has been taken over.
@@ -90,7 +65,7 @@ client_ready(struct loop_watch *w, uint32_t events)
 	    MSG_DONTWAIT | MSG_TRUNC);
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (!is_sound(&c->request, len)) {
+	if (len < 0 || !keeper_request_is_sound(&c->request, (size_t)len)) {
 		client_end(c);
 		return;
 	}

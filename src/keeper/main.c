@@ -54,12 +54,26 @@ boot_number(void)
 }
 
 static void
-prepare(struct keeper *k)
+read_file(struct keeper *k)
 {
-	k->boot = boot_number();
 	if (!orders_load(k, INHERIT_ACCOUNTS))
 		log_fatal(2, "there are mistakes in %s",
 		    k->conf.accounts_file);
+}
+
+/* For `portcullisd --check`: as at a start, and no more. */
+static _Noreturn void
+check_file(struct keeper *k)
+{
+	read_file(k);
+	_exit(0);
+}
+
+static void
+prepare(struct keeper *k)
+{
+	k->boot = boot_number();
+	read_file(k);
 	close(INHERIT_ACCOUNTS);
 	if (!loop_init(&k->loop) || (k->penalty = penalty_new()) == NULL ||
 	    (k->pool = pool_new(&k->loop, k->conf.keeper_jobs)) == NULL)
@@ -93,6 +107,8 @@ main(int argc, char **argv)
 	if (!conf_from_fd(&k.conf, INHERIT_CONF))
 		log_fatal(2, "is started by portcullisd alone");
 	close(INHERIT_CONF);
+	if (argc > 1 && strcmp(argv[1], "check") == 0)
+		check_file(&k);
 	k.may_skip = argc > 1 && strcmp(argv[1], "skip") == 0;
 	prepare(&k);
 	walls = sandbox_enter(k.conf.accounts_quota[0] != '\0' ?

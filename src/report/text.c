@@ -615,6 +615,7 @@ static const struct {
 	{ "gate.busy_address", "transfers refused (425): of one address" },
 	{ "gate.refused_no_worker", "connections refused (421): no worker" },
 	{ "gate.refused_solo", "sessions ended (421): no process for a user" },
+	{ "gate.refused_pace", "of these: too many from one address" },
 	{ "gate.descriptors_exhausted", "times without descriptors" },
 	{ "gate.passive_full", "passive ports refused (425): none free" },
 	{ "gate.passive_expired", "passive ports that nobody used" },

@@ -154,13 +154,6 @@ client_end(struct client *c)
 	loop_bury(&signer.loop, &c->grave, client_free);
 }
 
-static bool
-is_sound(const struct sign_question *q, ssize_t len)
-{
-	return len == sizeof(*q) && q->version == SIGN_VERSION &&
-	    q->reserved == 0 && q->n > 0 && q->n <= sizeof(q->bytes);
-}
-
 static void
 answer(const struct sign_question *q, struct sign_answer *a)
 {
@@ -236,9 +229,10 @@ client_ready(struct loop_watch *w, uint32_t events)
 	n = recv(w->fd, &q, sizeof(q), MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n > 0 && !is_sound(&q, n))
-		log_line("a malformed question; its channel is closed");
-	if (!is_sound(&q, n)) {
+	if (n <= 0 || !sign_question_is_sound(&q, (size_t)n)) {
+		if (n > 0)
+			log_line("a malformed question; its channel is "
+			    "closed");
 		client_end(c);
 		return;
 	}

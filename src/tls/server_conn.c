@@ -310,10 +310,13 @@ refused(struct tls_conn *c, unsigned long reason)
 		return fail(c, TLS_FAILED, TLS_SIDE_PEER, c->alert_in,
 		    "the client refused",
 		    SSL_alert_desc_string_long(c->alert_in));
-	if (ERR_GET_LIB(reason) != ERR_LIB_SSL ||
-	    c->alert_out == SSL_AD_INTERNAL_ERROR)
+	if (c->alert_out == SSL_AD_INTERNAL_ERROR ||
+	    (ERR_GET_LIB(reason) != ERR_LIB_SSL && c->alert_out < 0))
 		return fail(c, TLS_FAILED, TLS_SIDE_LOCAL, c->alert_out,
 		    "we could not go on", why);
+	/* The first error may be of the cipher's: the alert knows better. */
+	if (ERR_GET_LIB(reason) != ERR_LIB_SSL)
+		why = SSL_alert_desc_string_long(c->alert_out);
 	if (ERR_GET_REASON(reason) == SSL_R_CERTIFICATE_VERIFY_FAILED)
 		return fail(c, TLS_FAILED, TLS_SIDE_OURS, c->alert_out,
 		    "the client's certificate was refused",

@@ -153,6 +153,33 @@ keeper_begin(struct warden *w)
 	return 0;
 }
 
+/* Its status tells; what is wrong it has said itself. */
+bool
+keeper_check(const struct conf *c, const struct account *account)
+{
+	struct child_spec spec = { .program = "portcullis-keeper",
+		.account = account, .fds = INHERIT_ACCOUNTS + 1,
+		.is_mute = true, .arg = "check" };
+	int status = 0;
+	pid_t pid = -1;
+
+	if (!is_wanted(c))
+		return true;
+	for (int i = 0; i < spec.fds; i++)
+		spec.fd[i] = -1;
+	spec.fd[INHERIT_ACCOUNTS] = open_file(c);
+	spec.fd[INHERIT_CONF] = conf_to_fd(c);
+	if (spec.fd[INHERIT_ACCOUNTS] >= 0 && spec.fd[INHERIT_CONF] >= 0 &&
+	    (pid = child_start(&spec)) < 0)
+		log_line("cannot check accounts.file: %s", strerror(errno));
+	for (int i = 0; i < spec.fds; i++)
+		if (spec.fd[i] >= 0)
+			close(spec.fd[i]);
+	while (pid >= 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return pid >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 static void try_later(struct warden *w);
 
 static void

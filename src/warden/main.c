@@ -197,7 +197,7 @@ main(int argc, char **argv)
 		return 2;
 	if (wishes.check) {
 		if (!signer_open(&w, &w.conf, &w.worker_account, false,
-		    &w.signer))
+		    &w.signer) || !keeper_check(&w.conf, &w.keeper_account))
 			return 2;
 		printf("portcullisd: %s: fine\n", wishes.file);
 		return 0;

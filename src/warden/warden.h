@@ -285,6 +285,9 @@ void signers_flush(struct warden *w);
 
 /* Starts it if there are accounts; the status to end with, or 0. */
 MUST_USE int keeper_begin(struct warden *w);
+/* Whether the account file can be read, as a keeper would; else it said why. */
+MUST_USE bool keeper_check(const struct conf *c,
+    const struct account *account);
 /* There is a gate, or another one. */
 void keeper_meets_gate(struct warden *w);
 /* Gives it the channels of solo workers that it does not know yet. */

@@ -47,24 +47,31 @@ bytes_are_behind(const struct sess *s)
 	return recv(s->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-static void
-refuse_injection(struct sess *s)
+void
+secure_say_failed(struct worker *w, const struct event_session *who,
+    const char *on, const char *side, const char *reason)
 {
 	struct event e;
 
-	if (event_wanted(&s->w->events)) {
-		event_begin(&e, "ftp", &s->who);
-		event_open(&e, "ftp");
-		event_text(&e, "action", SV("tls_failed"));
-		event_open(&e, "tls");
-		event_text(&e, "on", SV("control"));
-		event_text(&e, "side", SV("server"));
-		event_text(&e, "reason",
-		    SV("bytes came behind AUTH, in clear"));
-		event_close(&e);
-		event_close(&e);
-		event_end(&e, &s->w->events);
-	}
+	if (!event_wanted(&w->events))
+		return;
+	event_begin(&e, "ftp", who);
+	event_open(&e, "ftp");
+	event_text(&e, "action", SV("tls_failed"));
+	event_open(&e, "tls");
+	event_text(&e, "on", sv_of(on));
+	event_text(&e, "side", sv_of(side));
+	event_text(&e, "reason", sv_of(reason));
+	event_close(&e);
+	event_close(&e);
+	event_end(&e, &w->events);
+}
+
+static void
+refuse_injection(struct sess *s)
+{
+	secure_say_failed(s->w, &s->who, "control", "server",
+	    "bytes came behind AUTH, in clear");
 	sess_end(s, "Bytes came behind AUTH, in clear.");
 }
 

@@ -59,6 +59,14 @@ refused_text(const struct sess *s)
 	return "Anonymous logins only; send no password here.";
 }
 
+/* Nothing can be said to the client now. */
+static void
+shaking_ended(struct sess *s, const char *side, const char *reason)
+{
+	secure_say_failed(s->w, &s->who, "control", side, reason);
+	sess_close(s);
+}
+
 static void
 clock_fired(struct loop_timer *t)
 {
@@ -99,6 +107,8 @@ clock_fired(struct loop_timer *t)
 		hash_stalled(s);
 	else if (s->wait == WAIT_TRANSFER)
 		xfer_stalled(s->xfer);
+	else if (s->shaking)
+		shaking_ended(s, "client", HANDSHAKE_STALLED);
 	else if (s->wait == WAIT_NOTHING || s->wait == WAIT_KEEPER)
 		sess_end(s, s->logged_in ? "Idle for too long." :
 		    "Login took too long.");
@@ -233,8 +243,8 @@ sess_end(struct sess *s, const char *text)
 {
 	if (s->closing || s->dead)
 		return;
-	if (s->shaking) {	/* nothing can be said now */
-		sess_close(s);
+	if (s->shaking) {
+		shaking_ended(s, "server", text);
 		return;
 	}
 	if (s->xfer != NULL) {

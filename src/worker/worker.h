@@ -568,6 +568,10 @@ void hash_feat_others(struct sess *s);
 void sess_begin_tls(struct sess *s);
 /* Goes on with it, and closes the session when it fails. */
 void sess_shake(struct sess *s);
+#define HANDSHAKE_STALLED "the handshake took too long"
+/* An event for what failed without the library: "on" data or control. */
+void secure_say_failed(struct worker *w, const struct event_session *who,
+    const char *on, const char *side, const char *reason);
 /* An anonymous user has to have TLS and has not (or the other way): 530. */
 MUST_USE bool sess_lacks_tls(struct sess *s);
 /* Data has to be private and is not (or the other way): 521, no endpoint. */

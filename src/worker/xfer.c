@@ -167,6 +167,8 @@ finish_step(struct xfer *x)
 		finish_tls_failed(x);
 		return;
 	case STEP_TLS_STRANGER:
+		secure_say_failed(x->w, &x->who, "data", "server",
+		    "it did not resume the control connection's session");
 		finish(x, 522, "A data connection must resume the TLS session "
 		    "of its control connection.", "not_resumed");
 		return;
@@ -620,6 +622,9 @@ xfer_stalled(struct xfer *x)
 		    (unsigned long long)s->w->conf.rate_least,
 		    s->w->conf.data_timeout_s);
 	}
+	if (!x->running && x->tls != NULL && !x->greeted)
+		secure_say_failed(x->w, &x->who, "data", "client",
+		    HANDSHAKE_STALLED);
 	cancel(x, result);
 	if (x->running) {
 		x->s = NULL;

@@ -473,6 +473,9 @@ def test_e06_who_has_resumed_once_must(server, version):
         assert c.fetch("RETR pub/small.nc") == small
         # Another's session is none, and no reason to be refused, before.
         assert stranger.fetch("RETR pub/small.nc", c.sock.session) == small
+    assert tls_events(server, "tls_failed", on="data", side="server",
+                      reason="it did not resume the control connection's "
+                      "session")
     told = transfers(server, 1)
     assert [t for t in told if t["result"] == "not_resumed" and
             t["completion_code"] == ["522"] and t["bytes"] == 0]

@@ -405,6 +405,7 @@ def test_a01_no_packet_reaches_the_victim(net, serve, capsys, place, kind):
         "abuse.refusals": 1000,
         "active.failures": 1000,
         "sessions.per_address": 1000,
+        "solo.per_address": 0,
         "passive.timeout": 1,
         "data.timeout": 5,
         **more,

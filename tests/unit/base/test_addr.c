@@ -170,6 +170,36 @@ kernel_forms_survive_the_way_round(void **state)
 	assert_int_equal(addr_of_sockaddr(&ss).family, ADDR_NONE);
 }
 
+static void
+a_client_is_an_address_or_a_64(void **state)
+{
+	static const struct {
+		const char *one, *other;
+		bool same;
+	} rows[] = {
+		{ "192.0.2.1", "192.0.2.1", true },
+		{ "192.0.2.1", "192.0.2.2", false },
+		{ "192.0.2.1", "::ffff:192.0.2.1", true },
+		{ "2001:db8::1", "2001:db8::2:3:4:5", true },
+		{ "2001:db8::1", "2001:db8:0:1::1", false },
+		{ "0.0.0.0", "::", false },
+	};
+	struct addr one, other, back;
+	uint64_t a[2], b[2];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_true(addr_parse_ip(sv_of(rows[i].one), &one));
+		assert_true(addr_parse_ip(sv_of(rows[i].other), &other));
+		addr_client_key(&one, a);
+		addr_client_key(&other, b);
+		assert_int_equal(memcmp(a, b, sizeof(a)) == 0, rows[i].same);
+		back = addr_of_client_key(a);
+		addr_client_key(&back, b);
+		assert_memory_equal(a, b, sizeof(a));
+	}
+}
+
 int
 main(void)
 {
@@ -178,6 +208,7 @@ main(void)
 		cmocka_unit_test(endpoints_survive_the_way_round),
 		cmocka_unit_test(malformed_endpoints_are_refused),
 		cmocka_unit_test(mapped_addresses_compare_as_what_they_map),
+		cmocka_unit_test(a_client_is_an_address_or_a_64),
 		cmocka_unit_test(networks_hold_what_they_should),
 		cmocka_unit_test(malformed_networks_are_refused),
 		cmocka_unit_test(kernel_forms_survive_the_way_round),
