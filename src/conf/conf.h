@@ -162,6 +162,13 @@ enum conf_hash {
 	CONF_HASH_COMPUTE,	/* and what has to be read */
 };
 
+/* Whether an upload is held to the NAME.sha256 beside it. */
+enum conf_checksum {
+	CONF_CHECKSUM_OFF,
+	CONF_CHECKSUM_OPTIONAL,	/* where there is one */
+	CONF_CHECKSUM_REQUIRED,
+};
+
 enum conf_links {
 	CONF_LINKS_FOLLOW,
 	CONF_LINKS_SHOW,
@@ -241,6 +248,9 @@ enum conf_links {
 	X("upload.keep", duration, upload_keep_s, "seconds", 3600, \
 	    31536000, "604800", \
 	    "How long a part of an upload is kept to be gone on with.") \
+	X("upload.checksum", choice, upload_checksum, \
+	    "off|optional|required", 0, 2, "off", \
+	    "Whether an upload must be what its NAME.sha256 says it is.") \
 	X("keeper.user", user, keeper_user, "user", 1, CONF_USER_MAX - 1, \
 	    "portcullis-keeper", \
 	    "Whom the keeper runs as when started by root.") \

@@ -6,8 +6,8 @@
 #include <sys/random.h>
 
 #include "proto/value.h"
+#include "worker/checksum.h"
 #include "worker/hash.h"
-#include "worker/worker.h"
 
 void
 restart_forget(struct sess *s)
@@ -116,14 +116,18 @@ cmd_retr(struct sess *s, struct sv arg)
 static void
 stor_begun(struct sess *s, struct lookup *l)
 {
-	if (l->err == STORAGE_OK) {
+	const char *refused = checksum_refused(l);
+
+	if (l->err == STORAGE_OK && refused == NULL) {
 		xfer_start(s, XFER_STORE, l);
 		return;
 	}
 	restart_forget(s);
 	endpoint_void(s);
 	/* Most of all its partial upload, which another session writes to. */
-	if (l->err == STORAGE_BUSY)
+	if (l->err == STORAGE_OK)
+		reply(s, 553, refused);
+	else if (l->err == STORAGE_BUSY)
 		reply(s, 450, "Somebody writes to it now, try again later.");
 	else
 		reply_storage_error(s, l->err);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "worker/worker.h"
+#include "worker/checksum.h"
 
 /*
  * What an open message file holds; false: not all of it is in memory.  Where
@@ -91,6 +91,16 @@ find_size(struct lookup *l, struct storage *st)
 }
 
 static void
+begin_upload(struct lookup *l, struct storage *st)
+{
+	l->err = STORAGE_OK;
+	checksum_find(l);
+	if (l->err == STORAGE_OK && checksum_refused(l) == NULL)
+		l->err = st->ops->upload_begin(st, l->path, &l->how,
+		    &l->upload);
+}
+
+static void
 write_call(struct lookup *l, struct storage *st)
 {
 	const struct storage_ops *ops = st->ops;
@@ -100,7 +110,7 @@ write_call(struct lookup *l, struct storage *st)
 		l->err = find_size(l, st);
 		return;
 	case LOOKUP_STORE:
-		l->err = ops->upload_begin(st, l->path, &l->how, &l->upload);
+		begin_upload(l, st);
 		return;
 	case LOOKUP_REMOVE:
 		l->err = ops->remove(st, l->path);

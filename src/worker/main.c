@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "ipc/inherit.h"
+#include "worker/checksum.h"
 #include "worker/hash.h"
 #include "worker/sandbox.h"
 #include "worker/secure.h"
@@ -128,6 +129,9 @@ prepare(struct worker *w)
 		prepare_site(w, i);
 	if (!hash_start(w))
 		log_fatal(1, "hash: no libcrypto, or no SHA-256 in it");
+	if (!checksum_start(w))
+		log_fatal(1, "upload.checksum: no libcrypto, or no SHA-256 in "
+		    "it");
 	w->loop.flush = flush;
 	w->loop.flush_arg = w;
 	w->stats_timer.fire = stats_due;

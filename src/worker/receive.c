@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "worker/checksum.h"
 #include "worker/secure.h"
 
 #define PATIENCE_MS 100
@@ -64,6 +65,7 @@ put(struct xfer *x, const char *bytes, size_t n)
 	if (x->err != STORAGE_OK)
 		return STEP_NOT_STORED;
 	x->at += n;
+	checksum_add(x, bytes, n);
 	return STEP_DONE;
 }
 
@@ -129,6 +131,8 @@ receive(struct xfer *x)
 			return STEP_NOT_STORED;
 		}
 		step = copy_old(x);
+		if (step == STEP_DONE)
+			step = checksum_begin(x);
 	}
 	while (step == STEP_DONE)
 		step = receive_piece(x);
@@ -138,8 +142,12 @@ receive(struct xfer *x)
 static enum xfer_step
 commit(struct xfer *x)
 {
+	enum xfer_step step;
+
 	if (x->has_cr && put(x, "\r", 1) != STEP_DONE)
 		return STEP_NOT_STORED;
+	if ((step = checksum_judge(x)) != STEP_DONE)
+		return step;
 	x->err = x->storage->ops->upload_commit(x->upload);
 	x->upload = NULL;
 	return x->err == STORAGE_OK ? STEP_DONE : STEP_NOT_STORED;
@@ -153,6 +161,6 @@ receive_work(struct xfer *x)
 	    x->step == STEP_ENDED || x->upload == NULL)
 		return;
 	/* Here, so that who is told of it can go on with it at once. */
-	x->storage->ops->upload_abort(x->upload, true);
+	x->storage->ops->upload_abort(x->upload, x->step != STEP_MISMATCH);
 	x->upload = NULL;
 }

@@ -8,8 +8,9 @@
  * control connection, look.c those before a login that may be another
  * process's; note.c commands as events; sess.c a session's life and its clock;
  * reply.c replies; path.c virtual paths; text.c an archive's texts; lookup.c
- * storage calls; xfer.c transfers, pump.c and receive.c their bytes, list.c
- * and descent.c the lines of listings; hash.c digests, hash_sums.c those that
+ * storage calls; xfer.c transfers, pump.c and receive.c their bytes,
+ * checksum.c what an upload has to be, list.c and descent.c the lines of
+ * listings; hash.c digests, hash_sums.c those that
  * files beside the data tell; secure.c TLS, where it is; cmd_*.c the commands.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -55,6 +56,7 @@ struct hash;
 struct hash_desk;
 struct descent;
 struct tls_conn;
+struct digest;
 struct login;
 
 #define WORKER_COUNTERS(X) \
@@ -376,6 +378,16 @@ enum lookup_op {
 	LOOKUP_CHMOD,
 };
 
+/* What NAME.sha256 says of an upload that begins (checksum.h). */
+enum checksum_said {
+	CHECKSUM_UNASKED,
+	CHECKSUM_SAYS,
+	CHECKSUM_MISSING,
+	CHECKSUM_SILENT,	/* it is there, and of no use */
+};
+
+#define CHECKSUM_BYTES 32
+
 struct lookup {
 	struct pool_job job;
 	struct worker *w;
@@ -395,6 +407,8 @@ struct lookup {
 	bool sees;		/* LOOKUP_SIZE: what is there, too */
 	struct storage_upload_how how;	/* and flags for LOOKUP_RENAME */
 	struct storage_upload *upload;	/* LOOKUP_STORE: `then` takes it */
+	enum checksum_said said;	/* and what it has to be */
+	uint8_t sum[CHECKSUM_BYTES];
 	mode_t mode;		/* LOOKUP_CHMOD */
 	int64_t mtime;
 	struct sv path, to;
@@ -452,6 +466,7 @@ enum xfer_step {
 	STEP_STARVED,		/* the client must send first */
 	STEP_ENDED,		/* it has sent all; to be committed */
 	STEP_NOT_STORED,	/* see xfer->err */
+	STEP_MISMATCH,		/* it is not what its .sha256 says */
 };
 
 struct xfer {
@@ -483,6 +498,9 @@ struct xfer {
 	bool has_cr;		/* TYPE A: the last byte received was one */
 	enum storage_err err;
 	struct storage_upload *upload; /* or NULL */
+	bool has_sum;		/* the file has to have this SHA-256 */
+	uint8_t sum[CHECKSUM_BYTES];
+	struct digest *digest;	/* of it, so far; or NULL */
 	_Atomic bool cancel;
 	_Atomic uint64_t sent;	/* bytes handed to the kernel; or received */
 	uint64_t acked;		/* at the last look: progress */

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "worker/checksum.h"
 #include "worker/secure.h"
 
 #define PATIENCE_MS 1000	/* for the client to close its data connection */
@@ -30,6 +31,7 @@ xfer_release(struct loop_grave *g)
 	struct xfer *x = LOOP_OWNER(g, struct xfer, grave);
 
 	free(x->buf);
+	checksum_free(x);
 	list_free(x->listing);
 	if (x->tls != NULL)
 		secure->data_free(x);
@@ -177,6 +179,10 @@ finish_step(struct xfer *x)
 		return;
 	case STEP_NOT_STORED:
 		finish_not_stored(x);
+		return;
+	case STEP_MISMATCH:
+		finish(x, 550, "It is not what its .sha256 says, and is not "
+		    "stored.", "mismatch");
 		return;
 	case STEP_STARVED:
 	case STEP_ENDED:
@@ -451,6 +457,8 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	    (!s->transferred || s->restarted);
 	x->upload = from->upload;
 	from->upload = NULL;
+	x->has_sum = from->said == CHECKSUM_SAYS;
+	memcpy(x->sum, from->sum, sizeof(x->sum));
 	if (kind != XFER_FILE && kind != XFER_STORE) {
 		x->listing = s->listing;
 		s->listing = NULL;
