@@ -251,6 +251,24 @@ enum conf_links {
 	X("upload.checksum", choice, upload_checksum, \
 	    "off|optional|required", 0, 2, "off", \
 	    "Whether an upload must be what its NAME.sha256 says it is.") \
+	X("anonymous.upload", path, anonymous_upload, "directory", 0, 1023, \
+	    "", \
+	    "A directory of the archive where everyone may leave files.") \
+	X("anonymous.upload_largest", rate, anonymous_upload_largest, \
+	    "bytes", 1, 2000000000, "1G", \
+	    "The longest file that is taken there; 0 is no limit.") \
+	X("anonymous.upload_rate", rate, anonymous_upload_rate, \
+	    "bytes a second", 1000, 100000000, "0", \
+	    "How fast one file is taken there at most; 0 is no limit.") \
+	X("anonymous.upload_files", number, anonymous_upload_files, \
+	    "files", 1, 100000, "1000", \
+	    "Files that may lie there at once.") \
+	X("anonymous.upload_bytes", rate, anonymous_upload_bytes, \
+	    "bytes", 1, 2000000000, "10G", \
+	    "Bytes that may lie there, all told; 0 is no limit.") \
+	X("anonymous.upload_keep", duration, anonymous_upload_keep_s, \
+	    "seconds", 0, 31536000, "0", \
+	    "After how long a file that nobody has moved goes; 0 is never.") \
 	X("keeper.user", user, keeper_user, "user", 1, CONF_USER_MAX - 1, \
 	    "portcullis-keeper", \
 	    "Whom the keeper runs as when started by root.") \

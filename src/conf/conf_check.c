@@ -366,6 +366,40 @@ check_tls(const struct conf *c, const struct conf_where *w)
 	return problems;
 }
 
+/* "/a/b", and nothing that path resolution would have to think about. */
+static bool
+is_plain_path(struct sv path)
+{
+	if (!sv_take(&path, '/'))
+		return false;
+	do {
+		struct sv name = sv_take_field(&path, '/');
+
+		if (name.len == 0 || sv_eq(name, SV(".")) ||
+		    sv_eq(name, SV("..")))
+			return false;
+	} while (path.len > 0);
+	return true;
+}
+
+/* The archive itself is none: it would hide all that there is. */
+static int
+check_box(const struct conf *c, const struct conf_where *w)
+{
+	const char *key = "anonymous.upload", *box = c->anonymous_upload;
+	char path[2 * PATH_MAX], quoted[CONF_QUOTE_MAX];
+
+	if (box[0] == '\0' || c->archive[0] == '\0')
+		return 0;
+	if (!is_plain_path(sv_of(box)) || box[strlen(box) - 1] == '/') {
+		conf_problem(w, key, "%s is no path as clients see it, such "
+		    "as /incoming", conf_quote(sv_of(box), quoted));
+		return 1;
+	}
+	snprintf(path, sizeof(path), "%s%s", c->archive, box);
+	return check_directory(key, path, w);
+}
+
 int
 conf_check(const struct conf *c, FILE *err)
 {
@@ -374,6 +408,7 @@ conf_check(const struct conf *c, FILE *err)
 	return check_archives(c, &w) + check_listen(c, &w) +
 	    check_passive(c, &w) + check_logs(c, &w) +
 	    conf_check_limits(c, &w) + check_accounts(c, &w) + check_tls(c, &w) +
+	    check_box(c, &w) +
 	    (c->downtime[0] == '\0' ? 0 :
 	    check_outside(c, "downtime", c->downtime, &w));
 }

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "proto/value.h"
+#include "worker/box.h"
 #include "worker/checksum.h"
 #include "worker/hash.h"
 
@@ -198,6 +199,13 @@ cmd_stor(struct sess *s, struct sv arg)
 		refuse_transfer(s, 554, refused);
 		return;
 	}
+	if (box_is_for(s) && !box_holds(s->w, path)) {
+		restart_forget(s);
+		endpoint_void(s);
+		reply_named(s, 553, sv_of(s->w->conf.anonymous_upload),
+		    "Files are taken in ");
+		return;
+	}
 	if (s->verb == V_STOU && !make_unique(room, &path)) {
 		refuse_transfer(s, 451, "No name was found for it.");
 		return;
@@ -205,6 +213,11 @@ cmd_stor(struct sess *s, struct sv arg)
 	l.path = path;
 	l.how = (struct storage_upload_how) { .flags = stor_flags(s),
 		.mode = 0644, .resume_at = s->rest, .expected = s->room };
+	if (box_is_for(s)) {
+		l.storage = s->w->box;
+		l.to = path_last(path);
+		l.how.mode = 0040;	/* not even for us: box.c */
+	}
 	if (s->verb == V_STOU)
 		l.how.flags &= ~(unsigned)STORAGE_REPLACE;
 	s->room = 0;

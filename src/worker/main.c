@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "ipc/inherit.h"
+#include "worker/box.h"
 #include "worker/checksum.h"
 #include "worker/hash.h"
 #include "worker/sandbox.h"
@@ -129,6 +130,7 @@ prepare(struct worker *w)
 		prepare_site(w, i);
 	if (!hash_start(w))
 		log_fatal(1, "hash: no libcrypto, or no SHA-256 in it");
+	box_start(w);
 	if (!checksum_start(w))
 		log_fatal(1, "upload.checksum: no libcrypto, or no SHA-256 in "
 		    "it");
@@ -160,7 +162,7 @@ enter_sandbox(const struct worker *w)
 		n++;
 	}
 	walls = sandbox_enter(INHERIT_TOP, archives, n,
-	    account_is_possible(w) ? INHERIT_ACCOUNTS_TOP : -1);
+	    account_is_possible(w) ? INHERIT_ACCOUNTS_TOP : -1, w->box_fd);
 	close(INHERIT_TOP);
 	close(INHERIT_ACCOUNTS_TOP);
 	return walls;

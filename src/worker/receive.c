@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "worker/box.h"
 #include "worker/checksum.h"
 #include "worker/secure.h"
 
@@ -61,7 +62,10 @@ from_ascii(struct xfer *x, char *buf, size_t n)
 static enum xfer_step
 put(struct xfer *x, const char *bytes, size_t n)
 {
-	x->err = x->storage->ops->upload_write(x->upload, bytes, n, x->at);
+	x->err = box_grow(x, n);
+	if (x->err == STORAGE_OK)
+		x->err = x->storage->ops->upload_write(x->upload, bytes, n,
+		    x->at);
 	if (x->err != STORAGE_OK)
 		return STEP_NOT_STORED;
 	x->at += n;
@@ -102,8 +106,12 @@ static enum xfer_step
 receive_piece(struct xfer *x)
 {
 	char *in = x->buf + 1;
-	ssize_t n = receive_some(x, in, XFER_BUF - 1);
+	size_t most = box_take(x, XFER_BUF - 1, &x->pause_ms);
+	ssize_t n;
 
+	if (most == 0)
+		return xfer_is_cancelled(x) ? STEP_CANCELLED : STEP_STARVED;
+	n = receive_some(x, in, most);
 	/* An abort shuts the connection down: that is no end of a file. */
 	if (xfer_is_cancelled(x))
 		return STEP_CANCELLED;
@@ -125,6 +133,7 @@ receive(struct xfer *x)
 	enum xfer_step step = x->tls == NULL ? STEP_DONE :
 	    secure->data_greet(x);
 
+	x->pause_ms = 0;
 	if (step == STEP_DONE && x->buf == NULL) {
 		if ((x->buf = malloc(XFER_BUF)) == NULL) {
 			x->err = STORAGE_BUSY;
@@ -148,6 +157,9 @@ commit(struct xfer *x)
 		return STEP_NOT_STORED;
 	if ((step = checksum_judge(x)) != STEP_DONE)
 		return step;
+	x->err = box_close(x);
+	if (x->err != STORAGE_OK)
+		return STEP_NOT_STORED;
 	x->err = x->storage->ops->upload_commit(x->upload);
 	x->upload = NULL;
 	return x->err == STORAGE_OK ? STEP_DONE : STEP_NOT_STORED;

@@ -9,7 +9,7 @@
  * process's; note.c commands as events; sess.c a session's life and its clock;
  * reply.c replies; path.c virtual paths; text.c an archive's texts; lookup.c
  * storage calls; xfer.c transfers, pump.c and receive.c their bytes,
- * checksum.c what an upload has to be, list.c and descent.c the lines of
+ * box.c the drop box, checksum.c what an upload has to be, list.c and descent.c the lines of
  * listings; hash.c digests, hash_sums.c those that
  * files beside the data tell; secure.c TLS, where it is; cmd_*.c the commands.
  *
@@ -78,6 +78,8 @@ struct worker {
 	struct conf conf;
 	struct pool *pool;
 	struct storage *storage;	/* of the first site */
+	struct storage *box;		/* for anonymous uploads; or NULL */
+	int box_fd;			/* its directory; or -1 */
 	/* Of conf.sites, in that order; a site's name is its first. */
 	struct storage *site_storage[CONF_SITES_MAX];
 	char site_name[CONF_SITES_MAX][HOSTNAME_MAX + 1];
@@ -411,7 +413,9 @@ struct lookup {
 	uint8_t sum[CHECKSUM_BYTES];
 	mode_t mode;		/* LOOKUP_CHMOD */
 	int64_t mtime;
-	struct sv path, to;
+	struct sv path;
+	struct sv to;		/* LOOKUP_STORE: if not empty, what path is in
+				   `storage`, which is not the session's */
 	void (*then)(struct sess *s, struct lookup *l);
 };
 
@@ -498,6 +502,10 @@ struct xfer {
 	bool has_cr;		/* TYPE A: the last byte received was one */
 	enum storage_err err;
 	struct storage_upload *upload; /* or NULL */
+	uint64_t looked;	/* a drop box: bytes, at the last look at its
+				   room (box.h) */
+	uint64_t paced_from_ms, pause_ms; /* upload_rate */
+	struct loop_timer pause;
 	bool has_sum;		/* the file has to have this SHA-256 */
 	uint8_t sum[CHECKSUM_BYTES];
 	struct digest *digest;	/* of it, so far; or NULL */

@@ -55,6 +55,7 @@ static void
 xfer_free(struct xfer *x)
 {
 	loop_timer_stop(&x->w->loop, &x->patience);
+	loop_timer_stop(&x->w->loop, &x->pause);
 	close_data(x);
 	if (x->upload != NULL)
 		lookup_end_upload(x->w, x->upload, true);
@@ -280,10 +281,21 @@ data_ready(struct loop_watch *w, uint32_t events)
 	submit(x);
 }
 
-/* The client must read first, or write. */
+static void
+pause_ended(struct loop_timer *t)
+{
+	submit(LOOP_OWNER(t, struct xfer, pause));
+}
+
+/* The client must read first, or write; or has sent enough for now. */
 static void
 wait_until(struct xfer *x, uint32_t events)
 {
+	if (x->pause_ms > 0) {
+		x->pause.fire = pause_ended;
+		loop_timer_set(&x->w->loop, &x->pause, x->pause_ms);
+		return;
+	}
 	x->watch = (struct loop_watch) { .fd = x->data_fd,
 		.ready = data_ready };
 	if (!loop_watch(&x->w->loop, &x->watch, events)) {
@@ -445,7 +457,7 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->facts = s->facts;
 	x->has_tls = s->private;
 	x->now_s = time(NULL);
-	x->started_ms = s->w->loop.now_ms;
+	x->started_ms = x->paced_from_ms = s->w->loop.now_ms;
 	x->storage = from->storage;
 	x->offset = x->at = s->ranged ? s->range_first : s->rest;
 	x->size = s->ranged ? s->range_last + 1 : from->stat.size;
@@ -577,6 +589,7 @@ abort_upload(struct xfer *x)
 	if (x->running)
 		return;
 	loop_unwatch(&x->w->loop, &x->watch);
+	loop_timer_stop(&x->w->loop, &x->pause);
 	submit(x);
 }
 
