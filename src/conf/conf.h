@@ -169,6 +169,8 @@ enum conf_checksum {
 	CONF_CHECKSUM_REQUIRED,
 };
 
+#define CONF_NOTIFY_UNIX "unix:"	/* before a socket's path */
+
 enum conf_links {
 	CONF_LINKS_FOLLOW,
 	CONF_LINKS_SHOW,
@@ -251,6 +253,18 @@ enum conf_links {
 	X("upload.checksum", choice, upload_checksum, \
 	    "off|optional|required", 0, 2, "off", \
 	    "Whether an upload must be what its NAME.sha256 says it is.") \
+	X("upload.notify", path, upload_notify, "program or unix:socket", 0, \
+	    PATH_MAX - 1, "", \
+	    "Who is told of each upload, by a line of JSON; empty is nobody.") \
+	X("upload.notify_user", user, upload_notify_user, "user", 1, \
+	    CONF_USER_MAX - 1, "nobody", \
+	    "Whom that program runs as when started by root.") \
+	X("upload.notify_jobs", number, upload_notify_jobs, "programs", 1, \
+	    64, "4", \
+	    "How many of them run at the same time.") \
+	X("upload.notify_timeout", duration, upload_notify_timeout_s, \
+	    "seconds", 1, 3600, "60", \
+	    "How long one may take before it is ended.") \
 	X("anonymous.upload", path, anonymous_upload, "directory", 0, 1023, \
 	    "", \
 	    "A directory of the archive where everyone may leave files.") \

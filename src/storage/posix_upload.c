@@ -450,6 +450,12 @@ posix_upload_size(const struct storage_upload *u)
 	return u->size;
 }
 
+const char *
+posix_upload_name(const struct storage_upload *u)
+{
+	return u->at.name;
+}
+
 int
 posix_upload_fd(const struct storage_upload *u)
 {

@@ -195,6 +195,9 @@ struct storage_ops {
 	enum storage_err (*upload_write)(struct storage_upload *u,
 	    const void *buf, size_t n, uint64_t offset);
 
+	/* In its directory, when it is done; valid until then. */
+	const char *(*upload_name)(const struct storage_upload *u);
+
 	/* To be read, so that it can be judged before it is seen; borrowed. */
 	int (*upload_fd)(const struct storage_upload *u);
 

@@ -35,11 +35,11 @@ drop_listeners(struct warden *w)
 		close(w->listener[--w->listeners]);
 }
 
-static void
-end_if_alone(struct warden *w)
+void
+run_end_if_alone(struct warden *w)
 {
 	if (w->stopping && w->gate == NULL && w->workers == NULL &&
-	    w->keepers == NULL && w->resolver == NULL)
+	    w->keepers == NULL && w->resolver == NULL && notify_is_done(w))
 		w->loop.stop = true;
 }
 
@@ -63,7 +63,7 @@ stop(struct warden *w, int status)
 	loop_timer_stop(&w->loop, &w->restart);
 	loop_timer_set(&w->loop, &w->deadline,
 	    (uint64_t)w->conf.stop_timeout_s * 1000 + KILL_AFTER_MS);
-	end_if_alone(w);
+	run_end_if_alone(w);
 }
 
 static void
@@ -426,6 +426,11 @@ run_worker_start(struct warden *w, const struct conf *conf, bool solo)
 		log_line("cannot start a worker: %s", strerror(errno));
 		goto done;
 	}
+	if ((solo || conf->anonymous_upload[0] != '\0') &&
+	    !notify_open(w, conf, &spec.fd[INHERIT_NOTICES])) {
+		log_line("cannot start a worker: %s", strerror(errno));
+		goto done;
+	}
 	spec.fd[INHERIT_XFERLOG] = w->xferlog.write_fd;
 	spec.fd[INHERIT_GATE] = ends[0];
 	spec.fd[INHERIT_STORE] = w->reloading ? w->fresh_store_fd :
@@ -705,11 +710,12 @@ reap(struct warden *w)
 		else if (c != NULL)
 			worker_ended(w, c, status);
 		else if (keeper == NULL)
-			(void)signer_ended(w, pid, status);
+			(void)(notify_ended(w, pid, status) ||
+			    signer_ended(w, pid, status));
 		else if (keeper_ended(w, keeper, status) && !w->was_ready)
 			stop(w, start_status(status));
 	}
-	end_if_alone(w);
+	run_end_if_alone(w);
 }
 
 static void
@@ -800,7 +806,8 @@ warden_find_accounts(struct warden *w)
 	    account_find("keeper.user", w->conf.keeper_user,
 	    &w->keeper_account);
 
-	return gate && worker && keeper;
+	return gate && worker && keeper &&
+	    notify_find(&w->conf, &w->notify_account);
 }
 
 int

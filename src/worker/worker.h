@@ -65,7 +65,7 @@ struct login;
 	X(refused_addresses) X(transfers_active) X(transfers_passive) \
 	X(transfers_failed) X(bytes_sent) X(bytes_received) X(timeouts) \
 	X(hashes_computed) X(hashes_known) X(hashes_from_sums) \
-	X(hashes_refused) X(hash_bytes) X(hash_jobs_most)
+	X(hashes_refused) X(hash_bytes) X(hash_jobs_most) X(notices_lost)
 
 struct worker_counters {
 #define X(name) uint64_t name;
@@ -98,6 +98,7 @@ struct worker {
 	bool looks;		/* at input before login: some is not for us */
 	bool solo;		/* for one session, which was moved here */
 	bool retired;		/* exit when the last session ends */
+	bool notices_failing;	/* said so already */
 	bool finishing;		/* end sessions as soon as they are idle */
 	struct worker_counters counters;
 };
@@ -502,6 +503,8 @@ struct xfer {
 	bool has_cr;		/* TYPE A: the last byte received was one */
 	enum storage_err err;
 	struct storage_upload *upload; /* or NULL */
+	mode_t mode;		/* that it will have */
+	char *stored;		/* its name, where that is not the path's */
 	uint64_t looked;	/* a drop box: bytes, at the last look at its
 				   room (box.h) */
 	uint64_t paced_from_ms, pause_ms; /* upload_rate */
@@ -561,6 +564,9 @@ xfer_is_cancelled(struct xfer *x)
 void pump_work(struct pool_job *job);
 /* A small file that is in memory, whole, without a thread; false: pump it. */
 bool pump_at_once(struct xfer *x);
+
+/* notice.c: an upload is in place */
+void notice_send(struct xfer *x);
 
 /* receive.c: likewise */
 void receive_work(struct xfer *x);

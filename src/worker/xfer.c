@@ -31,6 +31,7 @@ xfer_release(struct loop_grave *g)
 	struct xfer *x = LOOP_OWNER(g, struct xfer, grave);
 
 	free(x->buf);
+	free(x->stored);
 	checksum_free(x);
 	list_free(x->listing);
 	if (x->tls != NULL)
@@ -328,6 +329,8 @@ pump_done(struct pool_job *job)
 	x->running = false;
 	if (atomic_load(&x->cancel) && x->step != STEP_DONE)
 		x->step = STEP_CANCELLED;
+	if (x->committing && x->step == STEP_DONE)
+		notice_send(x);
 	if (s == NULL) {
 		/* What was put in place is there, if nobody is told. */
 		if (x->committing && x->step == STEP_DONE)
@@ -469,6 +472,9 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	    (!s->transferred || s->restarted);
 	x->upload = from->upload;
 	from->upload = NULL;
+	x->mode = from->how.mode;
+	if (x->upload != NULL && (from->how.flags & STORAGE_DROP) != 0)
+		x->stored = strdup(from->storage->ops->upload_name(x->upload));
 	x->has_sum = from->said == CHECKSUM_SAYS;
 	memcpy(x->sum, from->sum, sizeof(x->sum));
 	if (kind != XFER_FILE && kind != XFER_STORE) {
