@@ -288,6 +288,8 @@ struct storage_survey {
  * quota anew.  Follows no link, leaves no file system.  May take very long.
  *
  * STORAGE_TOO_MANY  deeper than STORAGE_SURVEY_DEPTH: the quota is as it was
+ *
+ * Without a quota it goes on behind any error, and says the first.
  */
 #define STORAGE_SURVEY_DEPTH 256
 MUST_USE enum storage_err storage_posix_survey(struct storage *st,

@@ -39,7 +39,8 @@ void
 run_end_if_alone(struct warden *w)
 {
 	if (w->stopping && w->gate == NULL && w->workers == NULL &&
-	    w->keepers == NULL && w->resolver == NULL && notify_is_done(w))
+	    w->keepers == NULL && w->resolver == NULL &&
+	    w->sweeper == NULL && notify_is_done(w))
 		w->loop.stop = true;
 }
 
@@ -60,6 +61,7 @@ stop(struct warden *w, int status)
 		ipc_send(&c->channel, &m, -1);
 	keeper_stop(w);
 	resolve_stop(w);
+	sweep_stop(w);
 	loop_timer_stop(&w->loop, &w->restart);
 	loop_timer_set(&w->loop, &w->deadline,
 	    (uint64_t)w->conf.stop_timeout_s * 1000 + KILL_AFTER_MS);
@@ -249,6 +251,7 @@ set_ready(struct warden *w, uint32_t walls)
 			w->was_ready = true;
 			say_walls(walls);
 			say_ready(w);
+			sweep_begin(w);
 		}
 	}
 	solo_fill(w);
@@ -711,6 +714,7 @@ reap(struct warden *w)
 			worker_ended(w, c, status);
 		else if (keeper == NULL)
 			(void)(notify_ended(w, pid, status) ||
+			    sweep_ended(w, pid, status) ||
 			    signer_ended(w, pid, status));
 		else if (keeper_ended(w, keeper, status) && !w->was_ready)
 			stop(w, start_status(status));

@@ -8,10 +8,11 @@
  *
  * main.c options; run.c supervision; reload.c a new configuration; board.c
  * what all processes are told; solo.c workers for one session; keeper.c the
- * process that judges passwords; notify.c who is told of uploads; signer.c the one with private keys; resolve.c
- * addresses of names; child.c fork, users, exec; archives.c directories to
- * serve; zone.c the time zone; logpipe.c events and xferlog to their files;
- * say.c what it tells people and systemd.
+ * process that judges passwords; signer.c the one with private keys; notify.c
+ * who is told of uploads; sweep.c what they leave behind; resolve.c addresses
+ * of names; child.c fork, users, exec; archives.c directories to serve;
+ * zone.c the time zone; logpipe.c events and xferlog to their files; say.c
+ * what it tells people and systemd.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -175,6 +176,8 @@ struct warden {
 	int store_fd, fresh_store_fd; /* known digests; -1: none */
 	struct signer *signers;		/* all that run */
 	struct signer *signer, *fresh_signer; /* NULL: there is no TLS */
+	struct child *sweeper;		/* while one runs */
+	struct loop_timer sweep;
 	struct notify *notify;		/* upload.notify; or NULL */
 	struct account notify_account, fresh_notify_account;
 	bool was_ready, stopping;
@@ -312,6 +315,14 @@ void resolve_begin(struct warden *w);
 /* Ends the process that resolves them, if one runs. */
 void resolve_stop(struct warden *w);
 void resolve_ended(struct warden *w, int status);
+
+/* sweep.c */
+
+/* What uploads left behind goes, now and once a day. */
+void sweep_begin(struct warden *w);
+void sweep_stop(struct warden *w);
+/* It was the sweeper that ended. */
+bool sweep_ended(struct warden *w, pid_t pid, int status);
 
 /* reload.c */
 

@@ -200,11 +200,12 @@ box_take(const struct xfer *x, size_t most, uint64_t *wait_ms)
 }
 
 void
-box_sweep(const struct worker *w)
+box_sweep(const struct worker *w, uint64_t *removed)
 {
 	struct storage_survey found;
 	enum storage_err err = look(w, &found);
 
 	if (err != STORAGE_OK)
 		log_line("anonymous.upload: %s", storage_err_text(err));
+	*removed += found.removed;
 }

@@ -31,5 +31,5 @@ MUST_USE enum storage_err box_close(const struct xfer *x);
 /* How many bytes to take now; 0: none for *wait_ms (upload_rate). */
 size_t box_take(const struct xfer *x, size_t most, uint64_t *wait_ms);
 
-/* What has had its time goes. */
-void box_sweep(const struct worker *w);
+/* What has had its time goes; added to *removed. */
+void box_sweep(const struct worker *w, uint64_t *removed);

@@ -22,6 +22,7 @@
 #include "worker/hash.h"
 #include "worker/sandbox.h"
 #include "worker/secure.h"
+#include "worker/sweep.h"
 
 #define STATS_MS 60000
 
@@ -154,6 +155,7 @@ static unsigned
 enter_sandbox(const struct worker *w)
 {
 	int archives[1 + CONF_SITES_MAX] = { INHERIT_ARCHIVE };
+	int accounts = -1;
 	size_t n = 1;
 	unsigned walls;
 
@@ -161,10 +163,12 @@ enter_sandbox(const struct worker *w)
 		archives[n] = INHERIT_SITES + (int)n - 1;
 		n++;
 	}
-	walls = sandbox_enter(INHERIT_TOP, archives, n,
-	    account_is_possible(w) ? INHERIT_ACCOUNTS_TOP : -1, w->box_fd);
+	if (account_is_possible(w) || (w->sweeps && w->storage != NULL))
+		accounts = INHERIT_ACCOUNTS_TOP;
+	walls = sandbox_enter(INHERIT_TOP, archives, n, accounts, w->box_fd);
 	close(INHERIT_TOP);
-	close(INHERIT_ACCOUNTS_TOP);
+	if (!w->sweeps)
+		close(INHERIT_ACCOUNTS_TOP);
 	return walls;
 }
 
@@ -186,6 +190,17 @@ check(struct worker *w)
 	_exit(0);
 }
 
+/* No session, and no word from outside: it goes through, and ends. */
+static _Noreturn void
+run_sweep(struct worker *w)
+{
+	ipc_init(&w->warden, INHERIT_WARDEN);
+	sweep_prepare(w);
+	say_ready(w, enter_sandbox(w));
+	sweep(w);
+	_exit(0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -201,6 +216,8 @@ main(int argc, char **argv)
 	close(INHERIT_CONF);
 	if (is_told(argc, argv, "check"))
 		check(&w);
+	if (is_told(argc, argv, "sweep"))
+		run_sweep(&w);
 	w.solo = is_told(argc, argv, "solo");
 	if (w.solo)
 		w.conf.worker_sessions = 1;

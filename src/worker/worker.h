@@ -96,6 +96,7 @@ struct worker {
 	struct hash_desk *hash_desk; /* NULL: HASH is off */
 	bool tells_done;	/* the gate counts data connections */
 	bool looks;		/* at input before login: some is not for us */
+	bool sweeps;		/* has no session: sweep.h */
 	bool solo;		/* for one session, which was moved here */
 	bool retired;		/* exit when the last session ends */
 	bool notices_failing;	/* said so already */

@@ -20,8 +20,9 @@ LARGEST, FILES, BYTES = 40_000_000, 12, 60_000_000
 
 def make_box(place):
     archive = place / "archive"
-    archive.mkdir()
-    make_archive(archive)
+    if not archive.exists():
+        archive.mkdir()
+        make_archive(archive)
     (archive / "incoming").mkdir()
     open_to_others(archive)
     box = archive / "incoming"
