@@ -436,8 +436,8 @@ conf_check(const struct conf *c, FILE *err)
 
 	return check_archives(c, &w) + check_listen(c, &w) +
 	    check_passive(c, &w) + check_logs(c, &w) +
-	    conf_check_limits(c, &w) + check_accounts(c, &w) + check_tls(c, &w) +
-	    check_box(c, &w) + check_notify(c, &w) +
+	    conf_check_limits(c, &w) + check_accounts(c, &w) +
+	    check_tls(c, &w) + check_box(c, &w) + check_notify(c, &w) +
 	    (c->downtime[0] == '\0' ? 0 :
 	    check_outside(c, "downtime", c->downtime, &w));
 }

@@ -395,6 +395,18 @@ prepare_solo(struct warden *w, const struct conf *conf,
 	return add_tls(w, spec, ends) && add_accounts(conf, spec, ends);
 }
 
+/* One that all share stores nothing but in a drop box. */
+static bool
+add_notices(struct warden *w, const struct conf *conf,
+    struct child_spec *spec, bool solo)
+{
+	if ((!solo && conf->anonymous_upload[0] == '\0') ||
+	    notify_open(w, conf, &spec->fd[INHERIT_NOTICES]))
+		return true;
+	log_line("cannot start a worker: %s", strerror(errno));
+	return false;
+}
+
 static void
 enlist(struct warden *w, struct child *c, bool solo)
 {
@@ -429,11 +441,8 @@ run_worker_start(struct warden *w, const struct conf *conf, bool solo)
 		log_line("cannot start a worker: %s", strerror(errno));
 		goto done;
 	}
-	if ((solo || conf->anonymous_upload[0] != '\0') &&
-	    !notify_open(w, conf, &spec.fd[INHERIT_NOTICES])) {
-		log_line("cannot start a worker: %s", strerror(errno));
+	if (!add_notices(w, conf, &spec, solo))
 		goto done;
-	}
 	spec.fd[INHERIT_XFERLOG] = w->xferlog.write_fd;
 	spec.fd[INHERIT_GATE] = ends[0];
 	spec.fd[INHERIT_STORE] = w->reloading ? w->fresh_store_fd :

@@ -8,10 +8,11 @@
  * control connection, look.c those before a login that may be another
  * process's; note.c commands as events; sess.c a session's life and its clock;
  * reply.c replies; path.c virtual paths; text.c an archive's texts; lookup.c
- * storage calls; xfer.c transfers, pump.c and receive.c their bytes,
- * box.c the drop box, checksum.c what an upload has to be, list.c and descent.c the lines of
- * listings; hash.c digests, hash_sums.c those that
- * files beside the data tell; secure.c TLS, where it is; cmd_*.c the commands.
+ * storage calls; xfer.c transfers, pump.c and receive.c their bytes, box.c the
+ * drop box, checksum.c what an upload has to be, notice.c who is told of it,
+ * sweep.c what it leaves behind, list.c and descent.c the lines of listings;
+ * hash.c digests, hash_sums.c those that files beside the data tell; secure.c
+ * TLS, where it is; cmd_*.c the commands.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

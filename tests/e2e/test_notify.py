@@ -16,6 +16,7 @@ from conftest import IS_ROOT, Server, needs_root
 from test_accounts import login, make_accounts
 from test_dropbox import make_box
 from test_processes import reload, soon
+from test_solo import worker_of
 from test_uploads import WRITER, store
 
 
@@ -113,7 +114,7 @@ def test_a_socket_is_told_each_upload_once(start):
     assert "user" not in dropped
 
 
-def test_a_program_reads_it_and_has_nothing_else(start):
+def test_d07_a_program_reads_it_and_has_nothing_else(start):
     server = start()
     out = server.told / "out"
     # A shell sets a few variables of its own: so the kernel is asked.
@@ -220,7 +221,6 @@ def test_at_most_once_a_warden_that_is_killed_tells_nobody(start):
 @needs_root
 def test_a_worker_that_ends_is_heard_to_its_end(start):
     server = start(**{"upload.notify": "unix:{place}/told/sock"})
-    from test_solo import worker_of
     with login(server, "alice", source="127.0.0.1") as c:
         for n in range(5):
             assert store(c, f"STOR x{n}", b"x").code == 226
