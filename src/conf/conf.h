@@ -192,6 +192,15 @@ enum conf_hash {
 	CONF_HASH_COMPUTE,	/* and what has to be read */
 };
 
+/* Whether an upload is held to the NAME.sha256 beside it. */
+enum conf_checksum {
+	CONF_CHECKSUM_OFF,
+	CONF_CHECKSUM_OPTIONAL,	/* where there is one */
+	CONF_CHECKSUM_REQUIRED,
+};
+
+#define CONF_NOTIFY_UNIX "unix:"	/* before a socket's path */
+
 enum conf_links {
 	CONF_LINKS_FOLLOW,
 	CONF_LINKS_SHOW,
@@ -292,6 +301,39 @@ enum conf_links {
 	X("upload.keep", duration, upload_keep_s, "seconds", 3600, \
 	    31536000, "604800", \
 	    "How long a part of an upload is kept to be gone on with.") \
+	X("upload.checksum", choice, upload_checksum, \
+	    "off|optional|required", 0, 2, "off", \
+	    "Whether an upload must be what its NAME.sha256 says it is.") \
+	X("upload.notify", path, upload_notify, "program or unix:socket", 0, \
+	    PATH_MAX - 1, "", \
+	    "Who is told of each upload, by a line of JSON; empty is nobody.") \
+	X("upload.notify_user", user, upload_notify_user, "user", 1, \
+	    CONF_USER_MAX - 1, "nobody", \
+	    "Whom that program runs as when started by root.") \
+	X("upload.notify_jobs", number, upload_notify_jobs, "programs", 1, \
+	    64, "4", \
+	    "How many of them run at the same time.") \
+	X("upload.notify_timeout", duration, upload_notify_timeout_s, \
+	    "seconds", 1, 3600, "60", \
+	    "How long one may take before it is ended.") \
+	X("anonymous.upload", path, anonymous_upload, "directory", 0, 1023, \
+	    "", \
+	    "A directory of the archive where everyone may leave files.") \
+	X("anonymous.upload_largest", rate, anonymous_upload_largest, \
+	    "bytes", 1, 2000000000, "1G", \
+	    "The longest file that is taken there; 0 is no limit.") \
+	X("anonymous.upload_rate", rate, anonymous_upload_rate, \
+	    "bytes a second", 1000, 100000000, "0", \
+	    "How fast one file is taken there at most; 0 is no limit.") \
+	X("anonymous.upload_files", number, anonymous_upload_files, \
+	    "files", 1, 100000, "1000", \
+	    "Files that may lie there at once.") \
+	X("anonymous.upload_bytes", rate, anonymous_upload_bytes, \
+	    "bytes", 1, 2000000000, "10G", \
+	    "Bytes that may lie there, all told; 0 is no limit.") \
+	X("anonymous.upload_keep", duration, anonymous_upload_keep_s, \
+	    "seconds", 0, 31536000, "0", \
+	    "After how long a file that nobody has moved goes; 0 is never.") \
 	X("keeper.user", user, keeper_user, "user", 1, CONF_USER_MAX - 1, \
 	    "portcullis-keeper", \
 	    "Whom the keeper runs as when started by root.") \

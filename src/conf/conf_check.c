@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/hostname.h"
@@ -262,35 +264,39 @@ check_file(const struct conf *c, const char *key, const char *path,
 	return check_outside(c, key, path, w);
 }
 
+static int
+check_not_written(const struct conf *c, const char *key, const char *path,
+    const struct conf_where *w)
+{
+	char *place = c->accounts_root[0] == '\0' ? NULL : place_of(path);
+	bool inside = place != NULL && is_in(place, c->accounts_root);
+
+	if (inside)
+		conf_problem(w, key,
+		    "it is in accounts.root, beneath which accounts write");
+	free(place);
+	return inside ? 1 : 0;
+}
+
 /* Who could write there would have as much as he likes. */
 static int
 check_quota(const struct conf *c, const struct conf_where *w)
 {
-	int problems;
-	char *place;
+	const char *key = "accounts.quota", *path = c->accounts_quota;
 
-	if (c->accounts_quota[0] == '\0')
-		return 0;
-	problems = check_directory("accounts.quota", c->accounts_quota, w) +
-	    check_outside(c, "accounts.quota", c->accounts_quota, w);
-	place = place_of(c->accounts_quota);
-	if (place != NULL && is_in(place, c->accounts_root)) {
-		conf_problem(w, "accounts.quota",
-		    "it is in accounts.root, beneath which accounts write");
-		problems++;
-	}
-	free(place);
-	return problems;
+	return path[0] == '\0' ? 0 : check_directory(key, path, w) +
+	    check_outside(c, key, path, w) +
+	    check_not_written(c, key, path, w);
 }
 
 /* Who may fetch or replace the account file is everybody who is in it. */
 static int
 check_accounts(const struct conf *c, const struct conf_where *w)
 {
-	int problems;
-	char *place;
+	const char *key = "accounts.file", *path = c->accounts_file;
+	int problems = 0;
 
-	if (c->accounts_file[0] == '\0')
+	if (path[0] == '\0')
 		return 0;
 	if (c->accounts_root[0] == '\0') {
 		conf_problem(w, "accounts.root",
@@ -298,22 +304,16 @@ check_accounts(const struct conf *c, const struct conf_where *w)
 		    "accounts.file");
 		return 1;
 	}
-	problems = check_directory("accounts.root", c->accounts_root, w) +
-	    check_file(c, "accounts.file", c->accounts_file, w);
-	place = place_of(c->accounts_file);
-	if (place != NULL && is_in(place, c->accounts_root)) {
-		conf_problem(w, "accounts.file",
-		    "it is in accounts.root, beneath which accounts write");
-		problems++;
-	}
-	free(place);
 	if (c->accounts_tls == CONF_ACCOUNTS_TLS_REQUIRED &&
 	    c->tls_certificate.count == 0) {
 		conf_problem(w, "accounts.tls", "required, and there is no "
 		    "tls.certificate: nobody could log in");
 		problems++;
 	}
-	return problems + check_quota(c, w);
+	return problems +
+	    check_directory("accounts.root", c->accounts_root, w) +
+	    check_file(c, key, path, w) + check_not_written(c, key, path, w) +
+	    check_quota(c, w);
 }
 
 static bool
@@ -423,6 +423,71 @@ check_tls(const struct conf *c, const struct conf_where *w)
 	return problems + check_client_certificates(c, w);
 }
 
+/* Uploaders shall not be able to put another in its place. */
+static int
+check_notify(const struct conf *c, const struct conf_where *w)
+{
+	const char *key = "upload.notify", *path = c->upload_notify;
+	struct sockaddr_un un;
+	bool is_socket = strncmp(path, CONF_NOTIFY_UNIX,
+	    strlen(CONF_NOTIFY_UNIX)) == 0;
+	char quoted[CONF_QUOTE_MAX];
+
+	if (path[0] == '\0')
+		return 0;
+	if (is_socket)
+		path += strlen(CONF_NOTIFY_UNIX);
+	if (path[0] != '/' || (is_socket &&
+	    strlen(path) >= sizeof(un.sun_path))) {
+		conf_problem(w, key, "%s is neither the absolute path of a "
+		    "program nor of a socket, behind \"unix:\", of at most "
+		    "%zu bytes", conf_quote(sv_of(path), quoted),
+		    sizeof(un.sun_path) - 1);
+		return 1;
+	}
+	if (!is_socket && access(path, X_OK) != 0) {
+		conf_problem(w, key, "cannot run %s: %s",
+		    conf_quote(sv_of(path), quoted), strerror(errno));
+		return 1;
+	}
+	return check_outside(c, key, path, w) +
+	    check_not_written(c, key, path, w);
+}
+
+/* "/a/b", and nothing that path resolution would have to think about. */
+static bool
+is_plain_path(struct sv path)
+{
+	if (!sv_take(&path, '/'))
+		return false;
+	do {
+		struct sv name = sv_take_field(&path, '/');
+
+		if (name.len == 0 || sv_eq(name, SV(".")) ||
+		    sv_eq(name, SV("..")))
+			return false;
+	} while (path.len > 0);
+	return true;
+}
+
+/* The archive itself is none: it would hide all that there is. */
+static int
+check_box(const struct conf *c, const struct conf_where *w)
+{
+	const char *key = "anonymous.upload", *box = c->anonymous_upload;
+	char path[2 * PATH_MAX], quoted[CONF_QUOTE_MAX];
+
+	if (box[0] == '\0' || c->archive[0] == '\0')
+		return 0;
+	if (!is_plain_path(sv_of(box)) || box[strlen(box) - 1] == '/') {
+		conf_problem(w, key, "%s is no path as clients see it, such "
+		    "as /incoming", conf_quote(sv_of(box), quoted));
+		return 1;
+	}
+	snprintf(path, sizeof(path), "%s%s", c->archive, box);
+	return check_directory(key, path, w);
+}
+
 int
 conf_check(const struct conf *c, FILE *err)
 {
@@ -430,7 +495,8 @@ conf_check(const struct conf *c, FILE *err)
 
 	return check_archives(c, &w) + check_listen(c, &w) +
 	    check_passive(c, &w) + check_logs(c, &w) +
-	    conf_check_limits(c, &w) + check_accounts(c, &w) + check_tls(c, &w) +
+	    conf_check_limits(c, &w) + check_accounts(c, &w) +
+	    check_tls(c, &w) + check_box(c, &w) + check_notify(c, &w) +
 	    (c->downtime[0] == '\0' ? 0 :
 	    check_outside(c, "downtime", c->downtime, &w));
 }

@@ -184,15 +184,14 @@ is_below(const char *path, const char *directory)
 	    strncmp(path, directory, n) == 0;
 }
 
-/* What --exclude keeps out of the tree is not missing in it. */
+/* What is kept out of the tree is not missing in it. */
 static bool
 is_excluded_row(const struct run *r)
 {
 	char raw[INDEX_PATH_ROOM];
 	size_t n;
 
-	return r->options.exclude_count > 0 &&
-	    index_name_unescape(sv_of(r->row.path), raw, &n) &&
+	return index_name_unescape(sv_of(r->row.path), raw, &n) &&
 	    index_walk_excludes(&r->options, raw);
 }
 

@@ -17,6 +17,7 @@
 
 #include "index/say.h"
 #include "proto/glob.h"
+#include "storage/hidden.h"
 
 struct level {
 	char *names;		/* escaped, with NUL; of directories with "/" */
@@ -84,10 +85,16 @@ index_walk_failed(const struct index_walk *w)
 	return w->failed;
 }
 
-/* Whether a pattern fits this path, of which name is the last component. */
+/* Whether a pattern, or ours, fits this path, of which name is the last component. */
 static bool
 excludes_one(const struct index_options *o, struct sv path, struct sv name)
 {
+	struct sv hidden = SV(HIDDEN_PREFIX);
+
+	/* Uploads on their way, and what was dropped: nobody can fetch it. */
+	if (name.len >= hidden.len && sv_eq_nocase(
+	    (struct sv) { name.ptr, hidden.len }, hidden))
+		return true;
 	for (size_t i = 0; i < o->exclude_count; i++) {
 		struct sv pattern = o->excludes[i];
 		bool whole = memchr(pattern.ptr, '/', pattern.len) != NULL;
@@ -178,7 +185,7 @@ is_unwanted(struct index_walk *w, const struct stat *dir, const char *name,
 	    index_place_is(w->own, dir->st_dev, dir->st_ino, name))
 		return true;
 	/* A path that is too long is said later, and not excluded here. */
-	if (w->options->exclude_count == 0 || raw_length + n >= PATH_MAX)
+	if (raw_length + n >= PATH_MAX)
 		return false;
 	memcpy(w->raw + raw_length, name, n);
 	path = (struct sv) { w->raw, raw_length + n };

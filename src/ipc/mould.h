@@ -20,7 +20,7 @@
 
 /* Where they belong in the worker. */
 static const int mould_places[] = { INHERIT_WARDEN, INHERIT_GATE,
-	INHERIT_SIGNER, INHERIT_KEEPER };
+	INHERIT_SIGNER, INHERIT_KEEPER, INHERIT_NOTICES };
 
 #define MOULD_PLACES (sizeof(mould_places) / sizeof(mould_places[0]))
 

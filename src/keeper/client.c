@@ -6,10 +6,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "keeper/keeper.h"
+
+#define DAY_S 86400
 
 static void
 release(struct loop_grave *g)
@@ -192,8 +195,9 @@ client_answer(struct client *c, enum keeper_verdict verdict,
 		a.quota_files = account->quota_files;
 		a.rate = account->rate;
 		a.has_quota = quota_fd >= 0;
-		a.boot = c->keeper->boot;
 		a.method = (uint8_t)method_of(account);
+		/* Counted anew, and swept, once a day as well. */
+		a.boot = c->keeper->boot + (uint64_t)time(NULL) / DAY_S;
 	}
 	c->state = verdict == KEEPER_YES ? CLIENT_LOGGED_IN : CLIENT_IDLE;
 	/* One answer to one question always has room, unless nobody reads. */

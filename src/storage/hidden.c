@@ -53,6 +53,12 @@ hidden_expires(const char *name)
 	return begins(sv_of(name), SV(NEW)) || begins(sv_of(name), SV(PART));
 }
 
+bool
+hidden_is_drop(const char *name)
+{
+	return begins(sv_of(name), SV(DROP));
+}
+
 static bool
 chance(uint64_t *out)
 {

@@ -32,6 +32,9 @@ bool hidden_in(struct sv path);
 /* One that ends by itself: a partial upload, or one on its way into place. */
 bool hidden_expires(const char *name);
 
+/* What was dropped. */
+bool hidden_is_drop(const char *name);
+
 /* False: there is no chance to be had, and name is not written. */
 MUST_USE bool hidden_new(char name[NAME_MAX + 1]);
 

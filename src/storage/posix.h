@@ -126,6 +126,7 @@ enum storage_err posix_upload_copy(struct storage_upload *u, uint64_t most);
 uint64_t posix_upload_size(const struct storage_upload *u);
 enum storage_err posix_upload_write(struct storage_upload *u, const void *buf,
     size_t n, uint64_t offset);
+const char *posix_upload_name(const struct storage_upload *u);
 int posix_upload_fd(const struct storage_upload *u);
 enum storage_err posix_upload_commit(struct storage_upload *u);
 void posix_upload_abort(struct storage_upload *u, bool keep);

@@ -17,6 +17,7 @@ struct survey {
 	int64_t before;
 	struct storage_survey found;
 	unsigned depth;
+	enum storage_err first;	/* error, where the rest is gone through */
 };
 
 static void
@@ -83,6 +84,17 @@ look_at(struct survey *s, int dir_fd, const char *name, dev_t dev)
 	return STORAGE_OK;
 }
 
+/* What is not counted need not be whole: one account's mess is its own. */
+static enum storage_err
+go_on(struct survey *s, enum storage_err err)
+{
+	if (s->p->writing.quota != NULL)
+		return err;
+	if (s->first == STORAGE_OK)
+		s->first = err;
+	return STORAGE_OK;
+}
+
 static enum storage_err
 walk_names(struct survey *s, DIR *dir)
 {
@@ -95,7 +107,8 @@ walk_names(struct survey *s, DIR *dir)
 	while (err == STORAGE_OK && (errno = 0, e = readdir(dir)) != NULL)
 		if (strcmp(e->d_name, ".") != 0 &&
 		    strcmp(e->d_name, "..") != 0)
-			err = look_at(s, dirfd(dir), e->d_name, stat.st_dev);
+			err = go_on(s, look_at(s, dirfd(dir), e->d_name,
+			    stat.st_dev));
 	return err == STORAGE_OK && e == NULL && errno != 0 ? STORAGE_IO : err;
 }
 
@@ -138,6 +151,8 @@ storage_posix_survey(struct storage *st, int64_t before,
 	if (q != NULL && (err = quota_recount_begin(q)) != STORAGE_OK)
 		return err;
 	err = walk(&s, p->root_fd);
+	if (err == STORAGE_OK)
+		err = s.first;
 	found = (struct quota_amount) { s.found.bytes, s.found.files };
 	if (q != NULL) {
 		enum storage_err counted = quota_recount_end(q,

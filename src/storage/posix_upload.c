@@ -268,7 +268,7 @@ open_unnamed(struct storage_upload *u)
 static enum storage_err
 open_new(struct storage_upload *u)
 {
-	bool unnamed = links_unnamed(u->p);
+	bool unnamed = !u->p->writing.named && links_unnamed(u->p);
 	enum storage_err err = reserve(u, u->how.expected, 1);
 
 	if (err != STORAGE_OK)
@@ -448,6 +448,12 @@ uint64_t
 posix_upload_size(const struct storage_upload *u)
 {
 	return u->size;
+}
+
+const char *
+posix_upload_name(const struct storage_upload *u)
+{
+	return u->at.name;
 }
 
 int

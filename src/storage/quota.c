@@ -210,7 +210,10 @@ join(struct quota *q, uint64_t boot)
 	if (p.boot != boot) {
 		p.boot = boot;
 		p.is_counted = 0;
-		p.recounts = 0;
+		if (lock_byte(q->fd, F_WRLCK, LOCK_COUNT, F_OFD_SETLK)) {
+			p.recounts = 0;	/* whoever did it is no more */
+			lock_byte(q->fd, F_UNLCK, LOCK_COUNT, F_OFD_SETLK);
+		}
 	}
 	return end_written(q, &p);
 }

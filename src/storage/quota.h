@@ -31,8 +31,8 @@ struct quota_amount {
  * success; an empty one is made ready.  fd must come from an open(2) of its
  * own: its locks belong to that.
  *
- * boot  another number after each boot of the system: a crash of it may have
- *       lost what was counted, which then is to be counted anew
+ * boot  another number after each boot of the system, when a crash of it may
+ *       have lost what was counted, and each day: then it is counted anew
  *
  * STORAGE_BUSY  QUOTA_PROCESSES have it open, or memory is short
  * STORAGE_WRITE no such file, or the disk failed

@@ -195,6 +195,9 @@ struct storage_ops {
 	enum storage_err (*upload_write)(struct storage_upload *u,
 	    const void *buf, size_t n, uint64_t offset);
 
+	/* In its directory, when it is done; valid until then. */
+	const char *(*upload_name)(const struct storage_upload *u);
+
 	/* To be read, so that it can be judged before it is seen; borrowed. */
 	int (*upload_fd)(const struct storage_upload *u);
 
@@ -266,6 +269,7 @@ struct storage_writing {
 	uint64_t owner;		/* whose partial uploads are met again */
 	struct quota *quota;	/* borrowed until it is freed; or NULL */
 	bool durable;		/* fsync before saying that it is done */
+	bool named;		/* uploads have a name at once, though hidden */
 };
 
 /* Before other threads use it.  False without memory. */
@@ -284,10 +288,27 @@ struct storage_survey {
  * quota anew.  Follows no link, leaves no file system.  May take very long.
  *
  * STORAGE_TOO_MANY  deeper than STORAGE_SURVEY_DEPTH: the quota is as it was
+ *
+ * Without a quota it goes on behind any error, and says the first.
  */
 #define STORAGE_SURVEY_DEPTH 256
 MUST_USE enum storage_err storage_posix_survey(struct storage *st,
     int64_t before, struct storage_survey *out);
+
+/* What was changed before (seconds since 1970), and nobody holds, goes. */
+struct storage_box_ages {
+	int64_t parts;		/* left behind by uploads that never ended */
+	int64_t drops;		/* nobody has moved it */
+};
+
+/*
+ * What lies in the root itself, and not beneath: of a drop box.  Uploads
+ * under way are counted if they are `named`.  It stops at more than `most`
+ * files.
+ */
+MUST_USE enum storage_err storage_posix_box(struct storage *st,
+    const struct storage_box_ages *ages, uint64_t most,
+    struct storage_survey *out);
 
 /* No directory or upload of it is open any more, and no call under way. */
 void storage_posix_free(struct storage *st);

@@ -295,6 +295,40 @@ run_child(const struct child_spec *spec, const char *path)
 	run_program(path, program, argv);
 }
 
+static _Noreturn void
+run_other(const char *path, const struct account *a, int stdin_fd)
+{
+	static char path_env[] = "PATH=/usr/local/bin:/usr/bin:/bin";
+	char *argv[] = { NULL, NULL }, *env[] = { path_env, NULL };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	argv[0] = strdup(path);
+	if (null < 0 || argv[0] == NULL)
+		die("/dev/null");
+	setsid();	/* what it starts can be ended with it */
+	reset_signals();
+	put_at(stdin_fd, STDIN_FILENO);
+	put_at(null, STDOUT_FILENO);
+	if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0 ||
+	    chdir("/") != 0)
+		die("descriptors");
+	become(a, -1);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		die("no_new_privs");
+	execve(path, argv, env);
+	die(path);
+}
+
+pid_t
+child_start_other(const char *path, const struct account *a, int stdin_fd)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		run_other(path, a, stdin_fd);
+	return pid;
+}
+
 pid_t
 child_start(const struct child_spec *spec)
 {

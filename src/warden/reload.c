@@ -59,7 +59,8 @@ prepare(struct warden *w)
 {
 	return w->read_conf(w, &w->fresh) &&
 	    account_find("worker.user", w->fresh.worker_user,
-	    &w->fresh_account) && find_keeper(w) && open_logs(w, &w->fresh) &&
+	    &w->fresh_account) && find_keeper(w) &&
+	    notify_find(&w->fresh, &w->fresh_notify_account) && open_logs(w, &w->fresh) &&
 	    run_open_store(&w->fresh, &w->conf, w->store_fd,
 	    &w->fresh_store_fd) && prepare_tls(w);
 }
@@ -137,6 +138,7 @@ reload_commit(struct warden *w)
 	w->need_is_stale = true;
 	w->conf = w->fresh;
 	w->worker_account = w->fresh_account;
+	w->notify_account = w->fresh_notify_account;
 	run_drop_store(w->store_fd, w->fresh_store_fd);
 	w->store_fd = w->fresh_store_fd;
 	signer_drop(w->signer);	/* sessions may still ask it */

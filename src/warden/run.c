@@ -36,11 +36,12 @@ drop_listeners(struct warden *w)
 		close(w->listener[--w->listeners]);
 }
 
-static void
-end_if_alone(struct warden *w)
+void
+run_end_if_alone(struct warden *w)
 {
 	if (w->stopping && w->gate == NULL && w->workers == NULL &&
-	    w->keepers == NULL && w->systems == NULL && w->resolver == NULL)
+	    w->keepers == NULL && w->systems == NULL && w->resolver == NULL &&
+	    w->sweeper == NULL && notify_is_done(w))
 		w->loop.stop = true;
 }
 
@@ -62,10 +63,11 @@ stop(struct warden *w, int status)
 		ipc_send(&c->channel, &m, -1);
 	keeper_stop(w);
 	resolve_stop(w);
+	sweep_stop(w);
 	loop_timer_stop(&w->loop, &w->restart);
 	loop_timer_set(&w->loop, &w->deadline,
 	    (uint64_t)w->conf.stop_timeout_s * 1000 + KILL_AFTER_MS);
-	end_if_alone(w);
+	run_end_if_alone(w);
 }
 
 static void
@@ -254,6 +256,7 @@ set_ready(struct warden *w, uint32_t walls)
 			w->was_ready = true;
 			say_walls(walls);
 			say_ready(w);
+			sweep_begin(w);
 		}
 	}
 	solo_fill_soon(w);
@@ -397,6 +400,18 @@ prepare_solo(struct warden *w, const struct conf *conf,
 	return add_tls(w, spec, ends) && add_accounts(conf, spec, ends);
 }
 
+/* One that all share stores nothing but in a drop box. */
+static bool
+add_notices(struct warden *w, const struct conf *conf,
+    struct child_spec *spec, bool solo)
+{
+	if ((!solo && conf->anonymous_upload[0] == '\0') ||
+	    notify_open(w, conf, &spec->fd[INHERIT_NOTICES]))
+		return true;
+	log_line("cannot start a worker: %s", strerror(errno));
+	return false;
+}
+
 static void
 enlist(struct warden *w, struct child *c, bool solo)
 {
@@ -431,6 +446,8 @@ run_worker_start(struct warden *w, const struct conf *conf, bool solo)
 		log_line("cannot start a worker: %s", strerror(errno));
 		goto done;
 	}
+	if (!add_notices(w, conf, &spec, solo))
+		goto done;
 	spec.fd[INHERIT_XFERLOG] = w->xferlog.write_fd;
 	spec.fd[INHERIT_GATE] = ends[0];
 	spec.fd[INHERIT_STORE] = w->reloading ? w->fresh_store_fd :
@@ -713,12 +730,14 @@ reap(struct warden *w)
 		else if (system != NULL)
 			system_ended(w, system, status);
 		else if (keeper == NULL)
-			(void)(signer_ended(w, pid, status) ||
+			(void)(notify_ended(w, pid, status) ||
+			    sweep_ended(w, pid, status) ||
+			    signer_ended(w, pid, status) ||
 			    mould_ended(w, pid));
 		else if (keeper_ended(w, keeper, status) && !w->was_ready)
 			stop(w, start_status(status));
 	}
-	end_if_alone(w);
+	run_end_if_alone(w);
 }
 
 static void
@@ -809,7 +828,8 @@ warden_find_accounts(struct warden *w)
 	    account_find("keeper.user", w->conf.keeper_user,
 	    &w->keeper_account);
 
-	return gate && worker && keeper;
+	return gate && worker && keeper &&
+	    notify_find(&w->conf, &w->notify_account);
 }
 
 int

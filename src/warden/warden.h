@@ -9,10 +9,11 @@
  * main.c options; run.c supervision; reload.c a new configuration; board.c
  * what all processes are told; solo.c workers for one session, mould.c what
  * they are made of; keeper.c the process that judges passwords; system.c the
- * one that asks PAM; signer.c the one with private keys; resolve.c
- * addresses of names; child.c fork, users, exec; archives.c directories to
- * serve; zone.c the time zone; logpipe.c events and xferlog to their files;
- * say.c what it tells people and systemd.
+ * one that asks PAM; signer.c the one with private keys; notify.c who is told
+ * of uploads; sweep.c what they leave behind; resolve.c addresses of names;
+ * child.c fork, users, exec; archives.c directories to serve; zone.c the time
+ * zone; logpipe.c events and xferlog to their files; say.c what it tells
+ * people and systemd.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -89,6 +90,13 @@ struct child_spec {
 /* The process's number, or -1 with errno set. */
 MUST_USE pid_t child_start(const struct child_spec *spec);
 
+/*
+ * A program that is none of ours, as that user, with stdin and nothing else;
+ * no argument, and PATH alone.  The process's number, or -1 with errno set.
+ */
+MUST_USE pid_t child_start_other(const char *path, const struct account *a,
+    int stdin_fd);
+
 /* archives.c */
 
 /*
@@ -108,6 +116,7 @@ void zone_rule(char out[ZONE_RULE_MAX]);
 /* run.c */
 
 struct signer;
+struct notify;
 
 struct child {
 	struct child *next;
@@ -177,6 +186,10 @@ struct warden {
 	int store_fd, fresh_store_fd; /* known digests; -1: none */
 	struct signer *signers;		/* all that run */
 	struct signer *signer, *fresh_signer; /* NULL: there is no TLS */
+	struct child *sweeper;		/* while one runs */
+	struct loop_timer sweep;
+	struct notify *notify;		/* upload.notify; or NULL */
+	struct account notify_account, fresh_notify_account;
 	bool was_ready, stopping;
 	int status;
 };
@@ -206,6 +219,8 @@ void run_child_free(struct child *c);
 
 /* Starts the gate, and all else when it listens. */
 void run_gate_start(struct warden *w);
+/* Everything has ended that a stop waits for: so does the loop. */
+void run_end_if_alone(struct warden *w);
 /* A pair of channel ends, close-on-exec. */
 MUST_USE bool run_channel_pair(int ends[2]);
 /* A worker of the present set; else the status to end with, if it starts. */
@@ -321,6 +336,20 @@ void system_stop(struct warden *w);
 struct child *system_find(const struct warden *w, pid_t pid);
 /* It has ended. */
 void system_ended(struct warden *w, struct child *c, int status);
+/* notify.c: upload.notify */
+
+/* Whom its program runs as; false: it said why. */
+MUST_USE bool notify_find(const struct conf *c, struct account *out);
+/*
+ * The end of a new worker's notices, or -1 where nobody wants any.  False
+ * without descriptors or memory.
+ */
+MUST_USE bool notify_open(struct warden *w, const struct conf *c,
+    int *theirs);
+/* It was its program that ended. */
+bool notify_ended(struct warden *w, pid_t pid, int status);
+/* All is told, or not to be told any more; asked at a stop. */
+bool notify_is_done(struct warden *w);
 
 /* resolve.c */
 
@@ -329,6 +358,14 @@ void resolve_begin(struct warden *w);
 /* Ends the process that resolves them, if one runs. */
 void resolve_stop(struct warden *w);
 void resolve_ended(struct warden *w, int status);
+
+/* sweep.c */
+
+/* What uploads left behind goes, now and once a day. */
+void sweep_begin(struct warden *w);
+void sweep_stop(struct warden *w);
+/* It was the sweeper that ended. */
+bool sweep_ended(struct warden *w, pid_t pid, int status);
 
 /* reload.c */
 

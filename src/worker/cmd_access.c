@@ -10,7 +10,7 @@
  */
 #include <stdlib.h>
 
-#include "worker/worker.h"
+#include "worker/box.h"
 
 #define IDENT_MAX 128
 
@@ -155,6 +155,9 @@ cmd_pass(struct sess *s, struct sv arg)
 	s->ident = strndup(arg.ptr, arg.len);
 	s->logged_in = s->was_in = true;
 	s->rights = ACCOUNTS_LIST | ACCOUNTS_READ;
+	s->drop_box = box_is_for(s);
+	if (s->drop_box)
+		s->rights |= ACCOUNTS_WRITE;
 	s->exact = false;	/* from now on all that comes is taken */
 	s->named = false;
 	s->w->counters.logins++;

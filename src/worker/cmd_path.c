@@ -153,7 +153,7 @@ cmd_size(struct sess *s, struct sv arg)
 		reply(s, 550, "SIZE is offered in TYPE I alone.");
 	else if (!sess_path(s, arg, room, &path))
 		return;
-	else if (rights_have(s, ACCOUNTS_WRITE))
+	else if (s->user != NULL && rights_have(s, ACCOUNTS_WRITE))
 		lookup_write(s, (struct lookup) { .op = LOOKUP_SIZE,
 			.path = path, .then = size_found,
 			.sees = (s->rights & (ACCOUNTS_LIST |

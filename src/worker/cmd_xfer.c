@@ -6,8 +6,9 @@
 #include <sys/random.h>
 
 #include "proto/value.h"
+#include "worker/box.h"
+#include "worker/checksum.h"
 #include "worker/hash.h"
-#include "worker/worker.h"
 
 void
 restart_forget(struct sess *s)
@@ -116,14 +117,18 @@ cmd_retr(struct sess *s, struct sv arg)
 static void
 stor_begun(struct sess *s, struct lookup *l)
 {
-	if (l->err == STORAGE_OK) {
+	const char *refused = checksum_refused(l);
+
+	if (l->err == STORAGE_OK && refused == NULL) {
 		xfer_start(s, XFER_STORE, l);
 		return;
 	}
 	restart_forget(s);
 	endpoint_void(s);
 	/* Most of all its partial upload, which another session writes to. */
-	if (l->err == STORAGE_BUSY)
+	if (l->err == STORAGE_OK)
+		reply(s, 553, refused);
+	else if (l->err == STORAGE_BUSY)
 		reply(s, 450, "Somebody writes to it now, try again later.");
 	else
 		reply_storage_error(s, l->err);
@@ -180,31 +185,58 @@ make_unique(char room[PATH_MAX], struct sv *path)
 	return true;
 }
 
-void
-cmd_stor(struct sess *s, struct sv arg)
+/* False: it said why not. */
+static bool
+may_store(struct sess *s, struct sv path)
 {
 	const char *refused = stor_refused(s);
-	char room[PATH_MAX];
-	struct sv path;
-	struct lookup l = { .op = LOOKUP_STORE, .then = stor_begun };
 
-	if (!sess_has_endpoint(s) || !sess_path(s, arg, room, &path))
-		return;
 	if (refused != NULL) {
 		refuse_transfer(s, 554, refused);
-		return;
+		return false;
 	}
-	if (s->verb == V_STOU && !make_unique(room, &path)) {
-		refuse_transfer(s, 451, "No name was found for it.");
-		return;
+	if (!box_is_for(s) || box_holds(s->w, path))
+		return true;
+	restart_forget(s);
+	endpoint_void(s);
+	reply_named(s, 553, sv_of(s->w->conf.anonymous_upload),
+	    "Files are taken in ");
+	return false;
+}
+
+/* The box is a storage of its own, in which path has another name. */
+static void
+store(struct sess *s, struct sv path)
+{
+	struct lookup l = { .op = LOOKUP_STORE, .then = stor_begun,
+		.path = path,
+		.how = { .flags = stor_flags(s), .mode = 0644,
+			.resume_at = s->rest, .expected = s->room } };
+
+	if (box_is_for(s)) {
+		l.storage = s->w->box;
+		l.to = path_last(path);
+		l.how.mode = 0040;	/* not even for us: box.c */
 	}
-	l.path = path;
-	l.how = (struct storage_upload_how) { .flags = stor_flags(s),
-		.mode = 0644, .resume_at = s->rest, .expected = s->room };
 	if (s->verb == V_STOU)
 		l.how.flags &= ~(unsigned)STORAGE_REPLACE;
 	s->room = 0;
 	lookup_write(s, l);
+}
+
+void
+cmd_stor(struct sess *s, struct sv arg)
+{
+	char room[PATH_MAX];
+	struct sv path;
+
+	if (!sess_has_endpoint(s) || !sess_path(s, arg, room, &path) ||
+	    !may_store(s, path))
+		return;
+	if (s->verb == V_STOU && !make_unique(room, &path))
+		refuse_transfer(s, 451, "No name was found for it.");
+	else
+		store(s, path);
 }
 
 void

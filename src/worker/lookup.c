@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "worker/worker.h"
+#include "worker/box.h"
+#include "worker/checksum.h"
 
 /*
  * What an open message file holds; false: not all of it is in memory.  Where
@@ -91,6 +92,17 @@ find_size(struct lookup *l, struct storage *st)
 }
 
 static void
+begin_upload(struct lookup *l, struct storage *st)
+{
+	l->err = box_admit(l->w, st, l->how.expected);
+	if (l->err == STORAGE_OK)
+		checksum_find(l);
+	if (l->err == STORAGE_OK && checksum_refused(l) == NULL)
+		l->err = st->ops->upload_begin(st,
+		    l->to.len > 0 ? l->to : l->path, &l->how, &l->upload);
+}
+
+static void
 write_call(struct lookup *l, struct storage *st)
 {
 	const struct storage_ops *ops = st->ops;
@@ -100,7 +112,7 @@ write_call(struct lookup *l, struct storage *st)
 		l->err = find_size(l, st);
 		return;
 	case LOOKUP_STORE:
-		l->err = ops->upload_begin(st, l->path, &l->how, &l->upload);
+		begin_upload(l, st);
 		return;
 	case LOOKUP_REMOVE:
 		l->err = ops->remove(st, l->path);
@@ -283,9 +295,10 @@ lookup_start(struct sess *s, enum lookup_op op, struct sv path,
 
 	if (op == LOOKUP_SORT_DIR)
 		l.options = s->listing->options;
+	l.err = box_judge(s, op, path);
 	if (path_is_hidden(&s->w->conf, path))
 		l.err = STORAGE_NOT_FOUND;
-	else
+	else if (l.err == STORAGE_OK)
 		call(&l, STORAGE_NOW);
 	if (l.err == STORAGE_LATER) {
 		lookup_later(s, &l);
@@ -303,7 +316,8 @@ lookup_write(struct sess *s, struct lookup l)
 	l.w = s->w;
 	l.s = s;
 	l.fd = -1;
-	l.storage = s->storage;
+	if (l.storage == NULL)
+		l.storage = s->storage;
 	if (!path_is_hidden(&s->w->conf, l.path) &&
 	    !path_is_hidden(&s->w->conf, l.to)) {
 		lookup_later(s, &l);

@@ -17,10 +17,13 @@
 
 #include "base/log.h"
 #include "ipc/inherit.h"
+#include "worker/box.h"
+#include "worker/checksum.h"
 #include "worker/hash.h"
 #include "worker/mould.h"
 #include "worker/sandbox.h"
 #include "worker/secure.h"
+#include "worker/sweep.h"
 
 #define STATS_MS 60000
 
@@ -129,6 +132,10 @@ prepare(struct worker *w)
 		prepare_site(w, i);
 	if (!hash_start(w))
 		log_fatal(1, "hash: no libcrypto, or no SHA-256 in it");
+	box_start(w);
+	if (!checksum_start(w))
+		log_fatal(1, "upload.checksum: no libcrypto, or no SHA-256 in "
+		    "it");
 	w->loop.flush = flush;
 	w->loop.flush_arg = w;
 	w->stats_timer.fire = stats_due;
@@ -149,6 +156,7 @@ static unsigned
 enter_sandbox(const struct worker *w)
 {
 	int archives[1 + CONF_SITES_MAX] = { INHERIT_ARCHIVE };
+	int accounts = -1;
 	size_t n = 1;
 	unsigned walls;
 
@@ -156,10 +164,12 @@ enter_sandbox(const struct worker *w)
 		archives[n] = INHERIT_SITES + (int)n - 1;
 		n++;
 	}
-	walls = sandbox_enter(INHERIT_TOP, archives, n,
-	    account_is_possible(w) ? INHERIT_ACCOUNTS_TOP : -1);
+	if (account_is_possible(w) || (w->sweeps && w->storage != NULL))
+		accounts = INHERIT_ACCOUNTS_TOP;
+	walls = sandbox_enter(INHERIT_TOP, archives, n, accounts, w->box_fd);
 	close(INHERIT_TOP);
-	close(INHERIT_ACCOUNTS_TOP);
+	if (!w->sweeps)
+		close(INHERIT_ACCOUNTS_TOP);
 	return walls;
 }
 
@@ -183,6 +193,17 @@ check(struct worker *w, bool keys)
 	_exit(0);
 }
 
+/* No session, and no word from outside: it goes through, and ends. */
+static _Noreturn void
+run_sweep(struct worker *w)
+{
+	ipc_init(&w->warden, INHERIT_WARDEN);
+	sweep_prepare(w);
+	say_ready(w, enter_sandbox(w));
+	sweep(w);
+	_exit(0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -198,6 +219,8 @@ main(int argc, char **argv)
 	close(INHERIT_CONF);
 	if (is_told(argc, argv, "check") || is_told(argc, argv, "warn"))
 		check(&w, is_told(argc, argv, "check"));
+	if (is_told(argc, argv, "sweep"))
+		run_sweep(&w);
 	if (secure != NULL)
 		secure->start(&w.conf, false);
 	close(INHERIT_TEXTS);

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "worker/box.h"
+#include "worker/checksum.h"
 #include "worker/secure.h"
 
 #define PATIENCE_MS 100
@@ -61,10 +63,14 @@ from_ascii(struct xfer *x, char *buf, size_t n)
 static enum xfer_step
 put(struct xfer *x, const char *bytes, size_t n)
 {
-	x->err = x->storage->ops->upload_write(x->upload, bytes, n, x->at);
+	x->err = box_grow(x, n);
+	if (x->err == STORAGE_OK)
+		x->err = x->storage->ops->upload_write(x->upload, bytes, n,
+		    x->at);
 	if (x->err != STORAGE_OK)
 		return STEP_NOT_STORED;
 	x->at += n;
+	checksum_add(x, bytes, n);
 	return STEP_DONE;
 }
 
@@ -129,8 +135,12 @@ receive_piece(struct xfer *x)
 {
 	size_t at = place_of_bytes(x);
 	char *in = x->buf + at;
-	ssize_t n = receive_some(x, in, XFER_BUF - at);
+	size_t most = box_take(x, XFER_BUF - at, &x->pause_ms);
+	ssize_t n;
 
+	if (most == 0)
+		return xfer_is_cancelled(x) ? STEP_CANCELLED : STEP_STARVED;
+	n = receive_some(x, in, most);
 	/* An abort shuts the connection down: that is no end of a file. */
 	if (xfer_is_cancelled(x))
 		return STEP_CANCELLED;
@@ -152,12 +162,15 @@ receive(struct xfer *x)
 	enum xfer_step step = x->tls == NULL ? STEP_DONE :
 	    secure->data_greet(x);
 
+	x->pause_ms = 0;
 	if (step == STEP_DONE && x->buf == NULL) {
 		if ((x->buf = aligned_alloc(PAGE_BYTES, XFER_BUF)) == NULL) {
 			x->err = STORAGE_BUSY;
 			return STEP_NOT_STORED;
 		}
 		step = copy_old(x);
+		if (step == STEP_DONE)
+			step = checksum_begin(x);
 	}
 	while (step == STEP_DONE)
 		step = receive_piece(x);
@@ -167,7 +180,14 @@ receive(struct xfer *x)
 static enum xfer_step
 commit(struct xfer *x)
 {
+	enum xfer_step step;
+
 	if (x->has_cr && put(x, "\r", 1) != STEP_DONE)
+		return STEP_NOT_STORED;
+	if ((step = checksum_judge(x)) != STEP_DONE)
+		return step;
+	x->err = box_close(x);
+	if (x->err != STORAGE_OK)
 		return STEP_NOT_STORED;
 	x->err = x->storage->ops->upload_commit(x->upload);
 	x->upload = NULL;
@@ -182,6 +202,6 @@ receive_work(struct xfer *x)
 	    x->step == STEP_ENDED || x->upload == NULL)
 		return;
 	/* Here, so that who is told of it can go on with it at once. */
-	x->storage->ops->upload_abort(x->upload, true);
+	x->storage->ops->upload_abort(x->upload, x->step != STEP_MISMATCH);
 	x->upload = NULL;
 }

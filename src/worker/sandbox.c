@@ -188,28 +188,35 @@ static const struct rule rules[] = {
 };
 
 /*
- * Besides, for a worker whose session may be an account's: what storage's
- * writing half needs, on names beneath directories that Landlock allows; and
- * Landlock's own calls, which only ever take something away.
+ * Besides, for a worker that stores files, in a drop box or for accounts:
+ * names beneath directories that Landlock allows.
+ */
+static const struct rule storing_rules[] = {
+	/* Bytes of a file, and its mode; and to the disk. */
+	ALLOW(pwrite64) ALLOW(fchmod) ALLOW(fsync)
+
+	/* fdopendir says so of what is so already. */
+	ALLOW_IF(fcntl, 2, ARG_IS(1, F_SETFD), ARG_IS(2, FD_CLOEXEC))
+
+	/* Names; and who writes to it. */
+	ALLOW(linkat) ALLOW(renameat2) ALLOW(unlinkat) ALLOW(flock)
+};
+
+/*
+ * And for one whose session may be an account's: what else the writing half
+ * of storage needs; and Landlock's own calls, which only ever take something
+ * away.
  */
 static const struct rule account_rules[] = {
 	ALLOW(landlock_create_ruleset) ALLOW(landlock_add_rule)
 	ALLOW(landlock_restrict_self)
 
-	/* Bytes of a file, its size and mode and times; and to the disk. */
-	ALLOW(pwrite64) ALLOW(ftruncate) ALLOW(fchmod) ALLOW(fsync)
-	/* Without a name: Landlock does not judge times. */
-	ALLOW_IF(utimensat, 1, ARG_IS(1, 0))
+	/* Size and times; without a name: Landlock does not judge times. */
+	ALLOW(ftruncate) ALLOW_IF(utimensat, 1, ARG_IS(1, 0))
+	ALLOW(renameat) ALLOW(mkdirat)
 
-	/* fdopendir says so of what is so already. */
-	ALLOW_IF(fcntl, 2, ARG_IS(1, F_SETFD), ARG_IS(2, FD_CLOEXEC))
-
-	/* Names. */
-	ALLOW(linkat) ALLOW(renameat) ALLOW(renameat2) ALLOW(unlinkat)
-	ALLOW(mkdirat)
-
-	/* Who writes to it, and how much an account has: no other locks. */
-	ALLOW(flock) ALLOW_IF(fcntl, 1, ARG_IS(1, F_OFD_SETLK))
+	/* How much an account has: no other locks. */
+	ALLOW_IF(fcntl, 1, ARG_IS(1, F_OFD_SETLK))
 	ALLOW_IF(fcntl, 1, ARG_IS(1, F_OFD_SETLKW))
 };
 
@@ -238,7 +245,7 @@ add_abort(scmp_filter_ctx ctx)
 
 /* False when the kernel has no seccomp filters. */
 static bool
-enter_seccomp(bool has_accounts)
+enter_seccomp(bool has_accounts, bool has_box)
 {
 	scmp_filter_ctx ctx;
 	int error;
@@ -254,6 +261,9 @@ enter_seccomp(bool has_accounts)
 	must(seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2), "order");
 	must(seccomp_attr_set(ctx, SCMP_FLTATR_API_SYSRAWRC, 1), "errors");
 	add_rules(ctx, rules, sizeof(rules) / sizeof(rules[0]));
+	if (has_accounts || has_box)
+		add_rules(ctx, storing_rules, sizeof(storing_rules) /
+		    sizeof(storing_rules[0]));
 	if (has_accounts)
 		add_rules(ctx, account_rules, sizeof(account_rules) /
 		    sizeof(account_rules[0]));
@@ -367,16 +377,16 @@ forbid_dumps(void)
 		log_fatal(1, "sandbox: dumps err=%d", errno);
 }
 
-#define ROOTS_MAX (2 + CONF_SITES_MAX)
+#define ROOTS_MAX (4 + CONF_SITES_MAX)
 
 static unsigned
-enter_landlock(const int *archives, size_t n, int accounts_fd)
+enter_landlock(const int *archives, size_t n, int accounts_fd, int box_fd)
 {
 	struct landlock_root root[ROOTS_MAX];
 	unsigned set = 0;
 	int stand;
 
-	assert(n < ROOTS_MAX);
+	assert(n + 2 < ROOTS_MAX);
 	for (size_t i = 0; i < n; i++)
 		root[i] = (struct landlock_root) { archives[i],
 			LANDLOCK_READ };
@@ -384,6 +394,8 @@ enter_landlock(const int *archives, size_t n, int accounts_fd)
 		root[n++] = (struct landlock_root) { accounts_fd,
 			LANDLOCK_READ | LANDLOCK_STORE | LANDLOCK_REMOVE |
 			LANDLOCK_MAKE_DIR | LANDLOCK_RENAME };
+	if (box_fd >= 0)
+		root[n++] = (struct landlock_root) { box_fd, LANDLOCK_STORE };
 	stand = landlock_confine(root, n);
 
 	if (stand < 0)
@@ -402,7 +414,8 @@ enter_landlock(const int *archives, size_t n, int accounts_fd)
  * make a process dumpable; a filter would refuse Landlock's own calls.
  */
 unsigned
-sandbox_enter(int top_fd, const int *archives, size_t n, int accounts_fd)
+sandbox_enter(int top_fd, const int *archives, size_t n, int accounts_fd,
+    int box_fd)
 {
 	unsigned set = 1u << WALL_no_new_privs | 1u << WALL_not_dumpable;
 
@@ -413,8 +426,8 @@ sandbox_enter(int top_fd, const int *archives, size_t n, int accounts_fd)
 		set |= 1u << WALL_own_root;
 	drop_capabilities();
 	forbid_dumps();
-	set |= enter_landlock(archives, n, accounts_fd);
-	if (enter_seccomp(accounts_fd >= 0))
+	set |= enter_landlock(archives, n, accounts_fd, box_fd);
+	if (enter_seccomp(accounts_fd >= 0, box_fd >= 0))
 		set |= 1u << WALL_seccomp;
 	return set;
 }

@@ -26,9 +26,10 @@
  * accounts_fd  accounts.root, where a session may log in to an account, else
  *              -1: what is beneath it can be written to as well, by whoever
  *              has a descriptor there.  None is left, and no name leads there
+ * box_fd       the drop box, or -1: plain files can be stored beneath it
  */
 unsigned sandbox_enter(int top_fd, const int *archives, size_t n,
-    int accounts_fd);
+    int accounts_fd, int box_fd);
 
 /*
  * The session has logged in: from now on, for this thread and those that it

@@ -381,6 +381,7 @@ sess_reset(struct sess *s)
 	s->named = false;
 	s->logged_in = false;
 	s->rights = 0;
+	s->drop_box = false;
 	s->room = 0;
 	rename_forget(s);
 	s->ascii = false;

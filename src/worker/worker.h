@@ -8,9 +8,11 @@
  * control connection, look.c those before a login that may be another
  * process's; note.c commands as events; sess.c a session's life and its clock;
  * reply.c replies; path.c virtual paths; text.c an archive's texts; lookup.c
- * storage calls; xfer.c transfers, pump.c and receive.c their bytes, list.c
- * and descent.c the lines of listings; hash.c digests, hash_sums.c those that
- * files beside the data tell; secure.c TLS, where it is; cmd_*.c the commands.
+ * storage calls; xfer.c transfers, pump.c and receive.c their bytes, box.c the
+ * drop box, checksum.c what an upload has to be, notice.c who is told of it,
+ * sweep.c what it leaves behind, list.c and descent.c the lines of listings;
+ * hash.c digests, hash_sums.c those that files beside the data tell; secure.c
+ * TLS, where it is; cmd_*.c the commands.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -55,6 +57,7 @@ struct hash;
 struct hash_desk;
 struct descent;
 struct tls_conn;
+struct digest;
 struct login;
 
 #define WORKER_COUNTERS(X) \
@@ -63,7 +66,7 @@ struct login;
 	X(refused_addresses) X(transfers_active) X(transfers_passive) \
 	X(transfers_failed) X(bytes_sent) X(bytes_received) X(timeouts) \
 	X(hashes_computed) X(hashes_known) X(hashes_from_sums) \
-	X(hashes_refused) X(hash_bytes) X(hash_jobs_most)
+	X(hashes_refused) X(hash_bytes) X(hash_jobs_most) X(notices_lost)
 
 struct worker_counters {
 #define X(name) uint64_t name;
@@ -76,6 +79,8 @@ struct worker {
 	struct conf conf;
 	struct pool *pool;
 	struct storage *storage;	/* of the first site */
+	struct storage *box;		/* for anonymous uploads; or NULL */
+	int box_fd;			/* its directory; or -1 */
 	/* Of conf.sites, in that order; a site's name is its first. */
 	struct storage *site_storage[CONF_SITES_MAX];
 	char site_name[CONF_SITES_MAX][HOSTNAME_MAX + 1];
@@ -92,8 +97,10 @@ struct worker {
 	struct hash_desk *hash_desk; /* NULL: HASH is off */
 	bool tells_done;	/* the gate counts data connections */
 	bool looks;		/* at input before login: some is not for us */
+	bool sweeps;		/* has no session: sweep.h */
 	bool solo;		/* for one session, which was moved here */
 	bool retired;		/* exit when the last session ends */
+	bool notices_failing;	/* said so already */
 	bool finishing;		/* end sessions as soon as they are idle */
 	struct worker_counters counters;
 };
@@ -389,6 +396,16 @@ enum lookup_op {
 	LOOKUP_CHMOD,
 };
 
+/* What NAME.sha256 says of an upload that begins (checksum.h). */
+enum checksum_said {
+	CHECKSUM_UNASKED,
+	CHECKSUM_SAYS,
+	CHECKSUM_MISSING,
+	CHECKSUM_SILENT,	/* it is there, and of no use */
+};
+
+#define CHECKSUM_BYTES 32
+
 struct lookup {
 	struct pool_job job;
 	struct worker *w;
@@ -408,9 +425,13 @@ struct lookup {
 	bool sees;		/* LOOKUP_SIZE: what is there, too */
 	struct storage_upload_how how;	/* and flags for LOOKUP_RENAME */
 	struct storage_upload *upload;	/* LOOKUP_STORE: `then` takes it */
+	enum checksum_said said;	/* and what it has to be */
+	uint8_t sum[CHECKSUM_BYTES];
 	mode_t mode;		/* LOOKUP_CHMOD */
 	int64_t mtime;
-	struct sv path, to;
+	struct sv path;
+	struct sv to;		/* LOOKUP_STORE: if not empty, what path is in
+				   `storage`, which is not the session's */
 	void (*then)(struct sess *s, struct lookup *l);
 };
 
@@ -465,6 +486,7 @@ enum xfer_step {
 	STEP_STARVED,		/* the client must send first */
 	STEP_ENDED,		/* it has sent all; to be committed */
 	STEP_NOT_STORED,	/* see xfer->err */
+	STEP_MISMATCH,		/* it is not what its .sha256 says */
 };
 
 struct xfer {
@@ -496,6 +518,15 @@ struct xfer {
 	bool has_cr;		/* TYPE A: the last byte received was one */
 	enum storage_err err;
 	struct storage_upload *upload; /* or NULL */
+	mode_t mode;		/* that it will have */
+	char *stored;		/* its name, where that is not the path's */
+	uint64_t looked;	/* a drop box: bytes, at the last look at its
+				   room (box.h) */
+	uint64_t paced_from_ms, pause_ms; /* upload_rate */
+	struct loop_timer pause;
+	bool has_sum;		/* the file has to have this SHA-256 */
+	uint8_t sum[CHECKSUM_BYTES];
+	struct digest *digest;	/* of it, so far; or NULL */
 	_Atomic bool cancel;
 	_Atomic uint64_t sent;	/* bytes handed to the kernel; or received */
 	uint64_t acked;		/* at the last look: progress */
@@ -550,6 +581,9 @@ xfer_is_cancelled(struct xfer *x)
 void pump_work(struct pool_job *job);
 /* A small file that is in memory, whole, without a thread; false: pump it. */
 bool pump_at_once(struct xfer *x);
+
+/* notice.c: an upload is in place */
+void notice_send(struct xfer *x);
 
 /* receive.c: likewise */
 void receive_work(struct xfer *x);

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "worker/checksum.h"
 #include "worker/secure.h"
 
 #define PATIENCE_MS 1000	/* for the client to close its data connection */
@@ -30,6 +31,8 @@ xfer_release(struct loop_grave *g)
 	struct xfer *x = LOOP_OWNER(g, struct xfer, grave);
 
 	free(x->buf);
+	free(x->stored);
+	checksum_free(x);
 	list_free(x->listing);
 	if (x->tls != NULL)
 		secure->data_free(x);
@@ -53,6 +56,7 @@ static void
 xfer_free(struct xfer *x)
 {
 	loop_timer_stop(&x->w->loop, &x->patience);
+	loop_timer_stop(&x->w->loop, &x->pause);
 	close_data(x);
 	if (x->upload != NULL)
 		lookup_end_upload(x->w, x->upload, true);
@@ -180,6 +184,10 @@ finish_step(struct xfer *x)
 	case STEP_NOT_STORED:
 		finish_not_stored(x);
 		return;
+	case STEP_MISMATCH:
+		finish(x, 550, "It is not what its .sha256 says, and is not "
+		    "stored.", "mismatch");
+		return;
 	case STEP_STARVED:
 	case STEP_ENDED:
 	case STEP_BLOCKED:
@@ -276,10 +284,21 @@ data_ready(struct loop_watch *w, uint32_t events)
 	submit(x);
 }
 
-/* The client must read first, or write. */
+static void
+pause_ended(struct loop_timer *t)
+{
+	submit(LOOP_OWNER(t, struct xfer, pause));
+}
+
+/* The client must read first, or write; or has sent enough for now. */
 static void
 wait_until(struct xfer *x, uint32_t events)
 {
+	if (x->pause_ms > 0) {
+		x->pause.fire = pause_ended;
+		loop_timer_set(&x->w->loop, &x->pause, x->pause_ms);
+		return;
+	}
 	x->watch = (struct loop_watch) { .fd = x->data_fd,
 		.ready = data_ready };
 	if (!loop_watch(&x->w->loop, &x->watch, events)) {
@@ -312,6 +331,8 @@ pump_done(struct pool_job *job)
 	x->running = false;
 	if (atomic_load(&x->cancel) && x->step != STEP_DONE)
 		x->step = STEP_CANCELLED;
+	if (x->committing && x->step == STEP_DONE)
+		notice_send(x);
 	if (s == NULL) {
 		/* What was put in place is there, if nobody is told. */
 		if (x->committing && x->step == STEP_DONE)
@@ -443,7 +464,7 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	x->drop_box = s->drop_box;
 	x->has_tls = s->private;
 	x->now_s = time(NULL);
-	x->started_ms = s->w->loop.now_ms;
+	x->started_ms = x->paced_from_ms = s->w->loop.now_ms;
 	x->storage = from->storage;
 	x->offset = x->at = s->ranged ? s->range_first : s->rest;
 	x->size = s->ranged ? s->range_last + 1 : from->stat.size;
@@ -455,6 +476,11 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	    (!s->transferred || s->restarted);
 	x->upload = from->upload;
 	from->upload = NULL;
+	x->mode = from->how.mode;
+	if (x->upload != NULL && (from->how.flags & STORAGE_DROP) != 0)
+		x->stored = strdup(from->storage->ops->upload_name(x->upload));
+	x->has_sum = from->said == CHECKSUM_SAYS;
+	memcpy(x->sum, from->sum, sizeof(x->sum));
 	if (kind != XFER_FILE && kind != XFER_STORE) {
 		x->listing = s->listing;
 		s->listing = NULL;
@@ -573,6 +599,7 @@ abort_upload(struct xfer *x)
 	if (x->running)
 		return;
 	loop_unwatch(&x->w->loop, &x->watch);
+	loop_timer_stop(&x->w->loop, &x->pause);
 	submit(x);
 }
 

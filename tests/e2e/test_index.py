@@ -421,6 +421,16 @@ def test_exclude_keeps_names_and_whole_paths_out(tree, tmp_path):
     run("-c", index, "-e", "a", "-e", "z", tree)
 
 
+def test_uploads_on_their_way_are_not_in_it(tree, tmp_path):
+    """Nor what was dropped: nobody could fetch it."""
+    index = tmp_path / "INDEX"
+    run("-o", index, tree)
+    for name in ("new-1", "part-1-2", "DROP-1-x"):
+        (tree / "a" / f".Portcullis.{name}").write_bytes(b"x")
+    assert not [name for name in listed(tree) if b"ortcullis" in name]
+    run("-c", index, tree)
+
+
 @needs_root
 def test_another_file_system_is_left_out_when_asked(tree):
     script = ('mount -t tmpfs none "$2/empty" && touch "$2/empty/inside" && '

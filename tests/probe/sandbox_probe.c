@@ -265,7 +265,7 @@ enter(void)
 	if (no_chroot)
 		forbid_chroot();
 	report->walls = sandbox_enter(report->env.fd[HELD_root],
-	    &report->env.fd[HELD_root], 1, homes_fd);
+	    &report->env.fd[HELD_root], 1, homes_fd, -1);
 	report->entered = true;
 }
 

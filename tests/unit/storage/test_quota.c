@@ -220,6 +220,27 @@ what_is_added_while_counting_counts(void **state)
 	quota_close(other);
 }
 
+/* A session of the next day joins while one of yesterday's still counts. */
+static void
+test_d13_a_new_day_takes_nothing_from_a_count_under_way(void **state)
+{
+	struct quota_amount none = { 0, 0 }, one = { 5, 1 };
+	struct quota *q = site_quota(*state, (struct quota_amount) { 100, 9 },
+	    1);
+	struct quota_state now;
+	struct quota *other;
+
+	assert_int_equal(quota_recount_begin(q), STORAGE_OK);
+	other = site_quota(*state, (struct quota_amount) { 100, 9 }, 2);
+	assert_int_equal(quota_read(other, &now), STORAGE_OK);
+	assert_false(now.is_counted);
+	assert_int_equal(quota_settle(other, none, false, one), STORAGE_OK);
+	assert_int_equal(quota_recount_end(q, &none), STORAGE_OK);
+	is_amount(used(q), 5, 1);
+	quota_close(q);
+	quota_close(other);
+}
+
 static void
 files_are_counted_as_they_come_and_go(void **state)
 {
@@ -376,6 +397,7 @@ main(void)
 		SITE_TEST(what_is_no_quota_is_refused),
 		SITE_TEST(a_survey_finds_what_was_miscounted),
 		SITE_TEST(what_is_added_while_counting_counts),
+		SITE_TEST(test_d13_a_new_day_takes_nothing_from_a_count_under_way),
 		SITE_TEST(files_are_counted_as_they_come_and_go),
 		SITE_TEST(partial_uploads_count),
 		SITE_TEST(test_d13_fifty_at_once_stay_below_the_quota),
