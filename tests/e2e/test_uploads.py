@@ -135,6 +135,11 @@ def test_stou_names_it(named):
         name = first[len("150 FILE: "):].strip()
         assert c.fetch(f"RETR {name}") == b"unique"
         assert store(c, "STOU", b"x").code == 226
+        assert c.cmd("MKD stou").code == 257
+        assert c.cmd("CWD stou").code == 250
+        assert store(c, "STOU", b"x").code == 226
+        name, = os.listdir(named.homes / "alice/stou")
+        assert name.startswith("upload.")
 
 
 def test_names_are_changed(named):
