@@ -453,7 +453,8 @@ class Run:
         self.quota.mkdir(mode=0o700)
         shutil.chown(self.quota, "portcullis-keeper")
         self.conf.update({"accounts.quota": self.quota, "solo.spare": clients,
-                          "stop.timeout": 1, "events": None, "xferlog": None, **(conf or {})})
+                          "stop.timeout": 1, "events": None,
+                          "xferlog": None, **(conf or {})})
         self.homes = self.place / "homes"
         self.server = Server(self.place, self.place / "archive", self.conf)
         self.seed, self.random = seed, random.Random(seed)
