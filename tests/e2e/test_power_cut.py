@@ -38,7 +38,7 @@ def test_no_power_cut_loses_or_tears_an_upload(kind, capsys):
     seed = os.environ.get("PORTCULLIS_SEED", str(random.randrange(1 << 32)))
     done = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", sys.executable,
-         str(HERE / "powercut.py"), kind, seed, "24", "100"],
+         str(HERE / "powercut.py"), kind, seed, "24", "60"],
         capture_output=True, text=True)
     with capsys.disabled():
         print(f"\n{done.stdout}", end="")
