@@ -100,6 +100,12 @@ bool posix_part_lock(int fd);
 enum storage_err posix_part_open(int dir_fd, const char *name, int *fd,
     struct stat *stat);
 
+/*
+ * How much of it is there.  After a power cut what is before its end may
+ * never have been written: a hole.
+ */
+uint64_t posix_part_sound_size(int fd, const struct stat *stat);
+
 /* Removes it, if it is there and nobody writes to it. */
 enum storage_err posix_part_remove(const struct posix *p, int dir_fd,
     const char *name);
@@ -127,6 +133,6 @@ uint64_t posix_upload_size(const struct storage_upload *u);
 enum storage_err posix_upload_write(struct storage_upload *u, const void *buf,
     size_t n, uint64_t offset);
 const char *posix_upload_name(const struct storage_upload *u);
-int posix_upload_fd(const struct storage_upload *u);
+int posix_upload_fd(struct storage_upload *u);
 enum storage_err posix_upload_commit(struct storage_upload *u);
 void posix_upload_abort(struct storage_upload *u, bool keep);

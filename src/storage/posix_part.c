@@ -116,24 +116,45 @@ posix_part_remove_all(const struct posix *p, int dir_fd)
 	return err == STORAGE_BUSY ? STORAGE_NOT_EMPTY : err;
 }
 
+uint64_t
+posix_part_sound_size(int fd, const struct stat *stat)
+{
+	off_t hole = lseek(fd, 0, SEEK_HOLE);
+
+	return hole >= 0 && hole < stat->st_size ? (uint64_t)hole :
+	    (uint64_t)stat->st_size;
+}
+
+static enum storage_err
+size_of(int fd, uint64_t *out)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) != 0)
+		return posix_write_err(errno);
+	if (!S_ISREG(stat.st_mode))
+		return STORAGE_NOT_FOUND;
+	*out = posix_part_sound_size(fd, &stat);
+	return STORAGE_OK;
+}
+
 enum storage_err
 posix_partial_size(struct storage *st, struct sv path, uint64_t *out)
 {
 	const struct posix *p = (const struct posix *)st;
 	char part[NAME_MAX + 1];
 	struct posix_place at;
-	struct stat stat;
 	enum storage_err err = posix_place_open(p, path, &at);
+	int fd;
 
 	if (err != STORAGE_OK)
 		return err;
 	hidden_part(p->writing.owner, at.name, part);
-	if (fstatat(at.dir_fd, part, &stat, AT_SYMLINK_NOFOLLOW) != 0)
-		err = posix_write_err(errno);
-	else if (!S_ISREG(stat.st_mode))
-		err = STORAGE_NOT_FOUND;
-	else
-		*out = (uint64_t)stat.st_size;
+	fd = posix_openat(at.dir_fd, part,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+	err = fd < 0 ? posix_write_err(errno) : size_of(fd, out);
+	if (fd >= 0)
+		close(fd);
 	close(at.dir_fd);
 	return err;
 }

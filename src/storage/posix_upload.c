@@ -34,6 +34,7 @@
 #define PROMOTE_BYTES (1024 * 1024) /* more than this survives a kill */
 #define AHEAD_BYTES (4 * 1024 * 1024) /* reserved beyond what is needed */
 #define COPY_BYTES (128 * 1024)
+#define HELD_BYTES (64 * 1024) /* a multiple of every file system's block */
 #define NAME_RACES 16
 
 struct storage_upload {
@@ -44,6 +45,7 @@ struct storage_upload {
 	char hidden[NAME_MAX + 1]; /* the name it has, or empty */
 	char part[NAME_MAX + 1];   /* the one it is kept under, or empty */
 	uint64_t size;
+	size_t n_held;		/* of them the last, not yet in the file */
 	struct quota_amount reserved;
 	bool kept;		/* so the quota was told */
 
@@ -51,6 +53,7 @@ struct storage_upload {
 	uint64_t from_at, from_end;
 	struct stat from;	/* size is 0 if nothing is appended to */
 	bool appends;
+	char held[HELD_BYTES];
 };
 
 static enum storage_err
@@ -228,6 +231,94 @@ promote(struct storage_upload *u)
 		u->part[0] = '\0';	/* another session writes to that */
 }
 
+/* ---- Blocks. */
+
+static enum storage_err
+write_all(int fd, const char *buf, size_t n, uint64_t offset)
+{
+	while (n > 0) {
+		ssize_t put = pwrite(fd, buf, n, (off_t)offset);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return put == 0 ? STORAGE_WRITE : last_error();
+		buf += put;
+		n -= (size_t)put;
+		offset += (uint64_t)put;
+	}
+	return STORAGE_OK;
+}
+
+static enum storage_err
+write_held(struct storage_upload *u)
+{
+	enum storage_err err = write_all(u->fd, u->held, u->n_held,
+	    u->size - u->n_held);
+
+	if (err == STORAGE_OK)
+		u->n_held = 0;
+	return err;
+}
+
+/*
+ * A block is written once, and whole.  Written in two pieces it may be on a
+ * disk whose power goes off with the first one alone, in a file that is said
+ * to have both: no hole tells of the zeros then (seen on ext4), and whoever
+ * goes on with that part would keep them.
+ */
+static enum storage_err
+append(struct storage_upload *u, const char *buf, size_t n)
+{
+	enum storage_err err = STORAGE_OK;
+
+	while (err == STORAGE_OK && n > 0) {
+		size_t room = HELD_BYTES - (size_t)(u->size % HELD_BYTES);
+		size_t took = n < room ? n : room;
+
+		if (u->n_held == 0 && n >= room) {
+			took = n - (n - room) % HELD_BYTES;
+			err = write_all(u->fd, buf, took, u->size);
+		} else {
+			memcpy(u->held + u->n_held, buf, took);
+			if (took == room)
+				err = write_all(u->fd, u->held, u->n_held +
+				    took, u->size - u->n_held);
+			if (err == STORAGE_OK)
+				u->n_held = took == room ? 0 :
+				    u->n_held + took;
+		}
+		if (err != STORAGE_OK)
+			return err;
+		u->size += took;
+		buf += took;
+		n -= took;
+	}
+	return err;
+}
+
+/* The block that the file ends in is held again. */
+static enum storage_err
+hold_end(struct storage_upload *u)
+{
+	size_t n = (size_t)(u->size % HELD_BYTES), got = 0;
+
+	while (got < n) {
+		ssize_t more = pread(u->fd, u->held + got, n - got,
+		    (off_t)(u->size - n + got));
+
+		if (more < 0 && errno == EINTR)
+			continue;
+		if (more <= 0)
+			return STORAGE_IO;
+		got += (size_t)more;
+	}
+	if (ftruncate(u->fd, (off_t)(u->size - n)) != 0)
+		return last_error();
+	u->n_held = n;
+	return STORAGE_OK;
+}
+
 /* ---- Beginning. */
 
 static enum storage_err
@@ -279,21 +370,11 @@ open_new(struct storage_upload *u)
 	return err;
 }
 
-/* What was never written, although it is before the end, was lost. */
-static uint64_t
-sound_size(int fd, const struct stat *stat)
-{
-	off_t hole = lseek(fd, 0, SEEK_HOLE);
-
-	return hole >= 0 && hole < stat->st_size ? (uint64_t)hole :
-	    (uint64_t)stat->st_size;
-}
-
 /* *fd is the partial upload, which becomes this one's file. */
 static enum storage_err
 go_on_with(struct storage_upload *u, int *fd, const struct stat *stat)
 {
-	uint64_t size = sound_size(*fd, stat);
+	uint64_t size = posix_part_sound_size(*fd, stat);
 	struct quota_amount has = { (uint64_t)stat->st_size, 1 };
 	enum storage_err err = STORAGE_OK;
 
@@ -310,10 +391,10 @@ go_on_with(struct storage_upload *u, int *fd, const struct stat *stat)
 	u->fd = *fd;
 	*fd = -1;
 	memcpy(u->hidden, u->part, sizeof(u->hidden));
-	u->size = has.bytes;
-	if (ftruncate(u->fd, (off_t)size) != 0)
-		return last_error();
 	u->size = size;
+	err = hold_end(u);
+	if (err != STORAGE_OK)
+		u->size = has.bytes;
 	return err;
 }
 
@@ -457,26 +538,23 @@ posix_upload_name(const struct storage_upload *u)
 }
 
 int
-posix_upload_fd(const struct storage_upload *u)
+posix_upload_fd(struct storage_upload *u)
 {
-	return u->fd;
+	return write_held(u) == STORAGE_OK ? u->fd : -1;
 }
 
+/* No session does. */
 static enum storage_err
-write_all(int fd, const char *buf, size_t n, uint64_t offset)
+write_again(struct storage_upload *u, const void *buf, size_t n,
+    uint64_t offset)
 {
-	while (n > 0) {
-		ssize_t put = pwrite(fd, buf, n, (off_t)offset);
+	enum storage_err err = write_held(u);
 
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return put == 0 ? STORAGE_WRITE : last_error();
-		buf += put;
-		n -= (size_t)put;
-		offset += (uint64_t)put;
-	}
-	return STORAGE_OK;
+	if (err == STORAGE_OK)
+		err = write_all(u->fd, buf, n, offset);
+	if (err == STORAGE_OK && offset + n > u->size)
+		u->size = offset + n;
+	return err;
 }
 
 enum storage_err
@@ -490,12 +568,12 @@ posix_upload_write(struct storage_upload *u, const void *buf, size_t n,
 	if (n > INT64_MAX || offset > INT64_MAX - (uint64_t)n)
 		return STORAGE_TOO_LARGE;
 	err = reserve_until(u, offset + n);
-	if (err == STORAGE_OK)
-		err = write_all(u->fd, buf, n, offset);
+	if (err == STORAGE_OK && offset == u->size)
+		err = append(u, buf, n);
+	else if (err == STORAGE_OK)
+		err = write_again(u, buf, n, offset);
 	if (err != STORAGE_OK)
 		return err;
-	if (offset + n > u->size)
-		u->size = offset + n;
 	if (u->size >= PROMOTE_BYTES)
 		promote(u);
 	return STORAGE_OK;
@@ -548,10 +626,15 @@ posix_upload_copy(struct storage_upload *u, uint64_t most)
 
 /* The permissions before the name: nobody sees it with others. */
 static enum storage_err
-finish_file(const struct storage_upload *u)
+finish_file(struct storage_upload *u)
 {
+	enum storage_err err;
+
 	if (u->from_fd >= 0)
 		return STORAGE_BUSY;	/* not all was copied */
+	err = write_held(u);
+	if (err != STORAGE_OK)
+		return err;
 	if (fchmod(u->fd, u->how.mode & 0666) != 0)
 		return last_error();
 	/*
@@ -663,8 +746,11 @@ posix_upload_commit(struct storage_upload *u)
 void
 posix_upload_abort(struct storage_upload *u, bool keep)
 {
-	if (keep && u->fd >= 0 && u->size > 0)
+	if (keep && u->fd >= 0 && u->size > 0) {
+		if (write_held(u) != STORAGE_OK)
+			u->size -= u->n_held;
 		promote(u);
+	}
 	if (!keep || u->part[0] == '\0' || strcmp(u->part, u->hidden) != 0 ||
 	    (u->p->writing.durable && fsync(u->fd) != 0) ||
 	    settle(u) != STORAGE_OK) {

@@ -191,15 +191,22 @@ struct storage_ops {
 	/* Bytes that it has: where the next ones go. */
 	uint64_t (*upload_size)(const struct storage_upload *u);
 
-	/* All n bytes, or an error.  STORAGE_BAD_OFFSET: it would leave a gap. */
+	/*
+	 * All n bytes, or an error.  STORAGE_BAD_OFFSET: it would leave a gap.
+	 * The last ones may wait in memory: the disk's failure is told by a
+	 * later call, or by commit.
+	 */
 	enum storage_err (*upload_write)(struct storage_upload *u,
 	    const void *buf, size_t n, uint64_t offset);
 
 	/* In its directory, when it is done; valid until then. */
 	const char *(*upload_name)(const struct storage_upload *u);
 
-	/* To be read, so that it can be judged before it is seen; borrowed. */
-	int (*upload_fd)(const struct storage_upload *u);
+	/*
+	 * To be read, so that it can be judged before it is seen; borrowed.
+	 * -1: the disk failed.
+	 */
+	int (*upload_fd)(struct storage_upload *u);
 
 	/*
 	 * STORAGE_OK: whole, under its name, and on the disk.  STORAGE_WRITE:

@@ -166,11 +166,14 @@ stor_refused(const struct sess *s)
 	return NULL;
 }
 
-/* In place of the last component; false: too long, or no chance. */
+/*
+ * In place of the last component, or in the directory that no name was said
+ * for; false: too long, or no chance.
+ */
 static bool
-make_unique(char room[PATH_MAX], struct sv *path)
+make_unique(char room[PATH_MAX], struct sv *path, bool is_named)
 {
-	struct sv wish = path_last(*path);
+	struct sv wish = is_named ? path_last(*path) : SV("");
 	size_t dir = path->len - wish.len, n;
 	char name[VALUE_UNIQUE_SIZE];
 	uint64_t chance;
@@ -178,8 +181,10 @@ make_unique(char room[PATH_MAX], struct sv *path)
 	if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
 		return false;
 	n = value_unique_name(wish, chance, name);
-	if (dir + n >= PATH_MAX)
+	if (dir + 1 + n >= PATH_MAX)
 		return false;
+	if (!is_named && dir > 0)
+		room[dir++] = '/';
 	memcpy(room + dir, name, n);
 	*path = (struct sv) { room, dir + n };
 	return true;
@@ -230,12 +235,11 @@ cmd_stor(struct sess *s, struct sv arg)
 	char room[PATH_MAX];
 	struct sv path;
 
-	if (!sess_has_endpoint(s) || !sess_path(s, arg, room, &path) ||
-	    !may_store(s, path))
+	if (!sess_has_endpoint(s) || !sess_path(s, arg, room, &path))
 		return;
-	if (s->verb == V_STOU && !make_unique(room, &path))
+	if (s->verb == V_STOU && !make_unique(room, &path, arg.len > 0))
 		refuse_transfer(s, 451, "No name was found for it.");
-	else
+	else if (may_store(s, path))
 		store(s, path);
 }
 

@@ -11,6 +11,7 @@
 
 #include "storage/site.h"
 
+#define BLOCK 65536		/* storage/posix_upload.c HELD_BYTES */
 #define BIG (3 * 1024 * 1024)	/* beyond what a kill would lose */
 
 static struct storage_upload *
@@ -404,6 +405,49 @@ two_sessions_do_not_write_to_one_part(void **state)
 	free(bytes);
 }
 
+static void
+has_bytes(const struct site *s, const char *path, const char *bytes, size_t n)
+{
+	char *got = malloc(n + 1);
+	int fd = openat(s->root, path, O_RDONLY | O_CLOEXEC);
+
+	assert_int_equal(read(fd, got, n + 1), n);
+	assert_memory_equal(got, bytes, n);
+	close(fd);
+	free(got);
+}
+
+/* Of a block in two pieces a power cut may leave the first, and no hole. */
+static void
+no_block_is_written_in_two_pieces(void **state)
+{
+	struct site *s = *state;
+	struct storage_upload *u = begun(s->st, "in/a", STORAGE_KEEP, "");
+	size_t all = BIG - 100, at = 0, n;
+	char *bytes = malloc(BIG);
+
+	for (size_t i = 0; i < BIG; i++)
+		bytes[i] = (char)(i % 251);
+	for (size_t next = 1; at < all; at += n, next = next * 3 % 200003) {
+		n = next < all - at ? next : all - at;
+		assert_int_equal(s->st->ops->upload_write(u, bytes + at, n,
+		    at), STORAGE_OK);
+		if (at + n >= 1024 * 1024)	/* it has its name */
+			assert_int_equal(partial(s->st, "in/a"),
+			    (at + n) / BLOCK * BLOCK);
+	}
+	s->st->ops->upload_abort(u, true);
+	assert_int_equal(partial(s->st, "in/a"), all);
+	u = begun(s->st, "in/a", STORAGE_APPEND | STORAGE_KEEP, "");
+	assert_int_equal(s->st->ops->upload_size(u), all);
+	assert_int_equal(partial(s->st, "in/a"), all / BLOCK * BLOCK);
+	assert_int_equal(s->st->ops->upload_write(u, bytes + all, 100, all),
+	    STORAGE_OK);
+	assert_int_equal(s->st->ops->upload_commit(u), STORAGE_OK);
+	has_bytes(s, "in/a", bytes, BIG);
+	free(bytes);
+}
+
 /* A hole is what a power cut left of bytes that had been taken. */
 static void
 a_part_is_gone_on_with_before_its_first_hole(void **state)
@@ -420,6 +464,7 @@ a_part_is_gone_on_with_before_its_first_hole(void **state)
 	    FALLOC_FL_KEEP_SIZE, BIG / 2, 65536) != 0)
 		skip();
 	s->st->ops->upload_abort(u, true);
+	assert_int_equal(partial(s->st, "in/a"), BIG / 2);
 	assert_int_equal(site_begin(s->st, "in/a", (struct storage_upload_how) {
 	    .flags = STORAGE_APPEND }, "", &u), STORAGE_OK);
 	size = s->st->ops->upload_size(u);
@@ -494,6 +539,7 @@ main(void)
 		SITE_TEST(a_new_upload_forgets_the_old_part),
 		SITE_TEST(test_e03_what_is_not_to_be_kept_is_gone),
 		SITE_TEST(two_sessions_do_not_write_to_one_part),
+		SITE_TEST(no_block_is_written_in_two_pieces),
 		SITE_TEST(a_part_is_gone_on_with_before_its_first_hole),
 		SITE_TEST(a_disk_that_is_too_small_is_met_early),
 		SITE_TEST(what_was_left_behind_expires),
