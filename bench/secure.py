@@ -30,6 +30,7 @@ tls.certificate = {cert}
 PORTCULLIS_UPLOAD = """\
 accounts.file = {work}/accounts
 accounts.root = {uploads}
+accounts.tls = optional
 upload.durable = {durable}
 """
 

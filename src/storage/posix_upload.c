@@ -34,6 +34,7 @@
 #define PROMOTE_BYTES (1024 * 1024) /* more than this survives a kill */
 #define AHEAD_BYTES (4 * 1024 * 1024) /* reserved beyond what is needed */
 #define COPY_BYTES (128 * 1024)
+#define PAGE_BYTES 4096
 #define HELD_BYTES (64 * 1024) /* a multiple of every file system's block */
 #define NAME_RACES 16
 
@@ -53,7 +54,11 @@ struct storage_upload {
 	uint64_t from_at, from_end;
 	struct stat from;	/* size is 0 if nothing is appended to */
 	bool appends;
-	char held[HELD_BYTES];
+	/*
+	 * HELD_BYTES, at the beginning of a page as it is in the file: the
+	 * kernel's copy between different places in a page takes far longer.
+	 */
+	char *held;
 };
 
 static enum storage_err
@@ -76,6 +81,7 @@ upload_free(struct storage_upload *u)
 	close_fd(&u->fd);
 	close_fd(&u->from_fd);
 	close_fd(&u->at.dir_fd);
+	free(u->held);
 	free(u);
 }
 
@@ -511,7 +517,10 @@ posix_upload_begin(struct storage *st, struct sv path,
 	u->p = (const struct posix *)st;
 	u->how = *how;
 	u->fd = u->from_fd = u->at.dir_fd = -1;
-	err = posix_place_open(u->p, path, &u->at);
+	u->held = aligned_alloc(PAGE_BYTES, HELD_BYTES);
+	err = u->held == NULL ? STORAGE_BUSY : STORAGE_OK;
+	if (err == STORAGE_OK)
+		err = posix_place_open(u->p, path, &u->at);
 	if (err == STORAGE_OK)
 		err = begin(u);
 	if (err != STORAGE_OK) {
