@@ -44,7 +44,7 @@ account_is_possible(const struct worker *w)
 bool
 account_may_log_in(const struct sess *s)
 {
-	return account_is_possible(s->w) && s->exact;
+	return account_is_possible(s->w) && !s->was_in;
 }
 
 void
@@ -266,7 +266,7 @@ admitted(struct sess *s, const struct keeper_answer *a, const int fds[2])
 	}
 	free(s->login);
 	s->login = NULL;
-	s->logged_in = true;
+	s->logged_in = s->was_in = true;
 	s->exact = false;
 	s->w->counters.logins++;
 	login_event(s, "login", "PASS", 230);

@@ -124,7 +124,7 @@ cmd_pass(struct sess *s, struct sv arg)
 		arg.len = IDENT_MAX;
 	free(s->ident);
 	s->ident = strndup(arg.ptr, arg.len);
-	s->logged_in = true;
+	s->logged_in = s->was_in = true;
 	s->rights = ACCOUNTS_LIST | ACCOUNTS_READ;
 	s->exact = false;	/* from now on all that comes is taken */
 	s->named = false;

@@ -150,7 +150,8 @@ struct sess {
 	bool running;		/* a line is being run */
 	bool throttled;		/* input waits for replies, or the gate */
 	bool exact;		/* only whole lines are taken, one by one; a
-				   login ends it for good */
+				   login, or TLS, ends it for good */
+	bool was_in;		/* it has logged in to something */
 	bool half_line;		/* what is there is no whole line */
 	uint8_t leaving;	/* enum ipc_why: when the replies are out */
 	struct tls_conn *tls;	/* of the control connection; or NULL */
