@@ -262,6 +262,12 @@ control_write(struct sess *s, const void *bytes, size_t n)
 }
 
 static void
+renew(struct sess *s)
+{
+	tls_conn_renew(s->tls);
+}
+
+static void
 end(struct sess *s)
 {
 	if (!s->shaking)
@@ -353,6 +359,7 @@ static const struct secure_ops ops = {
 	.step = step,
 	.read = control_read,
 	.write = control_write,
+	.renew = renew,
 	.end = end,
 	.data_begin = data_begin,
 	.data_greet = data_greet,

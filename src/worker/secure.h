@@ -35,6 +35,8 @@ struct secure_ops {
 	/* As recv(2) and send(2) on a descriptor that does not block. */
 	ssize_t (*read)(struct sess *s, void *bytes, size_t n);
 	ssize_t (*write)(struct sess *s, const void *bytes, size_t n);
+	/* A data connection has resumed: the next reply brings a ticket. */
+	void (*renew)(struct sess *s);
 	/* Says close_notify, if it can be said, and forgets s->tls. */
 	void (*end)(struct sess *s);
 

@@ -71,7 +71,7 @@ def libraries(j, home):
         "disabled-version = tls1.3\n" if j.version == "1.2" else ""))
     return {"OPENSSL_CONF": str(home / "openssl.cnf"),
             "GNUTLS_SYSTEM_PRIORITY_FILE": str(home / "gnutls.cnf"),
-            "SSL_CERT_FILE": j.authority}
+            "SSL_CERT_FILE": j.authority, "TLS_VERSION": j.version}
 
 
 def run(argv, j, stdin=b""):
@@ -140,7 +140,8 @@ class curl(Client):
 
     def start(self, j):
         return ["curl", "-sS", *(["-P", "-"] if j.active else []),
-                *(["--ssl-reqd", "--cacert", j.authority] if j.tls else [])]
+                *(["--ssl-reqd", "--cacert", j.authority, "--tls-max",
+                   j.version] if j.tls else [])]
 
     def put(self, j, pairs, resume=False, ascii=False):
         each = [word for file, name in pairs
@@ -228,6 +229,7 @@ class lftp(Client):
     no_cell = {("active", "ipv6"): "names its own address as ::, which is "
                                    "refused"}
     tls = ("explicit", "implicit")
+    missteps = {"text": ("sends CR CR LF", "lines.txt is 53890 bytes")}
 
     def script(self, j, *lines):
         words = [b"set net:max-retries 1; set net:timeout 10;"
@@ -830,7 +832,8 @@ class ruby(Library):
     start = ("ruby", "-rnet/ftp", "-e", r"""
         host, port, passive, tls, user, password, *words = ARGV.map(&:b)
         ftp = Net::FTP.new(nil, ssl: tls != '' &&
-          { ca_file: ENV['SSL_CERT_FILE'] })
+          { ca_file: ENV['SSL_CERT_FILE'],
+            max_version: ENV['TLS_VERSION'] == '1.2' ? :TLS1_2 : :TLS1_3 })
         ftp.passive = passive == '1'
         ftp.connect(host, port.to_i)
         ftp.login(user, password)
@@ -943,6 +946,8 @@ class php(Library):
 
 class php_stream(Library):
     """PHP's ftp:// wrapper."""
+    tls_scheme = "ftps"
+    tls_no_cell = {("passive", "explicit", "1.3"): "speaks TLS 1.2 at most"}
     modes = ("passive",)
     lacks = {"ascii": "binary only"}
     tree_lacks = ("odd/#hash", "odd/que?n")
@@ -1015,9 +1020,11 @@ class php_stream(Library):
 class wput(Client):
     """It uploads, and nothing else."""
     tls = ("explicit",)
-    cannot = {"move": "stores only", "drop": "stores only",
-              "date": "stores only", "back": "stores only",
-              "look": "stores only"}
+    cannot = dict.fromkeys(("move", "drop", "date", "back", "look"),
+                           "stores only")
+    missteps = {"text": ("leaves out the CR where there is one packet, and "
+                         "the last LF of each other", "lines.txt is")}
+    grown_lacks = ("empty dir",)
 
     def start(self, j):
         return ["wput", "-nv", "-t1", "-T100",

@@ -74,7 +74,7 @@ ALL = {cell.name: cell for cell in cells()}
 SOME = {"fetch-curl-passive-1.3", "fetch-wget-active-1.2",
         "fetch-lftp-active-1.3", "fetch-rclone-passive-implicit-1.3",
         "fetch-php-active-1.2", "fetch-net_ftp-passive-implicit-1.2",
-        "store-lftp-passive-1.3", "store-curl-passive-1.2",
+        "store-lftp-passive-1.3", "store-curl-passive-1.3", "store-ruby-passive-1.3",
         "store-inetutils-active-clear", "store-rclone-passive-1.3",
         "store-ftplib-passive-1.3", "store-net_ftp-active-1.2",
         "store-php-active-1.3", "store-ncftp-passive-clear"}
