@@ -110,6 +110,7 @@ class Client:
     tree_renames = {}
     after_early = None	# "shown", "after": the next file; "pieces": the whole
     tls = ()		# "explicit", "implicit"
+    tls_versions = ("1.2", "1.3")
     tls_without = None	# why there is none
     tls_scheme = "ftp"	# of URLs for explicit
     tls_lacks = {}	# action: the reason, beside `lacks`
@@ -229,7 +230,9 @@ class lftp(Client):
     no_cell = {("active", "ipv6"): "names its own address as ::, which is "
                                    "refused"}
     tls = ("explicit", "implicit")
-    missteps = {"text": ("sends CR CR LF", "lines.txt is 53890 bytes")}
+    missteps = {"text": ("sends no TYPE A: by RFC 959 a session begins with "
+                         "it, and ours with TYPE I",
+                         "lines.txt is 53890 bytes")}
 
     def script(self, j, *lines):
         words = [b"set net:max-retries 1; set net:timeout 10;"
@@ -386,6 +389,8 @@ class ncftp(Client):
     no_cell = dict.fromkeys((("passive", "ipv6"), ("active", "ipv6")),
                             "has no IPv6")
     tls_without = "has none"
+    missteps = {"append": ("sends all of it behind its REST",
+                           "resumed.nc is 6234568 bytes")}
 
     def start(self, j, program):
         return [program, "-t10", *([] if program == "ncftpls" else ["-r0"]),
@@ -494,6 +499,9 @@ class rclone(Client):
                 "--ftp-pass", self.disguised[j.password],
                 *({"explicit": ["--ftp-explicit-tls"],
                    "implicit": ["--ftp-tls"]}.get(j.tls, [])),
+                # Its connections share sessions: those of one are offered
+                # by another, which tls.data_resume = learn must refuse.
+                *(["--ftp-tls-cache-size=0"] if j.tls else []),
                 *(["--ftp-disable-tls13"] if j.version == "1.2" else [])]
 
     def put(self, j, pairs, resume=False, ascii=False):
@@ -560,18 +568,22 @@ class axel(Client):
              "ascii": "binary only"}
     fails = {"empty": ("divides by the size", "exit status -8|status 1")}
     tls = ("implicit",)
+    trust = ("--insecure",)	# it compares names alone, and ours is an address
+    tls_no_cell = {("passive", "implicit", version):
+                   "begins TLS for data before it has sent RETR, and waits"
+                   for version in ("1.2", "1.3")}
     uploads = "fetches only"
 
     def fetch(self, j, pairs, resume=False, ascii=False):
         done = None
         for name, out in pairs:
             # It decodes nothing.
-            done = run(["axel", "-q", "-n1", "-o", out,
+            done = run(["axel", *self.trust, "-q", "-n1", "-o", out,
                         j.url(b"").encode() + name], j)
         return done
 
     def early(self, j, name):
-        return run(["axel", "-q", "-n3", "-o", j.folder / "pieces",
+        return run(["axel", *self.trust, "-q", "-n3", "-o", j.folder / "pieces",
                     j.url(name)], j)
 
 
@@ -588,7 +600,7 @@ class yafc(Client):
             flags += b"--type=ascii "
         return self.script(j, *(
             b"put " + flags + b"-o " + lftp.quoted(j.path(name)) + b" " +
-            lftp.quoted(file) for file, name in pairs))
+            os.fsencode(file) for file, name in pairs))	# no quotes here
 
     make, move, drop = lftp.make, lftp.move, lftp.drop
     date = Prompt.date
@@ -758,6 +770,8 @@ class net_ftp(Library):
     """Perl's Net::FTP."""
     tree_lacks = LINKS	# a walk by LIST
     tls = ("explicit", "implicit")
+    tls_fails = {"early": ("sends Telnet's bytes beside TLS before its ABOR",
+                           "Connection closed")}
     start = ("perl", "-MNet::FTP", "-e", r"""
         my ($host, $port, $passive, $tls, $user, $password) =
             splice @ARGV, 0, 6;
@@ -947,7 +961,7 @@ class php(Library):
 class php_stream(Library):
     """PHP's ftp:// wrapper."""
     tls_scheme = "ftps"
-    tls_no_cell = {("passive", "explicit", "1.3"): "speaks TLS 1.2 at most"}
+    tls_versions = ("1.2",)	# at most
     modes = ("passive",)
     lacks = {"ascii": "binary only"}
     tree_lacks = ("odd/#hash", "odd/que?n")
@@ -1020,10 +1034,14 @@ class php_stream(Library):
 class wput(Client):
     """It uploads, and nothing else."""
     tls = ("explicit",)
+    tls_no_cell = {(mode, "explicit", version):
+                   "ends an upload without close_notify: 426"
+                   for mode in ("passive", "active")
+                   for version in ("1.2", "1.3")}
     cannot = dict.fromkeys(("move", "drop", "date", "back", "look"),
                            "stores only")
-    missteps = {"text": ("leaves out the CR where there is one packet, and "
-                         "the last LF of each other", "lines.txt is")}
+    missteps = {"text": ("sends CR twice where its buffer ends between CR "
+                         "and LF", "lines.txt is 48891 bytes")}
     grown_lacks = ("empty dir",)
 
     def start(self, j):

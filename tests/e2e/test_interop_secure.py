@@ -9,7 +9,6 @@ does both.  The clients verify its certificate where they can be told to.
 since they are about the server's ways, and each way is in those.
 """
 
-import collections
 import concurrent.futures
 import os
 import pathlib
@@ -53,7 +52,7 @@ class Cell:
             (self.mode, self.tls, self.version))
 
 
-WAYS = ("1.2", "1.3", "implicit-1.2", "implicit-1.3")
+WAYS = ("1.2", "1.3", "implicit-1.3")
 
 
 def cells():
@@ -61,19 +60,19 @@ def cells():
         for mode in client.modes:
             yield from (Cell("fetch", client, mode, way) for way in WAYS
                         if ("implicit" if "i" in way else "explicit")
-                        in client.tls)
+                        in client.tls and way[-3:] in client.tls_versions)
     for client in UPLOADERS:
         for mode in client.modes:
             yield Cell("store", client, mode, "clear")
             if "explicit" in client.tls:
-                yield Cell("store", client, mode, "1.2")
-                yield Cell("store", client, mode, "1.3")
+                yield from (Cell("store", client, mode, version)
+                            for version in client.tls_versions)
 
 
 ALL = {cell.name: cell for cell in cells()}
 SOME = {"fetch-curl-passive-1.3", "fetch-wget-active-1.2",
         "fetch-lftp-active-1.3", "fetch-rclone-passive-implicit-1.3",
-        "fetch-php-active-1.2", "fetch-net_ftp-passive-implicit-1.2",
+        "fetch-php-active-1.2", "fetch-net_ftp-passive-implicit-1.3",
         "store-lftp-passive-1.3", "store-curl-passive-1.3", "store-ruby-passive-1.3",
         "store-inetutils-active-clear", "store-rclone-passive-1.3",
         "store-ftplib-passive-1.3", "store-net_ftp-active-1.2",
@@ -231,13 +230,14 @@ def actions_of(cell):
 
 
 def job_of(server, cell, folder):
-    j = Job(server, cell.name if cell.does == "fetch" else cell.name,
+    j = Job(server, cell.name,
             cell.mode == "active", False, folder, cell.tls, cell.version,
             server.authority, ACCOUNT if cell.does == "store" else None)
     if cell.tls == "implicit":
         j.scheme = "ftps"
     elif cell.tls:
         j.scheme = cell.client.tls_scheme
+    j.patience = 60	# curl takes its time with many files
     j.stock = server.stock
     j.home = server.home / cell.name
     return j
@@ -251,7 +251,11 @@ def do_cell(server, cell, folder):
     j = job_of(server, cell, folder)
     result = {}
     where = globals() if cell.does == "store" else vars(plain)
-    for action in ["get"] if cell.why_never() else actions_of(cell):
+    actions = list(actions_of(cell))
+    if cell.why_never():
+        j.patience = 5
+        del actions[1:]
+    for action in actions:
         try:
             where["do_" + action](cell, j)
             result[action] = None
@@ -369,3 +373,103 @@ def test_a_client_does_what_it_can_within_tls_and_stores(
     assert {t["tls"] for t in made} == {bool(cell.tls)}
     assert {t["version"] for t in made} == {
         f"TLSv{cell.version}" if cell.tls else None}
+
+
+@pytest.mark.parametrize("cell", [
+    pytest.param(cell, id=cell.name) for cell in CELLS if not cell.why_never()
+    and ("append" if cell.does == "store" else "resume") in actions_of(cell)])
+def test_a_client_goes_on_where_it_was(server, results, cell):
+    """... and does not send, or fetch, all of it again."""
+    results[cell.name].result(300)
+    name = "resumed.nc" if cell.does == "store" else "large.nc"
+    at = {t["offset"] for t in transfers(server, cell)
+          if t["filename"].endswith("/" + name)}
+    assert PART in at, at
+
+
+# ---- the matrix
+
+FETCH = [(mode, way) for mode in ("passive", "active") for way in WAYS]
+STORE = [(mode, way) for mode in ("passive", "active")
+         for way in ("clear", "1.2", "1.3")]
+LEGEND = {
+    "fetch": [
+        "Anonymous, within TLS: explicit of 1.2 and 1.3, and implicit.",
+        "g get  r resume  l list  t tree  c closes early  e empty  b big"],
+    "store": [
+        "With an account, in clear and within TLS (explicit):",
+        "p put            o over an old file   r resume   e empty   a TYPE A",
+        "f sixty files    t tree               d mkdir    n rename  x delete",
+        "s sets the time  g get it back        l list"]}
+
+
+def letters(cell, result):
+    client = cell.client
+    known = client.missteps if cell.does == "store" else \
+        client.fails | client.tls_fails
+    every = UPLOADS if cell.does == "store" else TLS_ACTIONS
+    has = actions_of(cell)
+    return "".join(
+        "-" if action not in has or action in known else
+        letter if action in result and not result[action] else "X"
+        for action, letter in every.items())
+
+
+def row_of(does, client, columns, seen):
+    row = []
+    for mode, way in columns:
+        name = f"{does}-{client.name}-{mode}-{way}"
+        cell = ALL.get(name)
+        row.append("-" if not cell or cell.why_never() else
+                   letters(cell, seen[name]) if name in seen else "(not run)")
+    return row
+
+
+def resumes(server, client):
+    """Whether its data connections resume the control connection's session."""
+    found = {t["tls_resumed"] for name in ALL
+             if name.split("-")[1] == client.name
+             for t in transfers(server, ALL[name]) if t["tls"]}
+    return "yes" if True in found else "no" if found else "-"
+
+
+def why_not(does, client):
+    if does == "store":
+        absent = client.cannot
+        wrong = client.missteps | {}
+    else:
+        absent, wrong = client.tls_lacks, client.tls_fails
+    yield from (f"{client.name}: {a}: {reason}" for a, reason in absent.items())
+    yield from (f"{client.name}: {a}: {reason}"
+                for a, (reason, _) in wrong.items())
+    if does == "fetch":
+        yield from (f"{client.name}: {mode} {way} {version}: {reason}" for
+                    (mode, way, version), reason in client.tls_no_cell.items())
+
+
+def test_the_interop_matrix_of_tls_and_uploads(server, results, capsys):
+    """Printed for people."""
+    seen = {name: future.result(300) for name, future in results.items()}
+    lines = []
+    for does, columns, clients in (("fetch", FETCH, CLIENTS),
+                                   ("store", STORE, UPLOADERS)):
+        width = 14
+        lines += ["", *LEGEND[does], "", " " * 11 + " ".join(
+            f"{m} {w.removesuffix('-1.3')}".ljust(width)
+            for m, w in columns) + " data resumed"]
+        why = [f"{c.name}: no TLS: {c.tls_without}" for c in clients
+               if c.tls_without and does == "fetch"]
+        why += [f"{c.name}: no uploads: {c.uploads}" for c in CLIENTS
+                if c.uploads and does == "store"]
+        for client in clients:
+            row = row_of(does, client, columns, seen)
+            if set(row) != {"-"}:
+                lines.append(f"{client.name:11}" + " ".join(
+                    c.ljust(width) for c in row) +
+                    f" {resumes(server, client)}")
+            why += why_not(does, client)
+        lines += ["", *why]
+    with capsys.disabled():
+        print("\n".join(lines))
+    assert not [line for line in lines if re.search(r"[a-z-]*X[a-zX-]* ", line)
+                and line.split()[0] in {c.name for c in UPLOADERS + CLIENTS}]
