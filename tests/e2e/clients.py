@@ -390,7 +390,8 @@ class ncftp(Client):
                             "has no IPv6")
     tls_without = "has none"
     missteps = {"append": ("sends all of it behind its REST",
-                           "resumed.nc is 6234568 bytes")}
+                           "resumed.nc is 6234568 bytes"),
+                "text": lftp.missteps["text"]}
 
     def start(self, j, program):
         return [program, "-t10", *([] if program == "ncftpls" else ["-r0"]),
@@ -599,7 +600,7 @@ class yafc(Client):
         if ascii:
             flags += b"--type=ascii "
         return self.script(j, *(
-            b"put " + flags + b"-o " + lftp.quoted(j.path(name)) + b" " +
+            b"put " + flags + b"-o " + j.path(name) + b" " +
             os.fsencode(file) for file, name in pairs))	# no quotes here
 
     make, move, drop = lftp.make, lftp.move, lftp.drop
@@ -777,6 +778,8 @@ class net_ftp(Library):
             splice @ARGV, 0, 6;
         my $ftp = Net::FTP->new($host, Port => $port, Passive => $passive,
             Timeout => 10, $tls ? (SSL => $tls eq 'implicit',
+            # Else some of its connections resume in TLS 1.2, and some not.
+            SSL_session_cache_size => 0,
             SSL_ca_file => $ENV{SSL_CERT_FILE}) : ()) or die $@;
         my $status = 0;
         $tls ne 'explicit' or $ftp->starttls or die $ftp->message;

@@ -9,6 +9,7 @@ does both.  The clients verify its certificate where they can be told to.
 since they are about the server's ways, and each way is in those.
 """
 
+import collections
 import concurrent.futures
 import os
 import pathlib
@@ -326,7 +327,7 @@ def server(place):
         "accounts.file": place / "accounts", "accounts.root": homes,
         "events.commands": "all", "sessions.per_address": 1000})
     one.implicit, one.authority = implicit, authority
-    one.stock, one.home = stock, home
+    one.stock, one.home, one.known = stock, home, (0, {})
     yield one
     assert one.stop() == 0, one.stderr
 
@@ -341,14 +342,24 @@ def results(request, server, place):
                                       place / cell.name) for cell in asked}
 
 
-def transfers(server, cell):
-    """Its events, each with the version of TLS that its session has."""
+def transfers(server, name):
+    """Of a cell, each with the version of TLS that its session has."""
+    size = server.events_file.stat().st_size
+    if server.known[0] != size:
+        server.known = size, all_transfers(server)
+    return server.known[1].get(name, [])
+
+
+def all_transfers(server):
     events = server.events(seconds=0)
     versions = {e["flow_id"]: e["ftp"]["tls"]["version"] for e in events
                 if e["event_type"] == "ftp" and e["ftp"]["action"] == "tls"}
-    return [e["ftp_data"] | {"version": versions.get(e["flow_id"])}
-            for e in events if e["event_type"] == "ftp_data"
-            and e["ftp_data"]["filename"].startswith(f"/{cell.name}")]
+    found = collections.defaultdict(list)
+    for e in events:
+        if e["event_type"] == "ftp_data":
+            found[e["ftp_data"]["filename"].split("/")[1]].append(
+                e["ftp_data"] | {"version": versions.get(e["flow_id"])})
+    return found
 
 
 @pytest.mark.parametrize(
@@ -368,7 +379,7 @@ def test_a_client_does_what_it_can_within_tls_and_stores(
             assert re.search(seen, wrong[action]), wrong
     wrong = {a: w for a, w in wrong.items() if a not in known}
     assert not wrong, "\n".join(f"{a}: {w}" for a, w in wrong.items())
-    made = transfers(server, cell)
+    made = transfers(server, cell.name)
     assert {t["mode"] for t in made} == {cell.mode}
     assert {t["tls"] for t in made} == {bool(cell.tls)}
     assert {t["version"] for t in made} == {
@@ -377,14 +388,16 @@ def test_a_client_does_what_it_can_within_tls_and_stores(
 
 @pytest.mark.parametrize("cell", [
     pytest.param(cell, id=cell.name) for cell in CELLS if not cell.why_never()
-    and ("append" if cell.does == "store" else "resume") in actions_of(cell)])
+    and ("append" if cell.does == "store" else "resume") in actions_of(cell)
+    and "put" not in cell.client.missteps])
 def test_a_client_goes_on_where_it_was(server, results, cell):
     """... and does not send, or fetch, all of it again."""
     results[cell.name].result(300)
     name = "resumed.nc" if cell.does == "store" else "large.nc"
-    at = {t["offset"] for t in transfers(server, cell)
+    at = {t["offset"] for t in transfers(server, cell.name)
           if t["filename"].endswith("/" + name)}
-    assert PART in at, at
+    least = PART // 1024 * 1024 if cell.client.name == "wput" else PART
+    assert any(least <= offset <= PART for offset in at), at
 
 
 # ---- the matrix
@@ -429,14 +442,14 @@ def resumes(server, client):
     """Whether its data connections resume the control connection's session."""
     found = {t["tls_resumed"] for name in ALL
              if name.split("-")[1] == client.name
-             for t in transfers(server, ALL[name]) if t["tls"]}
+             for t in transfers(server, name) if t["tls"]}
     return "yes" if True in found else "no" if found else "-"
 
 
 def why_not(does, client):
     if does == "store":
         absent = client.cannot
-        wrong = client.missteps | {}
+        wrong = client.missteps
     else:
         absent, wrong = client.tls_lacks, client.tls_fails
     yield from (f"{client.name}: {a}: {reason}" for a, reason in absent.items())
