@@ -593,6 +593,7 @@ class yafc(Client):
     modes = ("passive",)
     exits_well = True
     names_fail = TELNET | {b"caf\xe9.nc": "wants UTF-8"}
+    grown_lacks = ("empty dir",)
     tls_without = "has none"
 
     def put(self, j, pairs, resume=False, ascii=False):

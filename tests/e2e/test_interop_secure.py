@@ -453,6 +453,9 @@ def why_not(does, client):
     else:
         absent, wrong = client.tls_lacks, client.tls_fails
     yield from (f"{client.name}: {a}: {reason}" for a, reason in absent.items())
+    if does == "store":
+        yield from (f"{client.name}: grow: leaves out {name}"
+                    for name in client.grown_lacks)
     yield from (f"{client.name}: {a}: {reason}"
                 for a, (reason, _) in wrong.items())
     if does == "fetch":
