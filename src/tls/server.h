@@ -198,6 +198,14 @@ enum tls_result tls_conn_write(struct tls_conn *c, const void *bytes, size_t n,
  */
 enum tls_result tls_conn_shutdown(struct tls_conn *c);
 
+/*
+ * Of a control connection whose session was resumed for data: with the next
+ * bytes that are written comes another ticket.  Many clients use one once in
+ * TLS 1.3 (RFC 8446 C.4), and those that upload never read the one that a data
+ * connection ends with.
+ */
+void tls_conn_renew(struct tls_conn *control);
+
 /* Of TLS_TRUNCATED and TLS_FAILED. */
 const struct tls_conn_fault *tls_conn_fault(const struct tls_conn *c);
 

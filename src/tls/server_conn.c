@@ -424,6 +424,14 @@ queue_ticket(struct tls_conn *c)
 		(void)SSL_new_session_ticket(c->ssl);
 }
 
+void
+tls_conn_renew(struct tls_conn *control)
+{
+	/* Refused while one is on its way: then that is the one. */
+	if (SSL_version(control->ssl) == TLS1_3_VERSION)
+		(void)SSL_new_session_ticket(control->ssl);
+}
+
 enum tls_result
 tls_conn_write(struct tls_conn *c, const void *bytes, size_t n, size_t *put)
 {

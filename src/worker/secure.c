@@ -358,6 +358,12 @@ control_write(struct sess *s, const void *bytes, size_t n)
 }
 
 static void
+give_ticket(struct sess *s)
+{
+	tls_conn_renew(s->tls);
+}
+
+static void
 end(struct sess *s)
 {
 	if (!s->shaking)
@@ -452,6 +458,7 @@ static const struct secure_ops ops = {
 	.read = control_read,
 	.write = control_write,
 	.client = client,
+	.give_ticket = give_ticket,
 	.end = end,
 	.data_begin = data_begin,
 	.data_greet = data_greet,

@@ -44,6 +44,8 @@ struct secure_ops {
 	ssize_t (*write)(struct sess *s, const void *bytes, size_t n);
 	/* The certificate that its client has shown; false: none. */
 	bool (*client)(const struct sess *s, struct tls_client_id *out);
+	/* A data connection has resumed: the next reply brings a ticket. */
+	void (*give_ticket)(struct sess *s);
 	/* Says close_notify, if it can be said, and forgets s->tls. */
 	void (*end)(struct sess *s);
 

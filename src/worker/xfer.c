@@ -114,6 +114,8 @@ finish(struct xfer *x, int code, const char *text, const char *result)
 	report(x, code, result);
 	if (s != NULL) {
 		s->xfer = NULL;
+		if (x->resumed && s->tls != NULL)
+			secure->give_ticket(s);
 		reply(s, code, text);
 		for (; x->aborts > 0; x->aborts--)
 			reply(s, 226, code == 226 ? "It was too late." :

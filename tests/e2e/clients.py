@@ -16,14 +16,24 @@ import urllib.parse
 ACTIONS = {
     "get": "g", "resume": "r", "list": "l", "tree": "t", "names": "n",
     "early": "c", "empty": "e", "big": "b", "missing": "m", "ascii": "a"}
+# ... and within TLS, where names and types are no others.
+TLS_ACTIONS = {name: ACTIONS[name] for name in (
+    "get", "resume", "list", "tree", "early", "empty", "big")}
+# Of an account.
+UPLOADS = {
+    "put": "p", "over": "o", "append": "r", "nothing": "e", "text": "a",
+    "many": "f", "grow": "t", "make": "d", "move": "n", "drop": "x",
+    "date": "s", "back": "g", "look": "l"}
 
 
 class Job:
-    """One client against the server, in one mode, over one family."""
+    """One client against the server, in one mode, over one family; within
+    TLS ("explicit", "implicit") of one version, by an account or nobody."""
 
-    def __init__(self, server, cell, active, v6, folder):
+    def __init__(self, server, cell, active, v6, folder, tls=None,
+                 version=None, authority=None, account=None):
         self.host = "::1" if v6 else "127.0.0.1"
-        self.port = server.port
+        self.port = server.implicit if tls == "implicit" else server.port
         self.literal = f"[{self.host}]" if v6 else self.host
         self.base = cell.encode()
         self.active = active
@@ -31,13 +41,37 @@ class Job:
         self.v6 = v6
         self.folder = folder
         self.patience = 20
+        self.tls, self.version, self.authority = tls, version, authority
+        self.user, self.password = account or ("anonymous",
+                                               "test@example.org")
+        self.scheme = "ftp"
+        self.there = 0		# bytes of an upload, to go on behind
 
     def path(self, name):
         return self.base + b"/" + name
 
     def url(self, name, more=""):
-        return (f"ftp://{self.literal}:{self.port}/"
+        who = "" if self.user == "anonymous" else \
+            f"{self.user}:{self.password}@"
+        return (f"{self.scheme}://{who}{self.literal}:{self.port}/"
                 f"{urllib.parse.quote(self.path(name))}{more}")
+
+
+def libraries(j, home):
+    """Whom their TLS libraries trust, and the one version that they speak.
+    Go's has a flag of rclone's."""
+    if not j.tls:
+        return {}
+    (home / "openssl.cnf").write_text(
+        "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\n"
+        "system_default = tls\n[tls]\n"
+        f"MinProtocol = TLSv{j.version}\nMaxProtocol = TLSv{j.version}\n")
+    # Where 1.3 is known it is chosen; without 1.2, GnuTLS offers 1.1.
+    (home / "gnutls.cnf").write_text("[overrides]\n" + (
+        "disabled-version = tls1.3\n" if j.version == "1.2" else ""))
+    return {"OPENSSL_CONF": str(home / "openssl.cnf"),
+            "GNUTLS_SYSTEM_PRIORITY_FILE": str(home / "gnutls.cnf"),
+            "SSL_CERT_FILE": j.authority, "TLS_VERSION": j.version}
 
 
 def run(argv, j, stdin=b""):
@@ -45,7 +79,7 @@ def run(argv, j, stdin=b""):
     home = j.folder / "home"
     home.mkdir(exist_ok=True)
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8",
-           "LC_ALL": "C.UTF-8"}
+           "LC_ALL": "C.UTF-8", **libraries(j, home)}
     return subprocess.run(
         [w if isinstance(w, bytes) else os.fsencode(str(w)) for w in argv],
         cwd=j.folder, env=env, input=stdin, stdout=subprocess.PIPE,
@@ -75,18 +109,64 @@ class Client:
     tree_lacks = ()	# what a mirror leaves out
     tree_renames = {}
     after_early = None	# "shown", "after": the next file; "pieces": the whole
+    tls = ()		# "explicit", "implicit"
+    tls_versions = ("1.2", "1.3")
+    tls_without = None	# why there is none
+    tls_scheme = "ftp"	# of URLs for explicit
+    tls_lacks = {}	# action: the reason, beside `lacks`
+    tls_fails = {}
+    tls_no_cell = {}	# (mode, way, version): the reason
+    uploads = None	# why it has none
+    cannot = {}		# what it has no command for
+    missteps = {}	# what it tries and gets wrong, as in fails
+    grown_lacks = ()	# what it leaves out of a tree that it stores
 
     def __init__(self):
         self.name = type(self).__name__
 
     # fetch(j, pairs, resume, ascii): each remote name into its own file
+    # put(j, pairs, resume, ascii): each local file under its remote name
+    # make(j, name), move(j, name, other), drop(j, name)
+    # date(j, file, name, when): so that name has that time, if need be by
+    #	storing file, which has it
+    # put_tree(j, folder, name)
 
 
 class curl(Client):
     lacks = {"tree": "fetches files, not trees"}
+    tls = ("explicit", "implicit")
+    tls_no_cell = {("active", way, version): "does not come to its handshake "
+                   "for data" for way in tls for version in ("1.2", "1.3")}
+    cannot = {"grow": "stores files, not trees"}
 
     def start(self, j):
-        return ["curl", "-sS", *(["-P", "-"] if j.active else [])]
+        return ["curl", "-sS", *(["-P", "-"] if j.active else []),
+                *(["--ssl-reqd", "--cacert", j.authority, "--tls-max",
+                   j.version] if j.tls else [])]
+
+    def put(self, j, pairs, resume=False, ascii=False):
+        each = [word for file, name in pairs
+                for word in ("-T", file, j.url(name))]
+        return run([*self.start(j), *(["-C", "-"] if resume else []),
+                    *(["-B"] if ascii else []), *each], j)
+
+    def make(self, j, name):
+        return run([*self.start(j), "--ftp-create-dirs", "-T", "-",
+                    j.url(name + b"/in")], j)
+
+    def quote(self, j, *lines):
+        return run([*self.start(j), "-I", *(
+            word for line in lines for word in (b"-Q", line)), j.url(b"")], j)
+
+    def move(self, j, name, other):
+        return self.quote(j, b"RNFR " + j.path(name),
+                          b"RNTO " + j.path(other))
+
+    def drop(self, j, name):
+        return self.quote(j, b"DELE " + j.path(name))
+
+    def date(self, j, file, name, when):
+        return self.quote(j, b"MFMT " + when + b" " + j.path(name))
 
     def fetch(self, j, pairs, resume=False, ascii=False):
         each = [word for name, out in pairs
@@ -106,10 +186,15 @@ class wget(Client):
     tree_renames = {"odd/%41.nc": "odd/A.nc"}
     names_fail = TELNET | {b"%41.nc": "decodes it"}
     fails = {"ascii": ("leaves CR LF as they come", "lines is 53890 bytes")}
+    tls = ("explicit", "implicit")
+    tls_scheme = "ftps"
+    uploads = "fetches only"
 
     def start(self, j):
         return ["wget", "-nv", "--tries=1", "-T10",
-                *(["--no-passive-ftp"] if j.active else [])]
+                *(["--no-passive-ftp"] if j.active else []),
+                *(["--ca-certificate", j.authority] if j.tls else []),
+                *(["--ftps-implicit"] if j.tls == "implicit" else [])]
 
     def fetch(self, j, pairs, resume=False, ascii=False):
         kind = ";type=a" if ascii else ""
@@ -144,13 +229,22 @@ class lftp(Client):
     names_fail = {}
     no_cell = {("active", "ipv6"): "names its own address as ::, which is "
                                    "refused"}
+    tls = ("explicit", "implicit")
+    missteps = {"text": ("sends no TYPE A: by RFC 959 a session begins with "
+                         "it, and ours with TYPE I",
+                         "lines.txt is 53890 bytes")}
 
     def script(self, j, *lines):
         words = [b"set net:max-retries 1; set net:timeout 10;"
                  b"set net:reconnect-interval-base 1;"
                  b"set ftp:passive-mode " +
                  (b"no" if j.active else b"yes"),
-                 f"open -p {j.port} ftp://{j.literal}".encode(), *lines]
+                 *([b"set ftp:ssl-force yes; set ftp:ssl-protect-data yes;"
+                    b"set ftp:ssl-allow-anonymous yes;"
+                    b"set ssl:ca-file " + os.fsencode(j.authority)]
+                   if j.tls else [b"set ftp:ssl-allow no"]),
+                 f"open -u {j.user},{j.password} -p {j.port} "
+                 f"{j.scheme}://{j.literal}".encode(), *lines]
         return run(["lftp", "-c", b";\n".join(words)], j)
 
     @staticmethod
@@ -166,6 +260,28 @@ class lftp(Client):
             b"get " + flags + self.quoted(j.path(name)) + b" -o " +
             self.quoted(out) for name, out in pairs))
 
+    def put(self, j, pairs, resume=False, ascii=False):
+        flags = b"-c " if resume else b"-a " if ascii else b""
+        return self.script(j, *(
+            b"put " + flags + self.quoted(file) + b" -o " +
+            self.quoted(j.path(name)) for file, name in pairs))
+
+    def make(self, j, name):
+        return self.script(j, b"mkdir " + j.path(name))
+
+    def move(self, j, name, other):
+        return self.script(j, b"mv " + j.path(name) + b" " + j.path(other))
+
+    def drop(self, j, name):
+        return self.script(j, b"rm " + j.path(name))
+
+    def date(self, j, file, name, when):
+        return self.put(j, [(file, name)])	# by itself
+
+    def put_tree(self, j, folder, name):
+        return self.script(j, b"mirror -R --parallel=3 " +
+                           os.fsencode(folder) + b" " + j.path(name))
+
     def list(self, j, name):
         return self.script(j, b"ls " + j.path(name))
 
@@ -178,8 +294,40 @@ class lftp(Client):
                            b"wc -c", b"cat " + j.path(b"README"))
 
 
-class tnftp(Client):
+class Prompt(Client):
+    """BSD's ftp, as two of them came down from it."""
     after_early = "shown"
+    cannot = {"grow": "stores files, not trees"}
+
+    @staticmethod
+    def quoted(name):
+        return b'"' + os.fsencode(name) + b'"'
+
+    def put(self, j, pairs, resume=False, ascii=False):
+        lines = [b"ascii"] if ascii else []
+        for file, name in pairs:
+            if resume:
+                lines.append(b"restart %d" % j.there)
+            lines.append(b"put " + self.quoted(file) + b" " +
+                         self.quoted(j.path(name)))
+        return self.script(j, *lines)
+
+    def make(self, j, name):
+        return self.script(j, b"mkdir " + j.path(name))
+
+    def move(self, j, name, other):
+        return self.script(j, b"rename " + j.path(name) + b" " +
+                           j.path(other))
+
+    def drop(self, j, name):
+        return self.script(j, b"delete " + j.path(name))
+
+    def date(self, j, file, name, when):
+        return self.script(j, b"quote MFMT " + when + b" " + j.path(name))
+
+
+class tnftp(Prompt):
+    tls_without = "has none for FTP"
     names_fail = TELNET | dict.fromkeys((b"star*", b"que?n", b"[brackets]"),
                                         "takes it for a pattern")
     lacks = {"tree": "fetches files, not trees"}
@@ -196,7 +344,7 @@ class tnftp(Client):
     def script(self, j, *lines):
         return run(["tnftp", "-A" if j.active else "-p", "-n", j.host,
                     j.port], j, b"\n".join([
-                        b"user anonymous test@example.org", b"binary",
+                        f"user {j.user} {j.password}".encode(), b"binary",
                         *lines, b"quit\n"]))
 
     def list(self, j, name):
@@ -208,9 +356,9 @@ class tnftp(Client):
             b"get " + j.path(b"README") + b" -")
 
 
-class inetutils(Client):
-    after_early = "shown"
+class inetutils(Prompt):
     exits_well = True
+    tls_without = "has none"
     lacks = {"tree": "fetches files, not trees"}
     names_fail = TELNET | {
         b'a "quoted" name': "has no way to write a double quote"}
@@ -218,12 +366,8 @@ class inetutils(Client):
     def script(self, j, *lines):
         return run(["inetutils-ftp", "-n", "-i", "-v",
                     *([] if j.active else ["--passive"]), j.host, j.port], j,
-                   b"\n".join([b"user anonymous test@example.org", b"binary",
-                               *lines, b"quit\n"]))
-
-    @staticmethod
-    def quoted(name):
-        return b'"' + os.fsencode(name) + b'"'
+                   b"\n".join([f"user {j.user} {j.password}".encode(),
+                               b"binary", *lines, b"quit\n"]))
 
     def fetch(self, j, pairs, resume=False, ascii=False):
         verb = b"reget " if resume else b"get "
@@ -244,10 +388,42 @@ class ncftp(Client):
     """ncftpget and ncftpls."""
     no_cell = dict.fromkeys((("passive", "ipv6"), ("active", "ipv6")),
                             "has no IPv6")
+    tls_without = "has none"
+    missteps = {"append": ("sends all of it behind its REST",
+                           "resumed.nc is 6234568 bytes"),
+                "text": lftp.missteps["text"]}
 
     def start(self, j, program):
-        return [program, "-t10", *(["-r0"] if program == "ncftpget" else []),
-                "-E" if j.active else "-F", "-P", j.port]
+        return [program, "-t10", *([] if program == "ncftpls" else ["-r0"]),
+                "-E" if j.active else "-F", "-P", j.port,
+                "-u", j.user, "-p", j.password]
+
+    def put(self, j, pairs, resume=False, ascii=False):
+        start = [*self.start(j, "ncftpput"), "-V", *(["-a"] if ascii else []),
+                 "-z" if resume else "-Z"]
+        if len(pairs) == 1:
+            (file, name), = pairs
+            return run([*start, "-C", j.host, file, j.path(name)], j)
+        return run([*start, j.host, j.path(os.path.dirname(pairs[0][1])),
+                    *(file for file, _ in pairs)], j)
+
+    def script(self, j, *lines):
+        """The program with a prompt."""
+        return run(["ncftp", "-u", j.user, "-p", j.password, "-P", j.port,
+                    j.host], j, b"\n".join([
+                        *([b"set passive off"] if j.active else []), *lines,
+                        b"quit\n"]))
+
+    make, move, drop = lftp.make, Prompt.move, lftp.drop
+
+    def date(self, j, file, name, when):
+        return run([*self.start(j, "ncftpput"), "-V", "-y", "-C", j.host,
+                    file, j.path(name)], j)
+
+    def put_tree(self, j, folder, name):
+        done = run([*self.start(j, "ncftpput"), "-V", "-R", j.host,
+                    j.base, folder], j)
+        return done
 
     def fetch(self, j, pairs, resume=False, ascii=False):
         start = [*self.start(j, "ncftpget"), "-V", *(["-a"] if ascii else [])]
@@ -276,6 +452,8 @@ class ncftp(Client):
 
 
 class aria2(Client):
+    tls_without = "has none for FTP"
+    uploads = "fetches only"
     after_early = "pieces"
     resumes_at_blocks = True
     names_fail = TELNET | {b" leading blank": "leaves the blank out"}
@@ -306,15 +484,51 @@ class aria2(Client):
 class rclone(Client):
     modes = ("passive",)
     lacks = {"ascii": "binary only"}
-    disguised = None
+    tls = ("explicit", "implicit")
+    cannot = {"text": "binary only", "append": "begins anew"}
+
+    def __init__(self):
+        super().__init__()
+        self.disguised = {}
 
     def start(self, j):
-        if self.disguised is None:	# it takes a password no other way
-            self.disguised = run(["rclone", "obscure", "test@example.org"],
-                                 j).stdout.decode().strip()
+        if j.password not in self.disguised:	# it takes it no other way
+            self.disguised[j.password] = run(
+                ["rclone", "obscure", j.password], j).stdout.decode().strip()
         return ["rclone", "--config", "", "--retries=1", "--ftp-host",
-                j.literal, "--ftp-port", j.port, "--ftp-user", "anonymous",
-                "--ftp-pass", self.disguised]
+                j.literal, "--ftp-port", j.port, "--ftp-user", j.user,
+                "--ftp-pass", self.disguised[j.password],
+                *({"explicit": ["--ftp-explicit-tls"],
+                   "implicit": ["--ftp-tls"]}.get(j.tls, [])),
+                # Its connections share sessions: those of one are offered
+                # by another, which tls.data_resume = learn must refuse.
+                *(["--ftp-tls-cache-size=0"] if j.tls else []),
+                *(["--ftp-disable-tls13"] if j.version == "1.2" else [])]
+
+    def put(self, j, pairs, resume=False, ascii=False):
+        if len(pairs) == 1:
+            (file, name), = pairs
+            return run([*self.start(j), "copyto", file,
+                        b":ftp:" + j.path(name)], j)
+        return run([*self.start(j), "copy", os.path.dirname(pairs[0][0]),
+                    b":ftp:" + j.path(os.path.dirname(pairs[0][1]))], j)
+
+    def make(self, j, name):
+        return run([*self.start(j), "mkdir", b":ftp:" + j.path(name)], j)
+
+    def move(self, j, name, other):
+        return run([*self.start(j), "moveto", b":ftp:" + j.path(name),
+                    b":ftp:" + j.path(other)], j)
+
+    def drop(self, j, name):
+        return run([*self.start(j), "deletefile", b":ftp:" + j.path(name)], j)
+
+    def date(self, j, file, name, when):
+        return self.put(j, [(file, name)])	# by itself
+
+    def put_tree(self, j, folder, name):
+        return run([*self.start(j), "sync", "--create-empty-src-dirs", folder,
+                    b":ftp:" + j.path(name)], j)
 
     def fetch(self, j, pairs, resume=False, ascii=False):
         if len(pairs) == 1:
@@ -354,17 +568,23 @@ class axel(Client):
              "big": "goes on from a file of its own alone",
              "ascii": "binary only"}
     fails = {"empty": ("divides by the size", "exit status -8|status 1")}
+    tls = ("implicit",)
+    trust = ("--insecure",)	# it compares names alone, and ours is an address
+    tls_no_cell = {("passive", "implicit", version):
+                   "begins TLS for data before it has sent RETR, and waits"
+                   for version in ("1.2", "1.3")}
+    uploads = "fetches only"
 
     def fetch(self, j, pairs, resume=False, ascii=False):
         done = None
         for name, out in pairs:
             # It decodes nothing.
-            done = run(["axel", "-q", "-n1", "-o", out,
+            done = run(["axel", *self.trust, "-q", "-n1", "-o", out,
                         j.url(b"").encode() + name], j)
         return done
 
     def early(self, j, name):
-        return run(["axel", "-q", "-n3", "-o", j.folder / "pieces",
+        return run(["axel", *self.trust, "-q", "-n3", "-o", j.folder / "pieces",
                     j.url(name)], j)
 
 
@@ -373,10 +593,29 @@ class yafc(Client):
     modes = ("passive",)
     exits_well = True
     names_fail = TELNET | {b"caf\xe9.nc": "wants UTF-8"}
+    grown_lacks = ("empty dir",)
+    tls_without = "has none"
+
+    def put(self, j, pairs, resume=False, ascii=False):
+        flags = b"-R " if resume else b"-f "
+        if ascii:
+            flags += b"--type=ascii "
+        return self.script(j, *(
+            b"put " + flags + b"-o " + j.path(name) + b" " +
+            os.fsencode(file) for file, name in pairs))	# no quotes here
+
+    make, move, drop = lftp.make, lftp.move, lftp.drop
+    date = Prompt.date
+
+    def put_tree(self, j, folder, name):
+        return self.script(j, b"cd " + j.base, b"put -r -f " +
+                           os.fsencode(folder))
 
     def script(self, j, *lines):
-        return run(["yafc", "--norc", "--anon",
-                    f"ftp://anonymous:test@{j.literal}:{j.port}"], j,
+        return run(["yafc", "--norc",
+                    *(["--anon"] if j.user == "anonymous" else []),
+                    f"ftp://{j.user}:{j.password.partition('@')[0]}@"
+                    f"{j.literal}:{j.port}"], j,
                    b"\n".join([*lines, b"close", b"quit\n"]))
 
     def fetch(self, j, pairs, resume=False, ascii=False):
@@ -405,10 +644,29 @@ class yafc(Client):
 class Library(Client):
     start = ()
     after_early = "after"
+    cannot = {"grow": "has no function for it"}
 
     def script(self, j, *steps):
         words = [word for step in steps for word in step]
-        return run([*self.start, j.host, j.port, int(j.passive), *words], j)
+        return run([*self.start, j.host, j.port, int(j.passive), j.tls or "",
+                    j.user, j.password, *words], j)
+
+    def put(self, j, pairs, resume=False, ascii=False):
+        return self.script(j, *(
+            ("put", j.path(name), file, j.there if resume else 0,
+             "a" if ascii else "i") for file, name in pairs))
+
+    def make(self, j, name):
+        return self.script(j, ("make", j.path(name), "", 0, "i"))
+
+    def move(self, j, name, other):
+        return self.script(j, ("move", j.path(name), j.path(other), 0, "i"))
+
+    def drop(self, j, name):
+        return self.script(j, ("drop", j.path(name), "", 0, "i"))
+
+    def date(self, j, file, name, when):
+        return self.script(j, ("date", j.path(name), when, 0, "i"))
 
     def fetch(self, j, pairs, resume=False, ascii=False):
         return self.script(j, *(
@@ -429,15 +687,28 @@ class Library(Client):
 
 
 class ftplib(Library):
+    tls = ("explicit",)
     start = ("/usr/bin/python3", "-c", r"""
-import ftplib, os, sys
-host, port, passive = sys.argv[1:4]
-words = [os.fsencode(word).decode("latin-1") for word in sys.argv[4:]]
-ftp = ftplib.FTP(encoding="latin-1")
+import ftplib, os, ssl, sys
+host, port, passive, tls, user, password = sys.argv[1:7]
+words = [os.fsencode(word).decode("latin-1") for word in sys.argv[7:]]
+ftp = ftplib.FTP_TLS(encoding="latin-1",
+    context=ssl.create_default_context()) if tls else \
+    ftplib.FTP(encoding="latin-1")
 ftp.connect(host, int(port), timeout=10)
-ftp.login()
+ftp.login(user, password)
+if tls:
+    ftp.prot_p()
 ftp.set_pasv(passive == "1")
 status = 0
+
+def put(remote, file, offset, kind):
+    with open(local(file), "rb") as data:
+        if kind == "a":
+            ftp.storlines("STOR " + remote, data)
+            return
+        data.seek(int(offset))
+        ftp.storbinary("STOR " + remote, data, rest=int(offset) or None)
 
 def local(name):
     return name.encode("latin-1")
@@ -477,6 +748,16 @@ for i in range(0, len(words), 5):
             ftp.dir(remote)
         elif what == "tree":
             tree(remote, out)
+        elif what == "put":
+            put(remote, out, offset, kind)
+        elif what == "make":
+            ftp.mkd(remote)
+        elif what == "move":
+            ftp.rename(remote, out)
+        elif what == "drop":
+            ftp.delete(remote)
+        elif what == "date":
+            ftp.voidcmd("MFMT " + out + " " + remote)
         else:
             early(remote)
     except ftplib.Error as error:
@@ -490,12 +771,21 @@ sys.exit(status)
 class net_ftp(Library):
     """Perl's Net::FTP."""
     tree_lacks = LINKS	# a walk by LIST
+    tls = ("explicit", "implicit")
+    tls_fails = {"early": ("sends Telnet's bytes beside TLS before its ABOR",
+                           "Connection closed")}
     start = ("perl", "-MNet::FTP", "-e", r"""
-        my ($host, $port, $passive) = splice @ARGV, 0, 3;
+        my ($host, $port, $passive, $tls, $user, $password) =
+            splice @ARGV, 0, 6;
         my $ftp = Net::FTP->new($host, Port => $port, Passive => $passive,
-            Timeout => 10) or die $@;
+            Timeout => 10, $tls ? (SSL => $tls eq 'implicit',
+            # Else some of its connections resume in TLS 1.2, and some not.
+            SSL_session_cache_size => 0,
+            SSL_ca_file => $ENV{SSL_CERT_FILE}) : ()) or die $@;
         my $status = 0;
-        $ftp->login('anonymous', 'test@example.org') or die $ftp->message;
+        $tls ne 'explicit' or $ftp->starttls or die $ftp->message;
+        $ftp->login($user, $password) or die $ftp->message;
+        !$tls or $ftp->prot('P') or die $ftp->message;
         $ftp->binary;
         sub tree {
             my ($remote, $out) = @_;
@@ -523,6 +813,25 @@ class net_ftp(Library):
                 print "$_\n" for $ftp->dir($remote);
             } elsif ($what eq 'tree') {
                 tree($remote, $out);
+            } elsif ($what eq 'put') {
+                $ftp->ascii if $type eq 'a';
+                if ($offset) {
+                    open my $file, '<', $out or die;
+                    seek $file, $offset, 0;
+                    $ftp->restart($offset);
+                    $good = $ftp->put($file, $remote);
+                } else {
+                    $good = $ftp->put($out, $remote);
+                }
+                $ftp->binary if $type eq 'a';
+            } elsif ($what eq 'make') {
+                $good = $ftp->mkdir($remote);
+            } elsif ($what eq 'move') {
+                $good = $ftp->rename($remote, $out);
+            } elsif ($what eq 'drop') {
+                $good = $ftp->delete($remote);
+            } elsif ($what eq 'date') {
+                $good = $ftp->quot('MFMT', $out, $remote) == 2;
             } else {
                 my $data = $ftp->retr($remote) or die $ftp->message;
                 $data->read(my $bytes, 1000);
@@ -537,12 +846,15 @@ class net_ftp(Library):
 
 
 class ruby(Library):
+    tls = ("explicit",)
     start = ("ruby", "-rnet/ftp", "-e", r"""
-        host, port, passive, *words = ARGV.map(&:b)
-        ftp = Net::FTP.new
+        host, port, passive, tls, user, password, *words = ARGV.map(&:b)
+        ftp = Net::FTP.new(nil, ssl: tls != '' &&
+          { ca_file: ENV['SSL_CERT_FILE'],
+            max_version: ENV['TLS_VERSION'] == '1.2' ? :TLS1_2 : :TLS1_3 })
         ftp.passive = passive == '1'
         ftp.connect(host, port.to_i)
-        ftp.login
+        ftp.login(user, password)
         status = 0
         tree = lambda do |remote, out|
           Dir.mkdir(out)
@@ -564,6 +876,15 @@ class ruby(Library):
             ftp.resume = false
           when 'list' then puts ftp.list(remote)
           when 'tree' then tree.call(remote, out)
+          when 'put'
+            ftp.resume = offset != '0'
+            type == 'a' ? ftp.puttextfile(out, remote)
+                        : ftp.putbinaryfile(out, remote)
+            ftp.resume = false
+          when 'make' then ftp.mkdir(remote)
+          when 'move' then ftp.rename(remote, out)
+          when 'drop' then ftp.delete(remote)
+          when 'date' then ftp.sendcmd("MFMT #{out} #{remote}")
           else
             catch(:enough) do
               ftp.retrbinary("RETR #{remote}", 1000) { throw :enough }
@@ -581,12 +902,20 @@ class ruby(Library):
 
 class php(Library):
     """PHP's ext/ftp."""
+    tls = ("explicit",)
     start = ("php", "-r", r"""
-        [, $host, $port, $passive] = $argv;
-        $words = array_slice($argv, 4);
-        $c = ftp_connect($host, (int)$port, 10) or exit(2);
-        ftp_login($c, 'anonymous', 'test@example.org') or exit(3);
-        ftp_pasv($c, (bool)$passive) or exit(4);
+        [, $host, $port, $passive, $tls, $user, $password] = $argv;
+        $words = array_slice($argv, 7);
+        function login() {
+            global $host, $port, $passive, $tls, $user, $password;
+            $c = $tls ? ftp_ssl_connect($host, (int)$port, 10)
+                      : ftp_connect($host, (int)$port, 10);
+            $c or exit(2);
+            ftp_login($c, $user, $password) or exit(3);
+            ftp_pasv($c, (bool)$passive) or exit(4);
+            return $c;
+        }
+        $c = login();
         $status = 0;
         function tree($c, $remote, $out) {
             mkdir($out);
@@ -609,12 +938,21 @@ class php(Library):
                 print implode("\n", ftp_rawlist($c, $remote));
             elseif ($what === 'tree')
                 tree($c, $remote, $out);
+            elseif ($what === 'put')
+                $good = ftp_put($c, $remote, $out,
+                    $type === 'a' ? FTP_ASCII : FTP_BINARY, (int)$from);
+            elseif ($what === 'make')
+                $good = ftp_mkdir($c, $remote) !== false;
+            elseif ($what === 'move')
+                $good = ftp_rename($c, $remote, $out);
+            elseif ($what === 'drop')
+                $good = ftp_delete($c, $remote);
+            elseif ($what === 'date')
+                $good = ftp_raw($c, "MFMT $out $remote")[0][0] === '2';
             else {
                 ftp_nb_get($c, '/dev/null', $remote, FTP_BINARY);
                 $c = null;	// the one way out of a transfer
-                $c = ftp_connect($host, (int)$port, 10) or exit(2);
-                ftp_login($c, 'anonymous', 'test@example.org') or exit(3);
-                ftp_pasv($c, (bool)$passive) or exit(4);
+                $c = login();
             }
             if (!$good)
                 $status = 5;
@@ -626,19 +964,26 @@ class php(Library):
 
 class php_stream(Library):
     """PHP's ftp:// wrapper."""
+    tls_scheme = "ftps"
+    tls_versions = ("1.2",)	# at most
     modes = ("passive",)
     lacks = {"ascii": "binary only"}
     tree_lacks = ("odd/#hash", "odd/que?n")
     names_fail = TELNET | dict.fromkeys((b"#hash", b"que?n"),
                                         "takes it for a part of the URL")
+    tls = ("explicit",)
+    cannot = Library.cannot | {"text": "binary only", "append": "begins anew",
+                               "date": "has no function for it"}
     start = ("php", "-r", r"""
-        [, $host, $port] = $argv;
-        $words = array_slice($argv, 4);
+        [, $host, $port, , $tls, $user, $password] = $argv;
+        $words = array_slice($argv, 7);
         $host = strpos($host, ':') === false ? $host : "[$host]";
         $status = 0;
         function url($path) {
-            global $host, $port;
-            return "ftp://$host:$port/$path";	// it decodes nothing
+            global $host, $port, $tls, $user, $password;
+            $scheme = $tls ? 'ftps' : 'ftp';
+            $who = $user === 'anonymous' ? '' : "$user:$password@";
+            return "$scheme://$who$host:$port/$path";	// it decodes nothing
         }
         function get($remote, $out, $from) {
             $c = stream_context_create(['ftp' => ['resume_pos' => $from]]);
@@ -668,6 +1013,16 @@ class php_stream(Library):
                 print implode("\n", scandir(url($remote)));
             elseif ($what === 'tree')
                 tree($remote, $out);
+            elseif ($what === 'put')
+                $good = file_put_contents(url($remote), fopen($out, 'r'), 0,
+                    stream_context_create(['ftp' => ['overwrite' => true]]))
+                    === filesize($out);
+            elseif ($what === 'make')
+                $good = mkdir(url($remote));
+            elseif ($what === 'move')
+                $good = rename(url($remote), url($out));
+            elseif ($what === 'drop')
+                $good = unlink(url($remote));
             else {
                 $in = fopen(url($remote), 'r');
                 fread($in, 1000);
@@ -680,9 +1035,43 @@ class php_stream(Library):
         """, "--")
 
 
+class wput(Client):
+    """It uploads, and nothing else."""
+    tls = ("explicit",)
+    tls_no_cell = {(mode, "explicit", version):
+                   "ends an upload without close_notify: 426"
+                   for mode in ("passive", "active")
+                   for version in ("1.2", "1.3")}
+    cannot = dict.fromkeys(("move", "drop", "date", "back", "look"),
+                           "stores only")
+    missteps = {"text": ("sends CR twice where its buffer ends between CR "
+                         "and LF", "lines.txt is 48891 bytes")}
+    grown_lacks = ("empty dir",)
+
+    def start(self, j):
+        return ["wput", "-nv", "-t1", "-T100",
+                "--force-tls" if j.tls else "--disable-tls",
+                *(["-p"] if j.active else [])]
+
+    def put(self, j, pairs, resume=False, ascii=False):
+        each = [word for file, name in pairs for word in (file, j.url(name))]
+        return run([*self.start(j), "-A" if ascii else "-B",
+                    *([] if resume else ["-u", "-nc"]), *each], j)
+
+    def make(self, j, name):
+        file = j.folder / "in"
+        file.touch()
+        return self.put(j, [(file, name + b"/in")])
+
+    def put_tree(self, j, folder, name):
+        return run([*self.start(j), "-B", f"--basename={folder}/", folder,
+                    j.url(name + b"/")], j)
+
+
 CLIENTS = [c() for c in (curl, wget, lftp, tnftp, inetutils, ncftp, aria2,
                          rclone, axel, yafc, ftplib, net_ftp, ruby, php,
                          php_stream)]
+UPLOADERS = [c for c in CLIENTS if not c.uploads] + [wput()]
 
 # Those that people use and that are not run here.
 ABSENT = {"nmap": "it probes; two tests of its own",
