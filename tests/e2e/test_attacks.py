@@ -972,9 +972,13 @@ WALL_CLOCK = {
     "warden/board.c": "the time that a downtime file names",
     "warden/signer.c": "whether a certificate is valid",
     "worker/account.c": "which parts of uploads are too old",
+    "worker/box.c": "which files in a drop box are too old",
     "worker/cmd_stat.c": "the year in a listing, or the time of day",
     "worker/hash.c": "a file changed just now may change unseen again",
+    "worker/notice.c": "when an upload was done",
+    "worker/secure.c": "whether a certificate ends soon",
     "worker/sess.c": "steps of the day",
+    "worker/sweep.c": "which parts of uploads are too old",
     "worker/xfer.c": "the year in a listing, or the time of day",
 }
 

@@ -325,6 +325,7 @@ def server(place):
     one = Server(place, root, {
         "tls.certificate": both, "tls.listen": f"127.0.0.1:{implicit}",
         "accounts.file": place / "accounts", "accounts.root": homes,
+        "accounts.tls": "optional",
         "events.commands": "all", "sessions.per_address": 1000})
     one.implicit, one.authority = implicit, authority
     one.stock, one.home, one.known = stock, home, (0, {})
