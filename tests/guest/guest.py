@@ -171,9 +171,10 @@ class Image:
         for path in re.findall(r"^.*/os\.py$", told, re.M):
             self.directory(pathlib.Path(path).parent / "lib-dynload")
 
-    def modules(self, *names):
-        """Of the kernel's: there, with those they need, and loaded."""
-        self.names += names
+    def modules(self, *names, load=True):
+        """Of the kernel's: there, with those they need, and loaded, or left
+        to whoever asks the kernel for them."""
+        self.names += names if load else ()
         self.add_modules((*names, *CRYPTO))
 
     def add_modules(self, names):

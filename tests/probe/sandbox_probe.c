@@ -57,7 +57,7 @@ struct report {
 static struct report *report;
 static char root_path[64];
 static int planned, failed;
-static bool no_chroot;
+static bool no_chroot, ktls;
 static int homes_fd = -1, home_fd = -1;	/* accounts.root, a directory in it */
 
 static _Noreturn void
@@ -265,7 +265,7 @@ enter(void)
 	if (no_chroot)
 		forbid_chroot();
 	report->walls = sandbox_enter(report->env.fd[HELD_root],
-	    &report->env.fd[HELD_root], 1, homes_fd);
+	    &report->env.fd[HELD_root], 1, homes_fd, ktls);
 	report->entered = true;
 }
 
