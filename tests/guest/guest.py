@@ -199,7 +199,7 @@ class Image:
                 out.write(cpio_entry(name, mode, data, number))
             out.write(cpio_entry("TRAILER!!!", 0))
 
-    def run(self, command, work, memory_mib=512, more=(), timeout=120):
+    def run(self, command, work, memory_mib=512, more=(), timeout=60):
         """Boots, runs the command and waits for the end; `work` is a
         directory for what that needs."""
         work = pathlib.Path(work)
@@ -214,16 +214,19 @@ class Image:
         console, said = work / "console", work / "said"
         for path in (console, said):
             path.write_bytes(b"")
-        status = subprocess.run(
-            [QEMU, "-nodefaults", "-no-user-config", "-display", "none",
-             "-no-reboot", "-machine", "pc", "-m", str(memory_mib),
-             *ACCELERATOR,
-             "-kernel", kernel, "-initrd", work / "initramfs",
-             "-append", "console=ttyS0 quiet panic=-1 mitigations=off",
-             "-serial", f"file:{console}", "-serial", f"file:{said}",
-             *more],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=timeout)
+        words = [
+            QEMU, "-nodefaults", "-no-user-config", "-display", "none",
+            "-no-reboot", "-machine", "pc", "-m", str(memory_mib),
+            *ACCELERATOR,
+            "-kernel", kernel, "-initrd", work / "initramfs",
+            "-append", "console=ttyS0 quiet panic=-1 mitigations=off",
+            "-serial", f"file:{console}", "-serial", f"file:{said}", *more]
+        try:
+            complaint = subprocess.run(
+                words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE, text=True, timeout=timeout).stderr
+        except subprocess.TimeoutExpired:
+            complaint = f"ended after {timeout} seconds"
         (work / "initramfs").unlink()
         output = said.read_bytes().decode(errors="replace").replace(
             "\r\n", "\n")
@@ -231,4 +234,4 @@ class Image:
         return Result(int(end[1]) if end else None,
                       output[:end.start()] if end else output,
                       console.read_bytes().decode(errors="replace") +
-                      status.stderr)
+                      complaint)

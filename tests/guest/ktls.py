@@ -17,7 +17,8 @@ import time
 HOST = "127.0.0.1"
 PROGRAM, CONF, PORT = sys.argv[1], sys.argv[2], int(sys.argv[3])
 ARCHIVE = "/archive"
-BIG = 3 * 1024 * 1024 + 4567
+BIG = 600 * 1024 + 4567
+LONG = 2 << 20			# more than sockets hold
 
 
 def counters():
@@ -40,8 +41,11 @@ def context_of(version):
 
 
 class Client:
-    def __init__(self, version=ssl.TLSVersion.TLSv1_3, rcvbuf=None):
+    def __init__(self, version=ssl.TLSVersion.TLSv1_3, rcvbuf=None,
+                 ciphers=None):
         self.context, self.rcvbuf = context_of(version), rcvbuf
+        if ciphers:
+            self.context.set_ciphers(ciphers)
         sock = socket.create_connection((HOST, PORT), timeout=60)
         assert sock.recv(100).startswith(b"220")
         sock.sendall(b"AUTH TLS\r\n")
@@ -98,7 +102,8 @@ def kernel_files():
 def report(name, wanted, seen, before, **more):
     got, end, reply = seen
     say(name, same=got == wanted, end=end, reply=reply[:3],
-        by_kernel=kernel_files() - before, bytes=len(got), text=reply, **more)
+        by_kernel=kernel_files() - before,
+        **more)
 
 
 def fetches(big):
@@ -110,14 +115,14 @@ def fetches(big):
         before = kernel_files()
         report(f"{version} resumed", big, c.fetch("RETR big"),
                before)
-        c.cmd("REST 1234567")
+        c.cmd("REST 123456")
         before = kernel_files()
-        report(f"{version} REST", big[1234567:], c.fetch("RETR big"), before)
+        report(f"{version} REST", big[123456:], c.fetch("RETR big"), before)
         before = kernel_files()
         report(f"{version} small", big[:1000], c.fetch("RETR small"), before)
         c.cmd("TYPE A")
         before = kernel_files()
-        report(f"{version} TYPE A", big.replace(b"\n", b"\r\n"),
+        report(f"{version} TYPE A", re.sub(b"(?<!\r)\n", b"\r\n", big),
                c.fetch("RETR big"), before)
         c.cmd("QUIT")
 
@@ -125,10 +130,10 @@ def fetches(big):
 def ciphers(big):
     for name in ("ECDHE-ECDSA-AES256-GCM-SHA384",
                  "ECDHE-ECDSA-CHACHA20-POLY1305"):
-        c = Client(ssl.TLSVersion.TLSv1_2)
-        c.context.set_ciphers(name)
+        c = Client(ssl.TLSVersion.TLSv1_2, ciphers=name)
         before = kernel_files()
-        report(name, big, c.fetch("RETR big"), before)
+        report(name, big, c.fetch("RETR big"), before,
+               cipher=c.sock.cipher()[0])
 
 
 def slow(big):
@@ -136,48 +141,57 @@ def slow(big):
     for version in ("TLSv1_2", "TLSv1_3"):
         c = Client(ssl.TLSVersion[version], rcvbuf=8192)
         before = kernel_files()
-        report(f"{version} slow", big, c.fetch("RETR big", pause=0.15),
-               before)
+        report(f"{version} slow", big[:300000],
+               c.fetch("RETR part", pause=0.13), before)
+
+
+def rest_of(data):
+    """How an unfinished connection ended."""
+    try:
+        while data.recv(65536):
+            pass
+    except (ssl.SSLError, ConnectionError):
+        return "truncated"
+    return "close_notify"
+
+
+def begun(line):
+    """A client that has the first bytes of a long file."""
+    c = Client(rcvbuf=32768)
+    data = c.open(line)
+    assert data.recv(1000)
+    return c, data
 
 
 def aborted():
-    c = Client(rcvbuf=8192)
-    data = c.open("RETR big")
-    assert data.recv(1000)
-    replies = [c.cmd("ABOR"), c.read()]
-    end = "close_notify"
-    try:
-        while data.recv(65536):
-            pass
-    except (ssl.SSLError, ConnectionError):
-        end = "truncated"
-    say("ABOR", replies=[reply[:3] for reply in replies], end=end,
-        after=c.cmd("NOOP")[:3])
+    c, data = begun("RETR long")
+    replies = [c.cmd("ABOR")[:3], c.read()[:3]]
+    say("ABOR", replies=replies, end=rest_of(data), after=c.cmd("NOOP")[:3])
 
 
-def shortened(big):
+def shortened():
     """A file that shrinks while it is sent has no end that says "whole"."""
-    with open(f"{ARCHIVE}/shrinks", "wb") as out:
-        out.write(big)
-    c = Client(rcvbuf=8192)
-    data = c.open("RETR shrinks")
-    assert data.recv(1000)
+    c, data = begun("RETR shrinks")
     os.truncate(f"{ARCHIVE}/shrinks", 1000)
-    end = "close_notify"
-    try:
-        while data.recv(65536):
-            pass
-    except (ssl.SSLError, ConnectionError):
-        end = "truncated"
-    say("shrinks", end=end, reply=c.read()[:3])
+    say("shrinks", end=rest_of(data), reply=c.read()[:3])
+
+
+def rewritten():
+    c, data = begun("RETR changes")
+    os.utime(f"{ARCHIVE}/changes")
+    say("changes", end=rest_of(data), reply=c.read()[:3])
 
 
 def stalled():
-    c = Client(rcvbuf=8192)
-    data = c.open("RETR big")
-    assert data.recv(1000)
-    say("stalls", reply=c.read()[:3])
-    data.close()
+    c, data = begun("RETR long")
+    say("stalls", reply=c.read()[:3], end=rest_of(data))
+
+
+def stopped(server):
+    """A thread that waits for its client does not keep the server."""
+    c, data = begun("RETR long")
+    server.send_signal(signal.SIGTERM)
+    say("stop", reply=c.read()[:3], status=server.wait(30))
 
 
 def others(big):
@@ -190,7 +204,7 @@ def others(big):
             "lftp": ["lftp", "-c",
                      "set ssl:verify-certificate no; set ftp:ssl-force yes;"
                      "set ftp:ssl-protect-data yes; set cache:enable no;"
-                     f"open ftp://{HOST}:{PORT}; cat big"]}.items():
+                     f"open ftp://{HOST}:{PORT}; cat -b big"]}.items():
         before = kernel_files()
         done = subprocess.run(words, stdout=subprocess.PIPE,
                               stdin=subprocess.DEVNULL)
@@ -204,8 +218,12 @@ def run(server):
     os.makedirs(ARCHIVE, exist_ok=True)
     with open(f"{ARCHIVE}/big", "wb") as out:
         out.write(big)
-    with open(f"{ARCHIVE}/small", "wb") as out:
-        out.write(big[:1000])
+    for name, size in (("small", 1000), ("part", 300000)):
+        with open(f"{ARCHIVE}/{name}", "wb") as out:
+            out.write(big[:size])
+    for name in ("long", "shrinks", "changes"):
+        with open(f"{ARCHIVE}/{name}", "wb") as out:
+            out.truncate(LONG)
     while b"ready:" not in (line := server.stderr.readline()):
         assert line, "it ended"
         say("start", text=line.decode().strip())
@@ -213,9 +231,11 @@ def run(server):
     ciphers(big)
     slow(big)
     aborted()
-    shortened(big)
+    shortened()
+    rewritten()
     others(big)
     stalled()
+    stopped(server)
     say("counters", **counters())
 
 
@@ -225,6 +245,6 @@ if __name__ == "__main__":
     try:
         run(started)
     finally:
-        started.send_signal(signal.SIGTERM)
+        started.terminate()
         said = started.stderr.read().decode()
         say("end", status=started.wait(), text=said)
