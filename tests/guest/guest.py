@@ -199,7 +199,7 @@ class Image:
                 out.write(cpio_entry(name, mode, data, number))
             out.write(cpio_entry("TRAILER!!!", 0))
 
-    def run(self, command, work, memory_mib=512, more=(), timeout=60):
+    def run(self, command, work, memory_mib=512, more=(), timeout=200):
         """Boots, runs the command and waits for the end; `work` is a
         directory for what that needs."""
         work = pathlib.Path(work)
