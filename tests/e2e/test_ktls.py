@@ -120,7 +120,7 @@ def test_what_is_not_whole_does_not_end_as_if_it_were(seen):
 def test_a_client_that_stands_still_is_ended(seen):
     """Sends have no limit of their own: the loop's clock ends them."""
     assert seen["stalls"] == {"end": CUT, "reply": "426"}
-    assert seen["stop"]["status"] == 0
+    assert seen["stop"] == {"status": 0, "end": CUT}
     assert seen["end"] == {"status": 0, "text": ""}
 
 
