@@ -61,6 +61,7 @@ def seen(tmp_path_factory):
     work = tmp_path_factory.mktemp("guest")
     image = make_image(work)
     image.modules("tls", load=False)
+    image.modules("aesni-intel")		# as a boot does with udev
     # As on a real network, not more than a window is on its way.
     result = image.run(
         "ip link set lo mtu 1500\n/portcullis/portcullisd --version\n"
