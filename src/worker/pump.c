@@ -25,8 +25,11 @@
 #include "worker/secure.h"
 
 #define TURN_BYTES (4u << 20)	/* between two looks at the cancel flag */
-/* Within TLS: its sends wait for as long as the client does (secure.c). */
-#define KERNEL_TURN_BYTES 65536
+/*
+ * Within TLS: one record.  Of several in a call Linux 6.1 keeps all but the
+ * last from leaving; when they fill the socket it waits for room, for ever.
+ */
+#define KERNEL_TURN_BYTES 16384
 #define AT_ONCE_MAX 65536	/* a file sent without a thread */
 
 static void

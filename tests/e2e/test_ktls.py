@@ -96,6 +96,8 @@ def test_files_are_encrypted_by_the_kernel_and_whole(seen, version):
         row = dict(seen[f"{version} {name}"])
         row.pop("cipher", None)
         assert row == {**WHOLE, "by_kernel": 1}, name
+    many = seen[f"{version} many"]
+    assert many == {"seen": [[True, "close_notify", "226"]]}
     for name in ("small", "TYPE A"):
         assert seen[f"{version} {name}"] == {**WHOLE, "by_kernel": 0}, name
 

@@ -136,6 +136,15 @@ def ciphers(big):
                cipher=c.sock.cipher()[0])
 
 
+def many(big):
+    """Of whom each once fills the socket at another place."""
+    for version in ("TLSv1_2", "TLSv1_3"):
+        c = Client(ssl.TLSVersion[version])
+        seen = {(got == big, end, reply[:3]) for got, end, reply in
+                (c.fetch("RETR big") for _ in range(12))}
+        say(f"{version} many", seen=sorted(seen))
+
+
 def slow(big):
     """Sends wait, and what the kernel held back is not lost at the end."""
     for version in ("TLSv1_2", "TLSv1_3"):
@@ -226,6 +235,7 @@ def run(server):
     waits = begun("RETR long")		# until data.timeout
     fetches(big)
     ciphers(big)
+    many(big)
     slow(big)
     aborted()
     shortened()
