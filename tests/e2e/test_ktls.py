@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from conftest import BUILD
+from conftest import BUILD, ENVIRONMENT
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "guest"))
 import guest				# noqa: E402
@@ -64,6 +64,7 @@ def seen(tmp_path_factory):
     image.modules("aesni-intel")		# as a boot does with udev
     # As on a real network, not more than a window is on its way.
     result = image.run(
+        f"export ASAN_OPTIONS={ENVIRONMENT['ASAN_OPTIONS']}\n"
         "ip link set lo mtu 1500\n/portcullis/portcullisd --version\n"
         f"python3 -SI /ktls.py /portcullis/portcullisd /portcullis.conf {PORT}",
         work)
