@@ -425,6 +425,8 @@ enum conf_links {
 	X("tls.data_resume", choice, tls_data_resume, "require|learn|off", 0, \
 	    2, "learn", \
 	    "Who must resume the control connection's session for data.") \
+	X("tls.kernel", choice, tls_kernel, "off|auto", 0, 1, "auto", \
+	    "Whether the kernel encrypts files, where it can (kTLS).") \
 	X("tls.listen", listen, tls_listen, "address:port", 0, \
 	    CONF_LISTEN_MAX, "", \
 	    "Where control connections begin with TLS; port 990 is usual.") \

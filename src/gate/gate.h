@@ -50,8 +50,7 @@ struct gate_peer {
 	struct gate_peer *next;
 	uint64_t key[2];
 	uint32_t group;		/* its class's place in gate.group; 0: none */
-	uint32_t sessions;
-	uint32_t transfers;
+	uint32_t sessions, transfers;
 	struct gate_flow *flows;
 	struct gate_peer *next_paced;
 	bool paced;		/* is in gate.paced */
@@ -87,8 +86,7 @@ struct gate_worker {
 	bool may_move;		/* its configuration wants MOVE */
 	bool solo;		/* takes one session, a moved one */
 	bool dead;
-	uint32_t sessions;
-	uint32_t slots;
+	uint32_t sessions, slots;
 	struct gate_session **slot;	/* by slot; NULL when free */
 	uint32_t *generation;		/* by slot */
 	uint32_t *spare;		/* stack of free slots */

@@ -257,6 +257,8 @@ gate_rate_end(struct gate_flow *f)
 	if (f->fd < 0)
 		return;
 	p->moved += moved(f);
+	/* With encryption in the kernel, closing could wait for the client. */
+	shutdown(f->fd, SHUT_WR);
 	close(f->fd);
 	divide_address(f->session->gate, p);
 }

@@ -20,8 +20,9 @@ enum inherit_fd {
 	/* Workers have these there instead. */
 	INHERIT_TOP = INHERIT_END, /* the directory that holds all archives */
 	INHERIT_KEEPER,		/* channel to the keeper; solo workers only */
-	INHERIT_ACCOUNTS_TOP,	/* accounts.root; likewise, and closed */
 	INHERIT_NOTICES,	/* of uploads, to the warden (ipc/notice.h) */
+	/* No channel is here or above: see SANDBOX_KTLS_LEAST. */
+	INHERIT_ACCOUNTS_TOP,	/* accounts.root; solo workers only, closed */
 	INHERIT_SITES,		/* root directories of the sites, in order */
 	/* The keeper has these there instead, and nothing above. */
 	INHERIT_ACCOUNTS = 6,	/* the account file, open to be read */

@@ -55,8 +55,7 @@ behave(SSL_CTX *ctx, struct tls_server *s)
 {
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION |
 	    SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-	    SSL_OP_PRIORITIZE_CHACHA |
-	    (s->ktls ? SSL_OP_ENABLE_KTLS : 0));
+	    SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF |
 	    SSL_OP_NO_TICKET);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -149,7 +148,6 @@ server_alloc(const struct tls_server_want *want)
 	s->references = 1;
 	s->signer = want->signer;
 	s->strict_sni = want->strict_sni;
-	s->ktls = want->ktls;
 	s->ca_until = s->crl_until = INT64_MAX;
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	if (!remote_open(&s->library)) {

@@ -54,7 +54,6 @@ struct tls_server_want {
 	size_t certs_count;
 	const struct tls_signer *signer;	/* borrowed */
 	bool strict_sni;	/* a name that is no site's is refused */
-	bool ktls;		/* let the kernel encrypt, where it can */
 	enum tls_client_cert client_cert;
 	struct sv client_ca;	/* PEM */
 	/*
@@ -247,14 +246,25 @@ struct tls_client_id {
  */
 bool tls_conn_client(const struct tls_conn *c, struct tls_client_id *out);
 
-/* ---- the kernel's encryption */
-
-/* The kernel encrypts what this connection sends. */
-bool tls_conn_ktls_send(const struct tls_conn *c);
+/* ---- the kernel's encryption (kTLS) */
 
 /*
- * Sends of a file; only where tls_conn_ktls_send.  TLS_DONE with *put of 1
- * to n bytes, or 0 at the file's end.
+ * Before the handshake, of a connection that only sends: what it sends is to
+ * be encrypted by the kernel, where that has the cipher.  Nothing is said if
+ * it has not.  The process must be allowed three calls on fd: setsockopt with
+ * TCP_ULP and with TLS_TX, and sendmsg without flags.
+ *
+ * What is received is not the kernel's, and new keys cannot be given to it:
+ * tls_conn_read may not be called.
  */
-enum tls_result tls_conn_sendfile(struct tls_conn *c, int file, off_t offset,
-    size_t n, size_t *put);
+void tls_conn_want_ktls(struct tls_conn *c);
+
+/*
+ * Sends what is left to be said before the first byte.  TLS_DONE: whatever
+ * is written to the descriptor from now on (write, sendfile) is encrypted.
+ * Only after the handshake, and where tls_conn_has_ktls.
+ */
+enum tls_result tls_conn_enter_ktls(struct tls_conn *c);
+
+/* After the handshake: the kernel encrypts what this connection sends. */
+bool tls_conn_has_ktls(const struct tls_conn *c);

@@ -18,12 +18,15 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "tls/server_in.h"
@@ -209,8 +212,12 @@ conn_open(struct tls_conn *c, int fd)
 	BIO *bio;
 
 	if ((c->ssl = SSL_new(c->server->places[0].ctx)) == NULL ||
-	    SSL_set_app_data(c->ssl, c) != 1 || SSL_set_fd(c->ssl, fd) != 1 ||
-	    SSL_set_session_id_context(c->ssl, c->id, sizeof(c->id)) != 1)
+	    SSL_set_app_data(c->ssl, c) != 1 ||
+	    (bio = BIO_new_socket(fd, BIO_NOCLOSE)) == NULL)
+		return false;
+	/* SSL_set_fd would besides prepare each socket for the kernel's TLS. */
+	SSL_set_bio(c->ssl, bio, bio);
+	if (SSL_set_session_id_context(c->ssl, c->id, sizeof(c->id)) != 1)
 		return false;
 	if (c->role == TLS_DATA && SSL_set_num_tickets(c->ssl, 0) != 1)
 		return false;
@@ -224,7 +231,6 @@ conn_open(struct tls_conn *c, int fd)
 		SSL_set_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
 		SSL_set_options(c->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 	}
-	bio = SSL_get_rbio(c->ssl);
 	BIO_set_callback_ex(bio, on_wire);
 	BIO_set_callback_arg(bio, (char *)c);
 	SSL_set_accept_state(c->ssl);
@@ -593,31 +599,31 @@ tls_conn_client(const struct tls_conn *c, struct tls_client_id *out)
 
 /* ---- the kernel's encryption */
 
+void
+tls_conn_want_ktls(struct tls_conn *c)
+{
+	assert(!c->shaken);
+	if (setsockopt(SSL_get_fd(c->ssl), IPPROTO_TCP, TCP_ULP, "tls",
+	    sizeof("tls")) == 0)
+		SSL_set_options(c->ssl, SSL_OP_ENABLE_KTLS);
+}
+
 bool
-tls_conn_ktls_send(const struct tls_conn *c)
+tls_conn_has_ktls(const struct tls_conn *c)
 {
 	return BIO_get_ktls_send(SSL_get_wbio(c->ssl)) == 1;
 }
 
 enum tls_result
-tls_conn_sendfile(struct tls_conn *c, int file, off_t offset, size_t n,
-    size_t *put)
+tls_conn_enter_ktls(struct tls_conn *c)
 {
-	ssize_t sent;
+	int ret;
 
-	assert(tls_conn_ktls_send(c));
+	assert(c->shaken && tls_conn_has_ktls(c));
 	if (!begin(c))
 		return again(c);
 	queue_ticket(c);
-	if (SSL_in_init(c->ssl)) {
-		int ret = SSL_do_handshake(c->ssl);
-
-		if (ret != 1)
-			return after(c, ret);
-	}
-	sent = SSL_sendfile(c->ssl, file, offset, n, 0);
-	if (sent < 0)
-		return after(c, (int)sent);
-	*put = (size_t)sent;
+	if (SSL_in_init(c->ssl) && (ret = SSL_do_handshake(c->ssl)) != 1)
+		return after(c, ret);
 	return TLS_DONE;
 }

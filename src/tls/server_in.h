@@ -36,7 +36,6 @@ struct tls_server {
 	size_t certs_count;
 	const struct tls_signer *signer;
 	bool strict_sni;
-	bool ktls;
 	int64_t ca_until, crl_until;	/* likewise */
 };
 

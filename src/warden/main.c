@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "tls/ktls.h"
 #include "warden/warden.h"
 
 #define DEFAULT_FILE "/etc/portcullis/portcullis.conf"
@@ -119,6 +120,9 @@ read_wishes(int argc, char **argv, struct wishes *wishes)
 			break;
 		case OPTION_VERSION:
 			puts("portcullisd " PORTCULLIS_VERSION);
+			printf("TLS: %s\n", tls_has_ktls() == TLS_KTLS_HERE ?
+			    "files are encrypted by the kernel (kTLS)" :
+			    tls_ktls_text(tls_has_ktls()));
 			exit(0);
 		case OPTION_HELP:
 			fputs(usage_text, stdout);

@@ -39,6 +39,7 @@ say_what_stays(const struct warden *w)
 static bool
 prepare_tls(struct warden *w)
 {
+	say_who_encrypts(&w->fresh);
 	if (signer_open(w, &w->fresh, &w->fresh_account, true,
 	    &w->fresh_signer))
 		return true;

@@ -839,6 +839,7 @@ warden_run(struct warden *w)
 		log_fatal(1, "no event loop: %s", strerror(errno));
 	logpipe_init(&w->events, &w->loop, "events");
 	logpipe_init(&w->xferlog, &w->loop, "xferlog");
+	say_who_encrypts(&w->conf);
 	if (!logpipe_open(&w->events, w->conf.events) ||
 	    !logpipe_open(&w->xferlog, w->conf.xferlog) ||
 	    !run_open_store(&w->conf, &w->conf, -1, &w->store_fd) ||

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "ipc/walls.h"
+#include "tls/ktls.h"
 #include "warden/warden.h"
 
 #define WALLS_TEXT 640
@@ -107,6 +108,26 @@ say_state(const char *state)
 	    (struct sockaddr *)&to,
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 	close(fd);
+}
+
+void
+say_who_encrypts(struct conf *c)
+{
+	enum tls_ktls ktls;
+
+	if (!conf_has_tls(c))
+		return;
+	ktls = tls_has_ktls();
+	if (c->tls_kernel == 0)
+		log_line("files are encrypted by the server itself: "
+		    "tls.kernel = off");
+	else if (ktls == TLS_KTLS_HERE)
+		log_line("files are encrypted %s", tls_ktls_text(ktls));
+	else
+		log_line("files are encrypted by the server itself: %s",
+		    tls_ktls_text(ktls));
+	if (ktls != TLS_KTLS_HERE)
+		c->tls_kernel = 0;
 }
 
 void

@@ -388,6 +388,8 @@ void say_walls(uint32_t standing);
 MUST_USE bool say_if_walls_lack(const struct conf *c, uint32_t standing);
 /* One line about a process that has ended otherwise than it should. */
 void say_how_it_ended(const char *what, pid_t pid, int status);
+/* Says who encrypts files; tls.kernel is off where the kernel cannot. */
+void say_who_encrypts(struct conf *c);
 /* On standard error, and to the service manager where there is one. */
 void say_ready(const struct warden *w);
 /* To the service manager alone. */

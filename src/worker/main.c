@@ -6,12 +6,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -152,6 +154,32 @@ say_ready(struct worker *w, unsigned walls)
 		log_fatal(1, "the warden is gone");
 }
 
+/* The warden has looked whether the kernel has it. */
+static bool
+has_ktls(const struct worker *w)
+{
+	return secure != NULL && w->solo && w->conf.tls_kernel != 0;
+}
+
+/*
+ * Those that were left free are for channels, and what the kernel encrypts
+ * has none of them: data connections get higher ones.
+ */
+static void
+use_up_low_numbers(void)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	long fd;
+
+	do
+		fd = syscall(SYS_openat2, INHERIT_ARCHIVE, ".", &how,
+		    sizeof(how));
+	while (fd >= 0 && fd < SANDBOX_KTLS_LEAST);
+	if (fd >= 0)
+		close((int)fd);
+}
+
 static unsigned
 enter_sandbox(const struct worker *w)
 {
@@ -166,10 +194,13 @@ enter_sandbox(const struct worker *w)
 	}
 	if (account_is_possible(w) || (w->sweeps && w->storage != NULL))
 		accounts = INHERIT_ACCOUNTS_TOP;
-	walls = sandbox_enter(INHERIT_TOP, archives, n, accounts, w->box_fd);
+	walls = sandbox_enter(INHERIT_TOP, archives, n, accounts, w->box_fd,
+	    has_ktls(w));
 	close(INHERIT_TOP);
 	if (!w->sweeps)
 		close(INHERIT_ACCOUNTS_TOP);
+	if (has_ktls(w))
+		use_up_low_numbers();
 	return walls;
 }
 

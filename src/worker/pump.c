@@ -25,6 +25,11 @@
 #include "worker/secure.h"
 
 #define TURN_BYTES (4u << 20)	/* between two looks at the cancel flag */
+/*
+ * Within TLS: one record.  Of several in a call Linux 6.1 keeps all but the
+ * last from leaving; when they fill the socket it waits for room, for ever.
+ */
+#define KERNEL_TURN_BYTES 16384
 #define AT_ONCE_MAX 65536	/* a file sent without a thread */
 
 static void
@@ -41,7 +46,7 @@ count_sent(struct xfer *x, size_t n)
 static void
 sleep_only_if_many(struct xfer *x)
 {
-	if (!x->slow && pool_is_crowded(x->w->pool))
+	if (!x->by_kernel && !x->slow && pool_is_crowded(x->w->pool))
 		x->slow = fcntl(x->data_fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0;
 }
 
@@ -82,10 +87,12 @@ sendfile_failed(struct xfer *x)
 	return STEP_READ_FAILED;
 }
 
-/* TYPE I: from the page cache to the socket. */
+/* TYPE I: from the page cache to the socket, by way of kTLS or not. */
 static enum xfer_step
 push_image(struct xfer *x)
 {
+	uint64_t most = x->by_kernel ? KERNEL_TURN_BYTES : TURN_BYTES;
+
 	while (x->at < x->size) {
 		uint64_t left = x->size - x->at;
 		off_t at = (off_t)x->at;
@@ -95,7 +102,7 @@ push_image(struct xfer *x)
 			return STEP_CANCELLED;
 		sleep_only_if_many(x);
 		n = sendfile(x->data_fd, x->fd, &at,
-		    left < TURN_BYTES ? (size_t)left : TURN_BYTES);
+		    (size_t)(left < most ? left : most));
 		if (n == 0)
 			return STEP_SHORT;
 		if (n < 0) {
@@ -240,6 +247,11 @@ was_rewritten(const struct xfer *x)
 static enum xfer_step
 push_file(struct xfer *x)
 {
+	if (x->by_kernel) {
+		enum xfer_step step = secure->data_enter_kernel(x);
+
+		return step == STEP_DONE ? push_image(x) : step;
+	}
 	if (!x->ascii && x->tls == NULL)
 		return push_image(x);
 	/* Read to its end is not sent: the buffer may hold the rest. */

@@ -11,6 +11,7 @@
  * Not here: an argument that is a pointer cannot be judged (what it points at
  * may change after the look), so calls that are only harmless with the right
  * struct (sendmsg, clone3) are not allowed at all, and paths are Landlock's.
+ * Of sendmsg there is one exception: see ktls_rules.
  * Neither of the two forbids stat or O_PATH outside the archive, so first of
  * all the archive becomes the root directory: there is no name for what lies
  * outside.  Where that is not permitted, a captured worker can ask for names
@@ -27,6 +28,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/tls.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -43,6 +47,10 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "ipc/inherit.h"
+
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
 
 #ifndef __has_feature
 #define __has_feature(x) 0
@@ -64,7 +72,7 @@ struct rule {
 	uint32_t action;
 	int call;
 	unsigned conditions;	/* all of which must hold */
-	struct scmp_arg_cmp when[3];
+	struct scmp_arg_cmp when[4];
 };
 
 #define ALLOW(name) { SCMP_ACT_ALLOW, SCMP_SYS(name), 0, { { 0 } } },
@@ -167,7 +175,7 @@ static const struct rule rules[] = {
 	 * hand descriptors on; io_uring does all of that unseen by us.
 	 */
 	KILL(socket) KILL(socketpair) KILL(connect) KILL(bind) KILL(listen)
-	KILL(accept) KILL(accept4) KILL(sendmsg) KILL(sendmmsg)
+	KILL(accept) KILL(accept4) KILL(sendmmsg)
 	KILL(io_uring_setup) KILL(io_uring_enter) KILL(io_uring_register)
 
 	/* Programs and processes; the insides of others. */
@@ -220,6 +228,41 @@ static const struct rule account_rules[] = {
 	ALLOW_IF(fcntl, 1, ARG_IS(1, F_OFD_SETLKW))
 };
 
+/* A worker that encrypts itself, or not at all. */
+static const struct rule no_ktls_rules[] = {
+	KILL(sendmsg)
+};
+
+/*
+ * Encryption in the kernel: it is given the key of what is sent by setsockopt,
+ * and told by sendmsg that what comes is an alert (close_notify), in a control
+ * message that no filter can read.  It does not matter what that says.  To
+ * hand descriptors on takes a Unix socket: those that a worker has are its
+ * channels, below 16, and it can give none another number.  Those above are
+ * of TCP, connected by the gate: without Fast Open, which is a flag of the
+ * call, an address is not looked at.
+ *
+ * An argument is compared whole, 64 bits, and the kernel takes 32 of them for
+ * a descriptor; the masks leave none over.
+ */
+#define FD_BLOCK(first) \
+	{ 0, SCMP_CMP_MASKED_EQ, ~(uint64_t)((first) - 1), first }
+#define ALLOW_SOCKET(first) \
+	ALLOW_IF(sendmsg, 2, FD_BLOCK(first), ARG_IS(2, 0)) \
+	ALLOW_IF(setsockopt, 4, FD_BLOCK(first), ARG_IS(1, IPPROTO_TCP), \
+	    ARG_IS(2, TCP_ULP), ARG_IS(4, sizeof("tls"))) \
+	ALLOW_IF(setsockopt, 3, FD_BLOCK(first), ARG_IS(1, SOL_TLS), \
+	    ARG_IS(2, TLS_TX)) \
+	ALLOW_IF(setsockopt, 3, FD_BLOCK(first), ARG_IS(1, SOL_SOCKET), \
+	    ARG_IS(2, SO_SNDTIMEO))
+static const struct rule ktls_rules[] = {
+	ALLOW_SOCKET(16) ALLOW_SOCKET(32) ALLOW_SOCKET(64) ALLOW_SOCKET(128)
+	KILL_IF(sendmsg, 1, { 0, SCMP_CMP_MASKED_EQ, 0xfffffff0U, 0 })
+	KILL_IF(sendmsg, 1, ARG_IS_NOT(2, 0))
+};
+static_assert(SANDBOX_KTLS_LEAST == 16 && SANDBOX_KTLS_MOST == 255,
+    "as these rules have it");
+
 static void
 must(int error, const char *what)
 {
@@ -245,7 +288,7 @@ add_abort(scmp_filter_ctx ctx)
 
 /* False when the kernel has no seccomp filters. */
 static bool
-enter_seccomp(bool has_accounts, bool has_box)
+enter_seccomp(bool has_accounts, bool has_box, bool ktls)
 {
 	scmp_filter_ctx ctx;
 	int error;
@@ -267,6 +310,11 @@ enter_seccomp(bool has_accounts, bool has_box)
 	if (has_accounts)
 		add_rules(ctx, account_rules, sizeof(account_rules) /
 		    sizeof(account_rules[0]));
+	if (ktls)
+		add_rules(ctx, ktls_rules, sizeof(ktls_rules) /
+		    sizeof(ktls_rules[0]));
+	else
+		add_rules(ctx, no_ktls_rules, 1);
 	add_abort(ctx);
 	error = seccomp_load(ctx);
 	seccomp_release(ctx);
@@ -415,7 +463,7 @@ enter_landlock(const int *archives, size_t n, int accounts_fd, int box_fd)
  */
 unsigned
 sandbox_enter(int top_fd, const int *archives, size_t n, int accounts_fd,
-    int box_fd)
+    int box_fd, bool ktls)
 {
 	unsigned set = 1u << WALL_no_new_privs | 1u << WALL_not_dumpable;
 
@@ -427,7 +475,7 @@ sandbox_enter(int top_fd, const int *archives, size_t n, int accounts_fd,
 	drop_capabilities();
 	forbid_dumps();
 	set |= enter_landlock(archives, n, accounts_fd, box_fd);
-	if (enter_seccomp(accounts_fd >= 0, box_fd >= 0))
+	if (enter_seccomp(accounts_fd >= 0, box_fd >= 0, ktls))
 		set |= 1u << WALL_seccomp;
 	return set;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/sv.h"
+#include "ipc/inherit.h"
 #include "ipc/walls.h"
 
 /*
@@ -23,13 +24,20 @@
  * the kernel lacks it (or, own_root, that the system does not permit it) is
  * fatal: exits with status 1 and a line.
  *
+ * ktls         the kernel may be given keys of connections, and be sent what
+ *              is not data for it (an alert); those whose descriptors are
+ *              SANDBOX_KTLS_LEAST to SANDBOX_KTLS_MOST alone
  * accounts_fd  accounts.root, where a session may log in to an account, else
  *              -1: what is beneath it can be written to as well, by whoever
  *              has a descriptor there.  None is left, and no name leads there
  * box_fd       the drop box, or -1: plain files can be stored beneath it
  */
 unsigned sandbox_enter(int top_fd, const int *archives, size_t n,
-    int accounts_fd, int box_fd);
+    int accounts_fd, int box_fd, bool ktls);
+
+/* No channel is there or above (ipc/inherit.h). */
+#define SANDBOX_KTLS_LEAST INHERIT_ACCOUNTS_TOP
+#define SANDBOX_KTLS_MOST 255
 
 /*
  * The session has logged in: from now on, for this thread and those that it

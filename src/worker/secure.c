@@ -9,8 +9,11 @@
 #include "worker/secure.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -374,10 +377,34 @@ end(struct sess *s)
 
 /* ---- data connections */
 
+/* Setting it up costs more than a small file. */
+#define KERNEL_LEAST 65536
+
+/*
+ * The kernel counts bytes as sent that it has encrypted, and keeps what its
+ * socket did not take; a shutdown would lose them behind a 226.  So a send
+ * waits until it has room for all: nobody else waits for this thread, and the
+ * clock ends it by a shutdown.
+ */
+static bool
+is_for_kernel(const struct xfer *x)
+{
+	static const struct timeval no_limit;
+	int flags = fcntl(x->data_fd, F_GETFL);
+
+	return x->w->conf.tls_kernel != 0 && x->kind == XFER_FILE &&
+	    !x->ascii && x->size >= x->at + KERNEL_LEAST && flags >= 0 &&
+	    (flags & O_NONBLOCK) == 0 &&
+	    setsockopt(x->data_fd, SOL_SOCKET, SO_SNDTIMEO, &no_limit,
+	    sizeof(no_limit)) == 0;
+}
+
 static bool
 data_begin(struct xfer *x)
 {
 	x->tls = tls_conn_new(NULL, x->data_fd, x->s->tls);
+	if (x->tls != NULL && is_for_kernel(x))
+		tls_conn_want_ktls(x->tls);
 	return x->tls != NULL;
 }
 
@@ -403,9 +430,19 @@ data_greet(struct xfer *x)
 	if (result != TLS_DONE)
 		return blocked(x, result, STEP_TLS_FAILED);
 	x->greeted = true;
+	x->by_kernel = tls_conn_has_ktls(x->tls);
 	/* Sessions of other control connections are none here. */
 	x->resumed = tls_conn_resumed(x->tls);
 	return x->must_resume && !x->resumed ? STEP_TLS_STRANGER : STEP_DONE;
+}
+
+static enum xfer_step
+data_enter_kernel(struct xfer *x)
+{
+	enum tls_result result = tls_conn_enter_ktls(x->tls);
+
+	return result == TLS_DONE ? STEP_DONE :
+	    blocked(x, result, STEP_PEER_GONE);
 }
 
 static ssize_t
@@ -462,6 +499,7 @@ static const struct secure_ops ops = {
 	.end = end,
 	.data_begin = data_begin,
 	.data_greet = data_greet,
+	.data_enter_kernel = data_enter_kernel,
 	.data_write = data_write,
 	.data_read = data_read,
 	.data_finish = data_finish,

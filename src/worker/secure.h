@@ -54,6 +54,8 @@ struct secure_ops {
 	bool (*data_begin)(struct xfer *x);
 	/* STEP_DONE: the handshake is made, now or before. */
 	enum xfer_step (*data_greet)(struct xfer *x);
+	/* After that, of x->by_kernel: what is sent is sent as in clear. */
+	enum xfer_step (*data_enter_kernel)(struct xfer *x);
 	/* As send(2). */
 	ssize_t (*data_write)(struct xfer *x, const void *bytes, size_t n);
 	/*

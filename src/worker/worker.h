@@ -508,6 +508,7 @@ struct xfer {
 	bool has_tls;		/* PROT P */
 	bool must_resume;	/* the control connection's session */
 	bool greeted, resumed;	/* the handshake is made, and how */
+	bool by_kernel;		/* which encrypts what is sent */
 	bool tls_reads;		/* it goes on when there is something to read */
 	struct tls_conn *tls;	/* from its data connection to its end */
 	const char *why;	/* it was cut off; NULL: it was not */

@@ -580,7 +580,7 @@ def test_options_override_the_file(place, archive):
 
 
 def test_version_and_help(place):
-    assert re.fullmatch(r"portcullisd \d+\.\d+\.\d+\n",
+    assert re.fullmatch(r"portcullisd \d+\.\d+\.\d+\nTLS: [^\n]+\n",
                         portcullisd("--version").stdout)
     assert "--passive-ports LOW-HIGH" in portcullisd("--help").stdout
 

@@ -3,8 +3,9 @@
  * its own that holds what a worker holds, and what it must never hold, and
  * that has entered the sandbox.
  *
- *	sandbox_probe [--user] [--no-chroot] [--bare | --through INJECT]
+ *	sandbox_probe [--user] [--no-chroot] [--accounts] [--ktls] [--bare | --through INJECT]
  *
+ *	--ktls     in a worker whose kernel may encrypt
  *	--accounts in a worker whose session may be an account's
  *	--user     as an ordinary user, if it is started by root
  *	--no-chroot  where the system permits neither chroot nor a user
@@ -23,6 +24,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/tls.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -44,6 +47,7 @@
 #include "worker/sandbox.h"
 
 #define NOBODY 65534
+#define SOL_TLS_ 282	/* not in every libc */
 #define PATIENCE_S 10
 
 /* What a child leaves for its parent, in shared memory. */
@@ -57,7 +61,7 @@ struct report {
 static struct report *report;
 static char root_path[64];
 static int planned, failed;
-static bool no_chroot;
+static bool no_chroot, ktls;
 static int homes_fd = -1, home_fd = -1;	/* accounts.root, a directory in it */
 
 static _Noreturn void
@@ -265,7 +269,7 @@ enter(void)
 	if (no_chroot)
 		forbid_chroot();
 	report->walls = sandbox_enter(report->env.fd[HELD_root],
-	    &report->env.fd[HELD_root], 1, homes_fd, -1);
+	    &report->env.fd[HELD_root], 1, homes_fd, -1, ktls);
 	report->entered = true;
 }
 
@@ -445,6 +449,8 @@ memory_works(void)
 	report->result = 1;
 }
 
+static void ktls_hold(void);
+
 static void
 run_function(const char *name, void (*function)(void), struct outcome wanted)
 {
@@ -454,7 +460,10 @@ run_function(const char *name, void (*function)(void), struct outcome wanted)
 
 	if (pid == 0) {
 		hold_all(&report->env);
+		if (ktls)
+			ktls_hold();
 		enter();
+		signal(SIGPIPE, SIG_IGN);
 		function();
 		report->finished = true;
 		_exit(0);
@@ -634,6 +643,262 @@ run_accounts(void)
 			run_function(rows[i].name, rows[i].function,
 			    (struct outcome) { .result = rows[i].result });
 	}
+}
+
+/* ---- encryption in the kernel: a worker's sockets lie above its channels */
+
+struct ktls_message {
+	struct iovec iov;
+	struct msghdr head;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+};
+
+static struct ktls_message message;
+static struct sockaddr_in nobody;
+
+/* At a number of the test's own choice; before the walls. */
+static int
+put_at(int fd, int number)
+{
+	if (dup2(fd, number) != number)
+		give_up("dup2");
+	return number;
+}
+
+#define KTLS_TCP 20	/* a data connection */
+#define KTLS_LISTENER 21
+#define KTLS_CHANNEL 8
+#define KTLS_LOW_TCP 9
+#define KTLS_HIGH_TCP 300
+
+static void
+ktls_hold(void)
+{
+	put_at(report->env.fd[HELD_tcp], KTLS_TCP);
+	put_at(report->env.fd[HELD_listener], KTLS_LISTENER);
+	put_at(report->env.fd[HELD_tcp], KTLS_HIGH_TCP);
+	put_at(report->env.fd[HELD_channel], KTLS_CHANNEL);
+	put_at(KTLS_TCP, KTLS_LOW_TCP);
+	message.iov = (struct iovec) { .iov_base = root_path, .iov_len = 2 };
+	message.head = (struct msghdr) { .msg_iov = &message.iov,
+		.msg_iovlen = 1 };
+	nobody = (struct sockaddr_in) { .sin_family = AF_INET,
+		.sin_port = htons(9), .sin_addr.s_addr = htonl(0x7f000063) };
+}
+
+static void
+with_rights(void)
+{
+	struct cmsghdr *cm = (void *)message.control;
+	int fd = KTLS_TCP;
+
+	message.head.msg_control = message.control;
+	message.head.msg_controllen = sizeof(message.control);
+	*cm = (struct cmsghdr) { .cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(fd)) };
+	memcpy(CMSG_DATA(cm), &fd, sizeof(fd));
+}
+
+static void
+with_address(void)
+{
+	message.head.msg_name = &nobody;
+	message.head.msg_namelen = sizeof(nobody);
+}
+
+static long
+send_message(uint64_t fd, uint64_t flags)
+{
+	long n = syscall(SYS_sendmsg, fd, &message.head, flags);
+
+	return n < 0 ? -errno : n;
+}
+
+static long
+set_option(uint64_t fd, int level, int option, const void *value, size_t n)
+{
+	long result = syscall(SYS_setsockopt, fd, level, option, value, n);
+
+	return result < 0 ? -errno : result;
+}
+
+static void
+ktls_alert(void)
+{
+	report->result = send_message(KTLS_TCP, 0);
+}
+
+static void
+ktls_fast_open(void)
+{
+	with_address();
+	report->result = send_message(KTLS_LISTENER, MSG_FASTOPEN);
+}
+
+static void
+ktls_high_flags(void)
+{
+	report->result = send_message(KTLS_TCP, 1ULL << 40);
+}
+
+/* Without Fast Open the address is nothing: it goes to the peer. */
+static void
+ktls_address(void)
+{
+	with_address();
+	report->result = send_message(KTLS_TCP, 0);
+}
+
+/* The known trick, with the one call that is left: no connection. */
+static void
+ktls_shut_listener(void)
+{
+	(void)shutdown(KTLS_LISTENER, SHUT_RDWR);
+	with_address();
+	report->result = send_message(KTLS_LISTENER, 0);
+}
+
+static void
+ktls_rights_on_channel(void)
+{
+	with_rights();
+	report->result = send_message(KTLS_CHANNEL, 0);
+}
+
+/* The kernel takes 32 bits of this, and so it is the channel. */
+static void
+ktls_rights_high_bits(void)
+{
+	with_rights();
+	report->result = send_message(1ULL << 32 | KTLS_CHANNEL, 0);
+}
+
+static void
+ktls_number_high_bits(void)
+{
+	report->result = send_message(1ULL << 32 | KTLS_TCP, 0);
+}
+
+/* TCP carries none: the message goes, and nobody gets a descriptor. */
+static void
+ktls_rights_on_tcp(void)
+{
+	with_rights();
+	report->result = send_message(KTLS_TCP, 0);
+}
+
+static void
+ktls_plain_on_channel(void)
+{
+	report->result = send_message(KTLS_CHANNEL, 0);
+}
+
+static void
+ktls_beyond(void)
+{
+	report->result = send_message(KTLS_HIGH_TCP, 0);
+}
+
+static void
+ktls_low_socket(void)
+{
+	report->result = set_option(KTLS_LOW_TCP, IPPROTO_TCP, TCP_ULP, "tls",
+	    sizeof("tls"));
+}
+
+static void
+ktls_no_receiving(void)
+{
+	static const char key[40];
+
+	report->result = set_option(KTLS_TCP, SOL_TLS_, TLS_RX, key,
+	    sizeof(key));
+}
+
+static void
+ktls_other_option(void)
+{
+	static const int one = 1;
+
+	report->result = set_option(KTLS_TCP, IPPROTO_TCP,
+	    TCP_FASTOPEN_CONNECT, &one, sizeof(one));
+}
+
+static void
+ktls_linger(void)
+{
+	static const struct linger at_once = { .l_onoff = 1 };
+
+	report->result = set_option(KTLS_TCP, SOL_SOCKET, SO_LINGER, &at_once,
+	    sizeof(at_once));
+}
+
+static void
+ktls_channel_timeout(void)
+{
+	static const struct timeval none;
+
+	report->result = set_option(KTLS_CHANNEL, SOL_SOCKET, SO_SNDTIMEO,
+	    &none, sizeof(none));
+}
+
+/* The name of another protocol: its length is another. */
+static void
+ktls_other_protocol(void)
+{
+	report->result = set_option(KTLS_TCP, IPPROTO_TCP, TCP_ULP, "smc",
+	    sizeof("smc") + 1);
+}
+
+/* There, as far as the kernel has it; and not on a socket that listens. */
+static void
+ktls_key(void)
+{
+	long ulp = set_option(KTLS_TCP, IPPROTO_TCP, TCP_ULP, "tls",
+	    sizeof("tls"));
+
+	report->result = ulp == 0 || ulp == -ENOENT;
+}
+
+static void
+run_ktls(void)
+{
+	static const struct {
+		const char *name;
+		void (*function)(void);
+		struct outcome wanted;
+	} rows[] = {
+		{ "ktls_alert", ktls_alert, { .result = 2 } },
+		{ "ktls_key", ktls_key, { .result = 1 } },
+		{ "ktls_fast_open", ktls_fast_open, { .signal = SIGSYS } },
+		{ "ktls_high_flags", ktls_high_flags, { .signal = SIGSYS } },
+		{ "ktls_address", ktls_address, { .result = 2 } },
+		{ "ktls_shut_listener", ktls_shut_listener,
+		    { .result = -EPIPE } },
+		{ "ktls_rights_on_channel", ktls_rights_on_channel,
+		    { .signal = SIGSYS } },
+		{ "ktls_rights_high_bits", ktls_rights_high_bits,
+		    { .signal = SIGSYS } },
+		{ "ktls_number_high_bits", ktls_number_high_bits,
+		    { .result = -EPERM } },
+		{ "ktls_rights_on_tcp", ktls_rights_on_tcp, { .result = 2 } },
+		{ "ktls_plain_on_channel", ktls_plain_on_channel,
+		    { .signal = SIGSYS } },
+		{ "ktls_beyond", ktls_beyond, { .result = -EPERM } },
+		{ "ktls_low_socket", ktls_low_socket, { .result = -EPERM } },
+		{ "ktls_no_receiving", ktls_no_receiving,
+		    { .result = -EPERM } },
+		{ "ktls_other_option", ktls_other_option,
+		    { .result = -EPERM } },
+		{ "ktls_linger", ktls_linger, { .result = -EPERM } },
+		{ "ktls_channel_timeout", ktls_channel_timeout,
+		    { .result = -EPERM } },
+		{ "ktls_other_protocol", ktls_other_protocol,
+		    { .result = -EPERM } },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		run_function(rows[i].name, rows[i].function, rows[i].wanted);
 }
 
 /* ---- a process that waits, as the worker does ---- */
@@ -874,6 +1139,8 @@ run_all(void)
 	run_function("malloc", memory_works, (struct outcome) { .result = 1 });
 	if (homes_fd >= 0)
 		run_accounts();
+	if (ktls)
+		run_ktls();
 }
 
 int
@@ -889,6 +1156,8 @@ main(int argc, char **argv)
 			bare = true;
 		else if (strcmp(argv[i], "--accounts") == 0)
 			accounts = true;
+		else if (strcmp(argv[i], "--ktls") == 0)
+			ktls = true;
 		else if (strcmp(argv[i], "--no-chroot") == 0)
 			no_chroot = true;
 		else if (strcmp(argv[i], "--through") == 0 && i + 1 < argc)

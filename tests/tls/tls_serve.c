@@ -59,7 +59,7 @@ static struct {
 	struct tls_server_cert certs[TLS_SERVER_CERTS_MAX];
 	struct tls_server_want want;
 	long deadline_ms;
-	bool channel;
+	bool channel, ktls;
 	pid_t signer;
 	struct ipc_channel warden;
 	struct sign_channel ask;
@@ -167,7 +167,7 @@ say_conn(const struct tls_conn *c, bool shaken, enum tls_result end,
 		say_string("cipher", tls_conn_cipher(c));
 		say_string("sni", tls_conn_sni(c));
 		say_bool("alpn", tls_conn_has_alpn(c));
-		say_bool("ktls", tls_conn_ktls_send(c));
+		say_bool("ktls", tls_conn_has_ktls(c));
 		printf(", \"site\": %u", tls_conn_site(c));
 		say_client(c);
 	}
@@ -335,6 +335,8 @@ serve(int listener, bool is_data)
 		control = our.held[our.held_count - 1].conn;
 	if ((c = tls_conn_new(our.server, fd, control)) == NULL)
 		die("tls_conn_new");
+	if (our.ktls)
+		tls_conn_want_ktls(c);
 	r = shake(c, fd);
 	if (r == TLS_DONE)
 		is_held = serve_wish(c, fd);
@@ -482,7 +484,7 @@ read_switch(const char *name)
 	if (strcmp(name, "--strict-sni") == 0)
 		our.want.strict_sni = true;
 	else if (strcmp(name, "--ktls") == 0)
-		our.want.ktls = true;
+		our.ktls = true;
 	else if (strcmp(name, "--channel") == 0)
 		our.channel = true;
 	else if (strcmp(name, "--require-client") == 0)
