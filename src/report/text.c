@@ -505,6 +505,7 @@ result_text(struct sv result)
 		{ "changed", "the file changed meanwhile (451)" },
 		{ "tls_failed", "no TLS for the data (522)" },
 		{ "not_resumed", "its TLS session is another (522)" },
+		{ "mismatch", "not what its .sha256 says (550)" },
 		{ "tls_cut", "TLS was cut off (426)" },
 		{ "no_space", "the disk was full (452)" },
 		{ "over_quota", "the quota is used up (552)" },
