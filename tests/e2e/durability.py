@@ -291,7 +291,7 @@ class Uploader:
         if whole is None:	# there was too little of it to be kept
             del self.unfinished[name]
             return
-        at = self.random.randrange(BIG // 2, size + 1)
+        at = self.random.randrange(size // 2, size + 1)
         if self.random.random() < 0.5:
             at = size
             command = f"APPE {name}"
