@@ -387,6 +387,9 @@ done(struct pool_job *job)
 	c->state = CLIENT_IDLE;
 	if (c->gone) {
 		wipe(c);
+		/* It cost a hash, and may have been told by its time. */
+		if (!c->matches || !c->is_real)
+			penalty_add(k->penalty, &c->try, keeper_now(k));
 		k->hashing--;
 		client_end(c);
 	} else {

@@ -69,6 +69,7 @@ struct client {
 struct system_slot {
 	struct keeper *keeper;
 	struct client *client;	/* NULL: it has gone */
+	struct penalty_try try;	/* its, also when it has gone */
 	struct loop_timer timer;
 	uint32_t seq;
 	bool busy;

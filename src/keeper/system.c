@@ -31,6 +31,9 @@ settle(struct system_slot *s, enum system_verdict verdict, unsigned rule)
 	loop_timer_stop(&k->loop, &s->timer);
 	s->busy = false;
 	s->client = NULL;
+	/* Who has known by the time that it took, and left, was refused. */
+	if (c == NULL && verdict != SYSTEM_YES)
+		penalty_add(k->penalty, &s->try, keeper_now(k));
 	judge_told(k, c, verdict, rule);
 }
 
@@ -152,6 +155,7 @@ system_ask(struct client *c, bool named)
 	}
 	s->busy = true;
 	s->client = c;
+	s->try = c->try;
 	s->seq = k->system_seq++;
 	c->state = CLIENT_ASKING;
 	loop_timer_set(&k->loop, &s->timer,

@@ -21,6 +21,7 @@ static bool
 has_gone(int dir_fd, const char *name, const struct stat *stat,
     const struct storage_box_ages *ages)
 {
+	enum storage_err err;
 	struct stat locked;
 	bool gone = false;
 	int fd = -1;
@@ -30,11 +31,16 @@ has_gone(int dir_fd, const char *name, const struct stat *stat,
 		    unlinkat(dir_fd, name, 0) == 0;
 	if (!hidden_expires(name) || stat->st_mtim.tv_sec >= ages->parts)
 		return false;
-	/* One that somebody writes to stays. */
-	if (posix_part_open(dir_fd, name, &fd, &locked) == STORAGE_OK) {
+	/*
+	 * One that somebody writes to stays, as far as we may look: drops are
+	 * closed to us from their beginning.  Who is late loses his upload,
+	 * and is told so.
+	 */
+	err = posix_part_open(dir_fd, name, &fd, &locked);
+	if (err == STORAGE_OK || err == STORAGE_DENIED)
 		gone = unlinkat(dir_fd, name, 0) == 0;
+	if (err == STORAGE_OK)
 		close(fd);
-	}
 	return gone;
 }
 

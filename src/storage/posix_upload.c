@@ -331,13 +331,17 @@ static enum storage_err
 open_named(struct storage_upload *u)
 {
 	enum storage_err err = tell_kept(u);
+	mode_t mode = 0600;
 
 	if (err != STORAGE_OK)
 		return err;
 	if (!hidden_new(u->hidden))
 		return STORAGE_BUSY;
+	/* What others of us must not open at last they must not before. */
+	if ((u->how.flags & STORAGE_DROP) != 0)
+		mode &= u->how.mode;
 	u->fd = posix_openat(u->at.dir_fd, u->hidden, O_RDWR | O_CREAT |
-	    O_EXCL | O_NOFOLLOW, 0600);
+	    O_EXCL | O_NOFOLLOW, mode);
 	if (u->fd >= 0)
 		return STORAGE_OK;
 	u->hidden[0] = '\0';

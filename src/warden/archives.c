@@ -121,3 +121,22 @@ archives_close(struct child_spec *spec)
 		if (spec->fd[i] >= 0)
 			close(spec->fd[i]);
 }
+
+/* Before a login, that it has no name there is all that stands between. */
+void
+archives_say_reach(const struct conf *c)
+{
+	struct child_spec spec;
+	int accounts;
+
+	if (c->accounts_file[0] == '\0' || !archives_open(c, &spec))
+		return;
+	accounts = open(c->accounts_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (accounts >= 0 && is_beneath(accounts, spec.fd[INHERIT_TOP]))
+		log_line("accounts.root: it is in the root directory of "
+		    "workers, which holds the archives: one that is taken "
+		    "over reaches it without a login");
+	if (accounts >= 0)
+		close(accounts);
+	archives_close(&spec);
+}

@@ -5,6 +5,9 @@
  * the warden, which hands it on as a line of JSON.  One is read only when it
  * can be handed on, so what waits is in the sockets of the workers: nothing
  * here grows, a worker that floods fills its own, and uploads never wait.
+ * While nobody takes them, a worker that ends leaves its socket only if there
+ * is something in it, and no more than LEFT_MAX do: who can begin and end
+ * sessions would else use up our descriptors.
  *
  * A notice is handed on once, or not at all: those that wait when the warden
  * is killed are gone, and one whose program fails is not tried again.  At
@@ -15,6 +18,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +36,7 @@
 #define AGAIN_MS 250
 #define LAST_WAIT_MS 5000	/* for who takes them, at a stop */
 #define JOBS_MAX 64
+#define LEFT_MAX 1024		/* sources of workers that are gone */
 
 /* A worker's end of notices; it outlives the worker until it is read. */
 struct source {
@@ -51,13 +56,14 @@ struct notify {
 	struct warden *w;
 	struct source *sources;
 	struct source *ready, **last;	/* they have something to read */
+	uint32_t waiting;		/* so many of them */
 	struct job job[JOBS_MAX];
 	uint32_t jobs;
 	struct loop_timer tick, again, last_wait;
 	int socket_fd;			/* or -1 */
 	char line[NOTICE_LINE_MAX];
 	size_t len;			/* of what could not be handed on yet */
-	bool failing;			/* said so already */
+	bool failing, losing;		/* said so already */
 	bool over;			/* nothing is waited for any more */
 };
 
@@ -203,6 +209,54 @@ drop(struct source *s)
 	loop_bury(&s->notify->w->loop, &s->grave, release);
 }
 
+static struct source *
+unlink_ready(struct notify *n, struct source **at)
+{
+	struct source *s = *at;
+
+	*at = s->next_ready;
+	if (s->next_ready == NULL)
+		n->last = at;
+	n->waiting--;
+	return s;
+}
+
+static bool
+has_gone(const struct source *s)
+{
+	struct pollfd p = { .fd = s->watch.fd };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0;
+}
+
+/* Its worker has ended, and there is nothing of it to be told. */
+static bool
+is_over(const struct source *s)
+{
+	char byte;
+
+	return recv(s->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* Those of longest ago are lost; one whose worker lives is not. */
+static void
+lose_if_many(struct notify *n)
+{
+	struct source **at = &n->ready;
+
+	if (n->waiting <= LEFT_MAX)
+		return;
+	while (*at != NULL && !has_gone(*at))
+		at = &(*at)->next_ready;
+	if (*at == NULL)
+		return;
+	drop(unlink_ready(n, at));
+	if (!n->losing)
+		log_line("upload.notify: notices of workers that have ended "
+		    "are lost: too many wait");
+	n->losing = true;
+}
+
 static void
 source_ready(struct loop_watch *watch, uint32_t events)
 {
@@ -212,28 +266,23 @@ source_ready(struct loop_watch *watch, uint32_t events)
 	(void)events;
 	/* Not watched for nothing: an end that has come is told for ever. */
 	loop_unwatch(&n->w->loop, watch);
-	s->next_ready = NULL;
-	*n->last = s;
-	n->last = &s->next_ready;
+	if (is_over(s)) {
+		drop(s);
+	} else {
+		s->next_ready = NULL;
+		*n->last = s;
+		n->last = &s->next_ready;
+		n->waiting++;
+		lose_if_many(n);
+	}
 	pump(n);
-}
-
-static struct source *
-take_ready(struct notify *n)
-{
-	struct source *s = n->ready;
-
-	n->ready = s->next_ready;
-	if (n->ready == NULL)
-		n->last = &n->ready;
-	return s;
 }
 
 /* One notice, and the source's turn is over. */
 static void
 read_one(struct notify *n)
 {
-	struct source *s = take_ready(n);
+	struct source *s = unlink_ready(n, &n->ready);
 	char packet[NOTICE_MAX + 1];
 	ssize_t got = recv(s->watch.fd, packet, sizeof(packet), MSG_DONTWAIT);
 
@@ -283,6 +332,8 @@ pump(struct notify *n)
 		if (n->len > 0)
 			hand_on(n);
 	}
+	if (n->ready == NULL)
+		n->losing = false;
 	if (n->w->stopping)
 		run_end_if_alone(n->w);
 }

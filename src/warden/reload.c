@@ -151,6 +151,7 @@ reload_commit(struct warden *w)
 	mould_drop(w);
 	run_attach(w);
 	resolve_begin(w);
+	archives_say_reach(&w->conf);
 	log_line("reloaded");
 	say_state("READY=1");
 }

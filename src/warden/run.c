@@ -255,6 +255,7 @@ set_ready(struct warden *w, uint32_t walls)
 		if (!w->was_ready) {
 			w->was_ready = true;
 			say_walls(walls);
+			archives_say_reach(&w->conf);
 			say_ready(w);
 			sweep_begin(w);
 		}

@@ -106,6 +106,9 @@ MUST_USE pid_t child_start_other(const char *path, const struct account *a,
 MUST_USE bool archives_open(const struct conf *c, struct child_spec *spec);
 void archives_close(struct child_spec *spec);
 
+/* Says so where accounts.root is beneath what a worker has as its "/". */
+void archives_say_reach(const struct conf *c);
+
 /* zone.c */
 
 #define ZONE_RULE_MAX 64

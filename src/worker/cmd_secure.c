@@ -107,6 +107,8 @@ sess_begin_tls(struct sess *s)
 		sess_close(s);
 		return;
 	}
+	/* RFC 2228 §4: who was named in clear may be somebody else's word. */
+	sess_reset(s);
 	s->exact = false;	/* its secrets are not in the clear any more */
 	s->shaking = true;
 	telnet_init(&s->telnet, NULL, LINE_MAX_BYTES);

@@ -200,8 +200,12 @@ static const struct rule rules[] = {
  * names beneath directories that Landlock allows.
  */
 static const struct rule storing_rules[] = {
-	/* Bytes of a file, and its mode; and to the disk. */
-	ALLOW(pwrite64) ALLOW(fchmod) ALLOW(fsync)
+	/*
+	 * Bytes of a file, and to the disk; its mode without set-id bits: who
+	 * runs such a file would be worker.user, with all that accounts have.
+	 */
+	ALLOW(pwrite64) ALLOW(fsync)
+	ALLOW_IF(fchmod, 1, ARG_LACKS(1, S_ISUID | S_ISGID | S_ISVTX))
 
 	/* fdopendir says so of what is so already. */
 	ALLOW_IF(fcntl, 2, ARG_IS(1, F_SETFD), ARG_IS(2, FD_CLOEXEC))

@@ -325,3 +325,23 @@ def test_a_keeper_that_dies_is_replaced(serve, place):
     assert stays.fetch("RETR mine") == b"alice has this\n"
     soon(lambda: attempt(server, "alice", PASSWORD)[1].code == 230)
     stays.close()
+
+
+@pytest.mark.parametrize("where", ["beside", "archive", "sites"])
+def test_it_is_said_where_workers_have_a_name_for_accounts(place, where):
+    """Their root directory is what holds the archives."""
+    for name in ("srv/archive", "srv/other", "apart"):
+        (place / name).mkdir(parents=True)
+    make_archive(place / "srv" / "archive")
+    conf = make_accounts(place)
+    there = place / {"beside": "apart", "archive": "srv/archive",
+                     "sites": "srv"}[where] / "homes"
+    conf["accounts.root"].rename(there)
+    open_to_others(place)
+    conf["accounts.root"] = there
+    if where == "sites":
+        conf["site"] = f"other.example {place}/srv/other"
+    server = Server(place, place / "srv" / "archive", conf)
+    assert server.stop() == 0
+    assert ("reaches it without a login" in server.stderr) == (
+        where != "beside")

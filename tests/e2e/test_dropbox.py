@@ -211,6 +211,7 @@ def test_d09_what_nobody_moves_goes_in_time(boxed):
         old, = drops(boxed.box)
         left = boxed.box / ".portcullis.new-0000000000000000"
         left.write_bytes(b"of a process that was killed")
+        left.chmod(0)
         for path, hours in ((old, 2), (left, 24 * 8),
                             (boxed.box / "notes.txt", 24 * 400)):
             then = time.time() - 3600 * hours
@@ -220,6 +221,19 @@ def test_d09_what_nobody_moves_goes_in_time(boxed):
         assert store(c, "STOR incoming/new", b"x").code == 226
     assert len(drops(boxed.box)) == 1 and not old.exists()
     assert (boxed.box / "notes.txt").exists()
+
+
+def test_d09_what_is_on_its_way_is_closed_to_us_as_well(boxed):
+    """Who opened it before it is done could read it, and write to it later."""
+    with boxed.login() as c, c.data() as data:
+        assert c.cmd("STOR incoming/x").code == 150
+        data.sendall(b"half of it")
+        coming, = drops(boxed.box)
+        assert coming.stat().st_mode & 0o777 == 0
+        data.close()
+        assert c.read().code == 226
+    done, = drops(boxed.box)
+    assert done.stat().st_mode & 0o777 == 0o040
 
 
 @needs_root

@@ -411,6 +411,21 @@ def test_c04_many_at_once_gain_nothing(keeper):
     assert set(verdicts) == {NO, SHUT}
 
 
+def test_c04_who_leaves_before_the_answer_was_refused(keeper):
+    """Or whoever is told by the time that it takes tries for nothing."""
+    for _ in range(4):
+        w = keeper.worker("203.0.113.4")
+        w.ask("dwd", "wrong")
+        w.sock.close()
+    time.sleep(0.1)	# those hashes are done
+    w = keeper.worker("203.0.113.4")
+    w.ask("dwd", PASSWORD)
+    assert not w.has_answer(0.3)
+    while not w.has_answer(0.01):
+        keeper.skip(500)
+    assert w.answer().verdict == YES
+
+
 def test_c04_who_has_failed_waits_before_he_is_heard(keeper):
     for _ in range(4):
         keeper.worker("203.0.113.3").login("dwd", "wrong")

@@ -230,6 +230,34 @@ def test_a_worker_that_ends_is_heard_to_its_end(start):
             f"x{n}" for n in range(5)]
 
 
+def name_a_user_and_go(server):
+    """A process of his own, without a login; it has ended."""
+    with server.control("127.0.0.1") as c:
+        assert c.read().code == 220
+        assert c.cmd("USER alice").code == 331
+        pid = worker_of(server, c)
+        assert c.cmd("QUIT").code == 221
+    soon(lambda: not os.path.exists(f"/proc/{pid}"))
+
+
+@needs_root
+def test_nobody_listens_and_who_has_gone_leaves_no_descriptor(start):
+    """Else strangers take all that the warden may have."""
+    server = start(**{"upload.notify": "unix:{place}/told/sock"})
+
+    def held():
+        return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+    with login(server, "alice") as c:
+        assert store(c, "STOR x", b"x").code == 226
+        server.wait_for("No such file")
+        before = held()
+        for _ in range(16):
+            name_a_user_and_go(server)
+        soon(lambda: held() < before + 8)
+        with listener(server.told / "sock") as sock:
+            assert heard(sock)[0]["file"] == "x"
+
+
 def test_notify_that_cannot_be_is_no_start(place):
     make_box(place)
     inside = place / "archive" / "pub" / "run"

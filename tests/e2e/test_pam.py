@@ -433,6 +433,24 @@ def test_c04_many_at_once_gain_nothing_with_pam(alone, pam):
     assert set(verdicts) == {NO, SHUT}
 
 
+def test_c04_who_leaves_while_pam_is_asked_was_refused(alone, pam):
+    """A right password is told at once, so a module that takes longer over
+    a wrong one would be guessed at for nothing."""
+    for _ in range(16):
+        w = alone.worker("203.0.113.4")
+        w.ask("eve", "guess")
+        while not pam.is_asked(0.005) and not w.has_answer():
+            alone.skip(1000)
+        if w.has_answer():
+            assert w.answer().verdict == SHUT
+            return
+        seq, *_ = pam.question()
+        w.sock.close()
+        time.sleep(0.02)
+        pam.answer(seq, P_NO)
+    pytest.fail("sixteen tries, and none of them counted")
+
+
 def test_one_that_does_not_answer_is_not_waited_for(alone, pam):
     """Not for ever; and what it says later is nobody's."""
     w = alone.worker()

@@ -315,6 +315,22 @@ def test_e02_what_was_asked_in_clear_is_answered_in_clear(server, version):
                 c.sock = tls
 
 
+@BOTH
+@pytest.mark.parametrize("user", ["carol", "ftp"])
+def test_e01_nobody_is_named_in_clear_for_what_comes_within_tls(
+        server, version, user):
+    """RFC 2228 4: the server must want USER again."""
+    with server.control() as c:
+        assert c.read().code == 220
+        assert c.cmd(f"USER {user}").code == 331
+        assert c.cmd("AUTH TLS").code == 234
+        c.sock = context_of(version).wrap_socket(c.sock)
+        c.file = c.sock.makefile("rb")
+        assert c.cmd(f"PASS {PASSWORDS['carol']}").code == 503
+        assert c.cmd(f"USER {user}").code == 331
+        assert c.cmd(f"PASS {PASSWORDS['carol']}").code == 230
+
+
 def test_e02_an_account_that_needs_tls_has_none_in_clear(server):
     with server.control() as c:
         assert c.read().code == 220

@@ -315,6 +315,8 @@
 	    TEXT("probe.new")) \
 	EPERMS("fchmodat", fchmodat, FD(root), TEXT("probe.none"), \
 	    NUM(0777)) \
+	EPERMS("fchmod_setuid", fchmod, FD(pipe), NUM(04755)) \
+	EPERMS("fchmod_setgid", fchmod, FD(pipe), NUM(02755)) \
 	EPERMS("fchownat", fchownat, FD(root), TEXT("probe.none"), MINUS_1, \
 	    MINUS_1, NONE) \
 	EPERMS("utimensat", utimensat, FD(root), TEXT("probe.none"), NONE, \
