@@ -26,6 +26,7 @@ ACCOUNTS = {
     **{f"only-{right}": ("-r", right, "-d", "rights") for right in "lrwodnm"},
     "new": ("-r", "lrw", "-d", "rights"),
     "small": WRITER + ("-o", "quota.bytes=100k,quota.files=3"),
+    "large": WRITER + ("-o", "quota.bytes=8M"),
     "box": ("-r", "w", "-d", "rights", "-o", "uploads=dropbox"),
 }
 
@@ -40,7 +41,8 @@ def named():
     conf = make_accounts(place, ACCOUNTS)
     homes, quota = place / "homes", place / "quota"
     quota.mkdir(mode=0o700)
-    (homes / "small").mkdir()
+    for name in ("small", "large"):
+        (homes / name).mkdir()
     conf["accounts.quota"] = quota
     (homes / "rights").mkdir()
     (homes / "rights" / "dir").mkdir()
@@ -49,7 +51,7 @@ def named():
         for path in (homes / "rights").rglob("*"):
             shutil.chown(path, "portcullis-worker", "portcullis-worker")
         shutil.chown(quota, "portcullis-keeper")
-        for name in ("rights", "small"):
+        for name in ("rights", "small", "large"):
             shutil.chown(homes / name, "portcullis-worker",
                          "portcullis-worker")
     conf["hide"] = "*.hidden"
@@ -268,6 +270,15 @@ def test_d13_no_more_than_its_quota(named):
         assert c.cmd("DELE d").code == 250
         assert store(c, "STOR e", b"").code == 226
     assert {p.name for p in top.iterdir()} == {"b", "c", "e"}
+
+
+def test_d13_what_was_over_the_quota_leaves_room(named):
+    with login(named, "large") as c:
+        assert store(c, "STOR all", bytes(9_000_000)).code == 552
+        assert c.cmd("SIZE all").code == 550
+        assert store(c, "STOR one", bytes(4_000_000)).code == 226
+        assert store(c, "STOR one2", bytes(3_000_000)).code == 226
+    assert [*hidden(named.homes / "large")] == []
 
 
 def test_d13_many_sessions_share_one_quota(named):
