@@ -298,7 +298,10 @@ def test_feat_and_site_tell_of_it(named):
     with named.control(own_source()) as c:
         assert c.read().code == 220
         assert " MFMT\r\n" in c.cmd("FEAT")
+    with login(named, "new") as c:	# it may not replace files
+        assert " MFMT\r\n" not in c.cmd("FEAT")
     with login(named, "alice") as c:
+        assert " MFMT\r\n" in c.cmd("FEAT")
         assert c.cmd("SITE HELP").split("\r\n")[1:-2] == [
             " HELP", " CHMOD", " UTIME"]
 
