@@ -128,7 +128,7 @@ rate_read(const struct conf_key *k, struct sv text, bool add, void *field,
 	(void)add;
 	times = take_thousands(&digits);
 	if (digits.len == 0 || sv_digits(digits) != digits.len)
-		return conf_refuse(k, text, "is not a rate", w);
+		return conf_refuse(k, text, "is not a rate or size", w);
 	if (!sv_number(digits, most / times, &value) ||
 	    (value > 0 && value * times < k->least))
 		return conf_refuse(k, text, "is out of range", w);

@@ -111,6 +111,14 @@ void orders_hear_gate(struct keeper *k);
 /* The account file; false, and the old one stays: it said why. */
 bool orders_load(struct keeper *k, int fd);
 
+/* ---- doubt.c: before anybody tries */
+
+/* A line for each account that this configuration lets nobody use. */
+void doubt_accounts(const struct keeper *k);
+
+/* Before the walls.  False: it said why no quota can be counted. */
+bool doubt_quota(const struct keeper *k);
+
 /* ---- client.c: channels to workers */
 
 void client_add(struct keeper *k, uint32_t number, int fd);

@@ -66,7 +66,7 @@ static _Noreturn void
 check_file(struct keeper *k)
 {
 	read_file(k);
-	_exit(0);
+	_exit(doubt_quota(k) ? 0 : 2);
 }
 
 static void
@@ -75,6 +75,7 @@ prepare(struct keeper *k)
 	k->boot = boot_number();
 	read_file(k);
 	close(INHERIT_ACCOUNTS);
+	(void)doubt_quota(k);
 	if (!loop_init(&k->loop) || (k->penalty = penalty_new()) == NULL ||
 	    (k->pool = pool_new(&k->loop, k->conf.keeper_jobs)) == NULL)
 		log_fatal(1, "cannot start err=%d", errno);

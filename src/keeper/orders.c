@@ -52,6 +52,7 @@ orders_load(struct keeper *k, int fd)
 	}
 	accounts_free(&k->accounts);
 	k->accounts = a;
+	doubt_accounts(k);
 	return true;
 }
 

@@ -239,8 +239,9 @@ would_be_read(const struct edit *e, struct sv text)
 	return good;
 }
 
-bool
-edit_put(struct edit *e, const struct accounts_entry *old, const char *line)
+static bool
+change_line(struct edit *e, const struct accounts_entry *old, const char *line,
+    bool keep)
 {
 	struct sv text = compose(e, old, line);
 	bool good;
@@ -249,7 +250,19 @@ edit_put(struct edit *e, const struct accounts_entry *old, const char *line)
 		errno = ENOMEM;
 		return failed(e->path);
 	}
-	good = would_be_read(e, text) && replace(e, text);
+	good = would_be_read(e, text) && (!keep || replace(e, text));
 	free((void *)(uintptr_t)text.ptr);
 	return good;
+}
+
+bool
+edit_put(struct edit *e, const struct accounts_entry *old, const char *line)
+{
+	return change_line(e, old, line, true);
+}
+
+bool
+edit_try(struct edit *e, const struct accounts_entry *old, const char *line)
+{
+	return change_line(e, old, line, false);
 }

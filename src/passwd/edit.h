@@ -36,3 +36,7 @@ void edit_close(struct edit *e);
  */
 bool edit_put(struct edit *e, const struct accounts_entry *old,
     const char *line);
+
+/* Whether it would be read so; nothing is written.  False: it said why not. */
+bool edit_try(struct edit *e, const struct accounts_entry *old,
+    const char *line);

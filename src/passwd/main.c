@@ -135,7 +135,8 @@ pick(const char *given, const struct accounts_entry *old, struct sv was,
 }
 
 static bool
-write_line(struct edit *e, const struct passwd_options *o, struct sv hash)
+write_line(struct edit *e, const struct passwd_options *o, struct sv hash,
+    bool keep)
 {
 	const struct accounts_entry *old = find(e, o->name);
 	struct accounts_entry none = { 0 };
@@ -157,7 +158,7 @@ write_line(struct edit *e, const struct passwd_options *o, struct sv hash)
 		passwd_say("no line of the file can hold that");
 		return false;
 	}
-	return edit_put(e, old, line);
+	return keep ? edit_put(e, old, line) : edit_try(e, old, line);
 }
 
 static bool
@@ -175,11 +176,11 @@ lock(struct edit *e, const struct passwd_options *o)
 			    o->name);
 			return false;
 		}
-		return write_line(e, o, sv_drop(old->hash, 1));
+		return write_line(e, o, sv_drop(old->hash, 1), true);
 	}
 	snprintf(hash, sizeof(hash), "!%.*s", (int)old->hash.len,
 	    old->hash.ptr);
-	return write_line(e, o, sv_of(hash));
+	return write_line(e, o, sv_of(hash), true);
 }
 
 static bool
@@ -189,7 +190,15 @@ apply(struct edit *e, const struct passwd_options *o, const char *hash)
 		return edit_put(e, find(e, o->name), NULL);
 	if (o->verb == PASSWD_LOCK || o->verb == PASSWD_UNLOCK)
 		return lock(e, o);
-	return write_line(e, o, sv_of(hash));
+	return write_line(e, o, sv_of(hash), true);
+}
+
+/* Before a password is asked for, or shown, that would be for nothing. */
+static bool
+is_line(struct edit *e, const struct passwd_options *o)
+{
+	return (o->verb != PASSWD_ADD && o->verb != PASSWD_CHANGE) ||
+	    write_line(e, o, SV("*"), false);
 }
 
 static bool
@@ -201,7 +210,7 @@ change(const struct passwd_options *o)
 
 	if (!edit_open(&e, o->file, false, adds))
 		return false;
-	good = is_possible(&e, o);
+	good = is_possible(&e, o) && is_line(&e, o);
 	edit_close(&e);
 	if (!good || ((adds || o->verb == PASSWD_CHANGE) &&
 	    !take_hash(o, hash)))

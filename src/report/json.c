@@ -52,6 +52,9 @@ tally_object(const struct report_tally *t)
 	put_number(o, "listings", t->listings);
 	put_number(o, "incomplete", t->incomplete);
 	put_number(o, "bytes", t->bytes);
+	put_number(o, "uploads", t->uploads);
+	put_number(o, "uploads_whole", t->uploads_whole);
+	put_number(o, "received", t->received);
 	put_number(o, "active", t->active);
 	put_number(o, "active_bytes", t->active_bytes);
 	put_number(o, "active_failed", t->active_failed);
@@ -184,6 +187,7 @@ result_object(const struct report *r, const struct report_row *row,
 	put_text(o, "result", key_of(row));
 	put_number(o, "transfers", row->tally.transfers);
 	put_number(o, "bytes", row->tally.bytes);
+	put_number(o, "received", row->tally.received);
 	put_number(o, "active", row->tally.active);
 	put_number(o, "passive", row->tally.passive);
 	return o;

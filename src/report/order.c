@@ -43,6 +43,7 @@ name(const void *a, const void *b) \
 }
 
 BY(by_bytes, bytes)
+BY(by_received, received)
 BY(by_transfers, transfers)
 BY(by_alerts, alerts)
 BY(by_refused, refused)
@@ -65,6 +66,10 @@ static bool
 is_wanted(const struct report_tally *t, enum report_order order)
 {
 	switch (order) {
+	case REPORT_BY_SENT:
+		return t->uploads == 0 || t->transfers > t->uploads;
+	case REPORT_BY_RECEIVED:
+		return t->uploads > 0;
 	case REPORT_BY_TRANSFERS:
 		return t->transfers > 0;
 	case REPORT_BY_ALERTS:
@@ -89,6 +94,8 @@ report_sort(const struct report_table *t, enum report_order order,
 	static int (*const compare[])(const void *, const void *) = {
 		[REPORT_BY_KEY] = by_key,
 		[REPORT_BY_BYTES] = by_bytes,
+		[REPORT_BY_SENT] = by_bytes,
+		[REPORT_BY_RECEIVED] = by_received,
 		[REPORT_BY_TRANSFERS] = by_transfers,
 		[REPORT_BY_ALERTS] = by_alerts,
 		[REPORT_BY_REFUSED] = by_refused,

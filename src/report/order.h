@@ -10,6 +10,8 @@
 enum report_order {
 	REPORT_BY_KEY,
 	REPORT_BY_BYTES,
+	REPORT_BY_SENT,		/* those that only uploaded are left out */
+	REPORT_BY_RECEIVED,
 	REPORT_BY_TRANSFERS,
 	REPORT_BY_ALERTS,
 	REPORT_BY_REFUSED,

@@ -14,13 +14,14 @@
 
 /* What is counted of anything.  Days are numbers: 20261124. */
 struct report_tally {
-	uint64_t transfers;	/* files and listings */
-	uint64_t files;
+	uint64_t transfers;	/* files, listings and uploads */
+	uint64_t files;		/* that were sent */
 	uint64_t files_whole;
 	uint64_t listings;
 	uint64_t incomplete;	/* of transfers */
-	uint64_t bytes;
-	uint64_t active, active_bytes;
+	uint64_t bytes;		/* sent */
+	uint64_t uploads, uploads_whole, received;
+	uint64_t active, active_bytes;	/* sent and received */
 	uint64_t active_failed;	/* the connection was not made */
 	uint64_t passive, passive_bytes;
 	uint64_t passive_failed;

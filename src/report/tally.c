@@ -94,14 +94,21 @@ static void
 add_transfer(struct report_tally *t, const struct report_event *e)
 {
 	bool whole = sv_eq(e->result, SV("complete"));
+	bool file = !e->listing && !e->upload;
 
 	t->transfers++;
-	t->listings += e->listing;
-	t->files += !e->listing;
-	t->files_whole += !e->listing && whole;
 	t->incomplete += !whole;
-	add(&t->bytes, e->bytes);
 	add_mode(t, e);
+	if (e->upload) {
+		t->uploads++;
+		t->uploads_whole += whole;
+		add(&t->received, e->bytes);
+		return;
+	}
+	t->listings += e->listing;
+	t->files += file;
+	t->files_whole += file && whole;
+	add(&t->bytes, e->bytes);
 	if (e->bytes >= REPORT_BIG_BYTES) {
 		t->big++;
 		add(&t->big_bytes, e->bytes);

@@ -196,6 +196,11 @@ print_total(FILE *out, const struct report *r)
 	    " %s\n", "sent", size_text(t->bytes, size), t->files,
 	    plural(t->files, "file", "files"), t->files_whole, t->listings,
 	    plural(t->listings, "listing", "listings"));
+	if (t->uploads > 0)
+		fprintf(out, "  %-9s %s: %" PRIu64 " %s (%" PRIu64
+		    " whole)\n", "received", size_text(t->received, size),
+		    t->uploads, plural(t->uploads, "upload", "uploads"),
+		    t->uploads_whole);
 	print_mode(out, "passive", t->passive, t->transfers,
 	    t->passive_bytes, t->passive_failed);
 	print_mode(out, "active", t->active, t->transfers, t->active_bytes,
@@ -283,7 +288,7 @@ print_datasets(struct view *v)
 	for (unsigned depth = 1; depth <= v->r->depth; depth++) {
 		char title[64];
 
-		if (!open_view(v, REPORT_datasets, REPORT_BY_BYTES,
+		if (!open_view(v, REPORT_datasets, REPORT_BY_SENT,
 		    (char)depth))
 			continue;
 		snprintf(title, sizeof(title), "Datasets (%u %s)", depth,
@@ -301,7 +306,7 @@ print_networks(struct view *v)
 {
 	char text[ADDR_TEXT_MAX];
 
-	if (!open_view(v, REPORT_networks, REPORT_BY_BYTES, 0))
+	if (!open_view(v, REPORT_networks, REPORT_BY_SENT, 0))
 		return;
 	print_volume_heading(v, "Networks");
 	for (size_t i = 0; i < v->shown; i++)
@@ -313,11 +318,32 @@ print_networks(struct view *v)
 static void
 print_users(struct view *v)
 {
-	if (!open_view(v, REPORT_users, REPORT_BY_BYTES, 0))
+	if (!open_view(v, REPORT_users, REPORT_BY_SENT, 0))
 		return;
 	print_volume_heading(v, "Users");
 	for (size_t i = 0; i < v->shown; i++)
 		print_volume(v, v->rows[i], key_of(v->rows[i]), VOLUME_WIDTH);
+	close_view(v, REPORT_users);
+}
+
+/* A column more, and the other tables would be too wide. */
+static void
+print_uploads(struct view *v)
+{
+	if (!open_view(v, REPORT_users, REPORT_BY_RECEIVED, 0))
+		return;
+	fprintf(v->out, "\n%-*s %8s %8s %10s %6s\n", VOLUME_WIDTH,
+	    "Users who uploaded", "uploads", "whole", "received", "share");
+	for (size_t i = 0; i < v->shown; i++) {
+		const struct report_tally *t = &v->rows[i]->tally;
+		char size[CELL], share[CELL];
+
+		print_name(v->out, key_of(v->rows[i]), VOLUME_WIDTH);
+		fprintf(v->out, "%8" PRIu64 " %8" PRIu64 " %10s %6s\n",
+		    t->uploads, t->uploads_whole,
+		    size_text(t->received, size), share_text(t->received,
+		    v->r->total.received, share));
+	}
 	close_view(v, REPORT_users);
 }
 
@@ -326,7 +352,7 @@ print_clients(struct view *v)
 {
 	char text[ADDR_TEXT_MAX];
 
-	if (!open_view(v, REPORT_clients, REPORT_BY_BYTES, 0))
+	if (!open_view(v, REPORT_clients, REPORT_BY_SENT, 0))
 		return;
 	print_volume_heading(v, "Clients");
 	for (size_t i = 0; i < v->shown; i++)
@@ -338,7 +364,7 @@ print_clients(struct view *v)
 static void
 print_files(struct view *v)
 {
-	if (!open_view(v, REPORT_files, REPORT_BY_BYTES, 0))
+	if (!open_view(v, REPORT_files, REPORT_BY_SENT, 0))
 		return;
 	fprintf(v->out, "\n%-*s %8s %8s %10s %6s\n", VOLUME_WIDTH, "Files",
 	    "times", "whole", "sent", "share");
@@ -509,6 +535,7 @@ result_text(struct sv result)
 		{ "tls_cut", "TLS was cut off (426)" },
 		{ "no_space", "the disk was full (452)" },
 		{ "over_quota", "the quota is used up (552)" },
+		{ "mismatch", "it is not what its .sha256 says" },
 		{ "write_error", "the file could not be written (451)" },
 		{ "over_limit", "LIST -R came to its limit (451)" },
 	};
@@ -722,6 +749,7 @@ report_print_text(FILE *out, const struct report *r,
 	print_datasets(&v);
 	print_files(&v);
 	print_users(&v);
+	print_uploads(&v);
 	print_networks(&v);
 	print_active(&v);
 	print_clients(&v);

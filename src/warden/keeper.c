@@ -158,7 +158,7 @@ bool
 keeper_check(const struct conf *c, const struct account *account)
 {
 	struct child_spec spec = { .program = "portcullis-keeper",
-		.account = account, .fds = INHERIT_ACCOUNTS + 1,
+		.account = account, .fds = INHERIT_KEEPER_END,
 		.is_mute = true, .arg = "check" };
 	int status = 0;
 	pid_t pid = -1;
@@ -168,6 +168,7 @@ keeper_check(const struct conf *c, const struct account *account)
 	for (int i = 0; i < spec.fds; i++)
 		spec.fd[i] = -1;
 	spec.fd[INHERIT_ACCOUNTS] = open_file(c);
+	spec.fd[INHERIT_ACCOUNTS_QUOTA] = open_quota(c);
 	spec.fd[INHERIT_CONF] = conf_to_fd(c);
 	if (spec.fd[INHERIT_ACCOUNTS] >= 0 && spec.fd[INHERIT_CONF] >= 0 &&
 	    (pid = child_start(&spec)) < 0)

@@ -60,6 +60,7 @@ struct signer {
 	uint32_t keys;
 	int key_fd[CONF_CERTS_MAX];
 	char key_path[CONF_CERTS_MAX][CONF_CERT_PATH_MAX];
+	bool no_key_said[CONF_CERTS_MAX];	/* it is in the certificate's */
 };
 
 /* ---- keys and texts */
@@ -70,6 +71,7 @@ open_key(struct signer *s, const struct conf_cert *c)
 	const char *path = c->key[0] != '\0' ? c->key : c->chain;
 
 	memcpy(s->key_path[s->keys], path, strlen(path) + 1);
+	s->no_key_said[s->keys] = c->key[0] == '\0';
 	s->key_fd[s->keys] = open(path,
 	    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (s->key_fd[s->keys] >= 0) {
@@ -117,8 +119,10 @@ say_fault(const struct signer *s, const struct ipc_key *k)
 
 	if (k->line > 0)
 		snprintf(line, sizeof(line), ":%u", k->line);
-	log_line("tls.certificate: %s%s %s", s->key_path[k->number], line,
-	    sign_key_fault_text((enum sign_key_fault)k->fault));
+	log_line("tls.certificate: %s%s %s%s", s->key_path[k->number], line,
+	    sign_key_fault_text((enum sign_key_fault)k->fault),
+	    s->no_key_said[k->number] ?
+	    "; the key is looked for there, since no key=FILE is given" : "");
 }
 
 static void

@@ -387,7 +387,8 @@ judged(struct sess *s, const struct keeper_answer *a, const int fds[2])
 		refused(s, 421, "This account has all the sessions that it "
 		    "may have.");
 	else if (a->verdict == KEEPER_BROKEN)
-		refused(s, 530, "The directory of this account is not there.");
+		refused(s, 530, "This account is not set up on the server: "
+		    "ask who runs it.");
 	else
 		refused(s, 530, "Login incorrect.");
 }

@@ -84,10 +84,12 @@ feat_mlst(struct sess *s)
 	reply_line(s, (struct sv) { line, (size_t)n });
 }
 
+/* rclone sets times where it is offered; refused, its upload has failed. */
 static void
 feat_mfmt(struct sess *s)
 {
-	if (s->w->conf.accounts_file[0] != '\0')
+	if (s->w->conf.accounts_file[0] != '\0' &&
+	    rights_allow(s, V_MFMT, SV("")))
 		reply_line(s, SV("MFMT"));
 }
 

@@ -194,6 +194,16 @@ commit(struct xfer *x)
 	return x->err == STORAGE_OK ? STEP_DONE : STEP_NOT_STORED;
 }
 
+/*
+ * What is over the quota would, as a part, fill what is left of it, unseen by
+ * its owner, and refuse all else that he sends until parts expire.
+ */
+static bool
+is_worth_keeping(const struct xfer *x)
+{
+	return x->step != STEP_MISMATCH && x->err != STORAGE_OVER_QUOTA;
+}
+
 void
 receive_work(struct xfer *x)
 {
@@ -202,6 +212,6 @@ receive_work(struct xfer *x)
 	    x->step == STEP_ENDED || x->upload == NULL)
 		return;
 	/* Here, so that who is told of it can go on with it at once. */
-	x->storage->ops->upload_abort(x->upload, x->step != STEP_MISMATCH);
+	x->storage->ops->upload_abort(x->upload, is_worth_keeping(x));
 	x->upload = NULL;
 }

@@ -345,3 +345,48 @@ def test_it_is_said_where_workers_have_a_name_for_accounts(place, where):
     assert server.stop() == 0
     assert ("reaches it without a login" in server.stderr) == (
         where != "beside")
+
+
+# ---- said before anybody tries
+
+def test_accounts_that_nobody_can_log_in_to_are_told(place, archive):
+    file, quota = place / "accounts", place / "quota"
+    for name, *args in (
+            ("whole", "-o", "tls=optional"), ("clear",),
+            ("counted", "-o", "tls=optional,quota.files=3"),
+            ("certified", "-o", f"tls=optional,certificate={'ab' * 32}"),
+            ("off", "-o", "quota.files=3")):
+        add_account(file, name, *args)
+    subprocess.run([BUILD / "portcullis", "passwd", "-f", file, "lock",
+                    "off"], check=True, env=ENVIRONMENT)
+    (place / "homes").mkdir()
+    conf = place / "doubt.conf"
+
+    def check(*more):
+        conf.write_text("\n".join((
+            f"archive = {archive}", f"accounts.file = {file}",
+            f"accounts.root = {place / 'homes'}", "accounts.tls = optional",
+            *more)) + "\n")
+        return subprocess.run([BUILD / "portcullisd", "-c", conf, "--check"],
+                              capture_output=True, text=True,
+                              env=ENVIRONMENT)
+    done = check()
+    assert done.returncode == 0
+    found = [line.split("/accounts:")[1].split(": this account")
+             for line in done.stderr.splitlines() if "/accounts:" in line]
+    assert sorted(found) == [
+        ["2", " cannot log in: it needs TLS, and there is no "
+              "tls.certificate"],
+        ["3", " cannot log in: it has a quota, and accounts.quota is not "
+              "set"],
+        ["4", " cannot log in: it needs a certificate, and tls.client_ca is "
+              "not set"]], done.stderr
+    quota.mkdir(mode=0o500)
+    if IS_ROOT:		# else it would be its owner's all the same
+        done = check(f"accounts.quota = {quota}")
+        assert done.returncode == 2
+        assert "it has to belong to keeper.user" in done.stderr
+        shutil.chown(quota, "portcullis-keeper")
+    quota.chmod(0o700)
+    done = check(f"accounts.quota = {quota}")
+    assert done.returncode == 0 and "quota" not in done.stderr

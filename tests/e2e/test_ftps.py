@@ -721,6 +721,7 @@ def test_check_tells_what_is_wrong(place, archive, pki):
         (f"{old} key={pki['ec.key']}", 2,
          f"{old}:3: this certificate cannot be read"),
         (f"{pki['ec.crt']}", 2, f"{pki['ec.crt']} may be read"),
+        (f"{pki['ec.crt']}", 2, "since no key=FILE is given"),
         (f"{pki['ec.crt']} key={pki['ca.crt']}", 2, "may be read"),
         (f"{pki['both.pem']} ocsp={pki['ec.crt']}", 2,
          f"{pki['ec.crt']}: no answer of OCSP"),

@@ -119,3 +119,32 @@ def test_a_mutant_still_fits_the_tree(patch):
                           cwd=TOP, stdin=patch.open(), capture_output=True,
                           text=True)
     assert done.returncode == 0, done.stdout
+
+
+# ---- what a package installs
+
+def test_the_users_of_a_fresh_system_are_those_that_are_asked_for():
+    asked = subprocess.run([BUILD / "portcullisd", "--print-config"],
+                           check=True, capture_output=True, text=True).stdout
+    users = set(re.findall(r"^#? ?(?:\w+\.)?user = (portcullis-\w+)", asked,
+                           re.M))
+    made = re.findall(r"^u (\S+)",
+                      (TOP / "dist/portcullis.sysusers").read_text(), re.M)
+    assert users == set(made) and len(made) == len(users) == 4
+    bootstrap = (TOP / "script/bootstrap").read_text()
+    assert all(user in bootstrap for user in users)
+    place = re.search(r"^d (/\S+/quota) +0700 (\S+) \2$",
+                      (TOP / "dist/portcullis.tmpfiles").read_text(), re.M)
+    assert place[2] in users
+    assert f"# accounts.quota = {place[1]}\n" in (
+        TOP / "dist/portcullis.conf").read_text()
+
+
+def test_the_service_may_write_what_its_configuration_names():
+    """Of the examples of dist: all else is read-only for it."""
+    unit = (TOP / "dist/portcullisd.service").read_text()
+    conf = (TOP / "dist/portcullis.conf").read_text()
+    assert "ProtectSystem=strict" in unit
+    assert "\nStateDirectory=portcullis\n" in unit
+    root = re.search(r"^# accounts\.root = (\S+)", conf, re.M)[1]
+    assert f"\nReadWritePaths=-{root}\n" in unit

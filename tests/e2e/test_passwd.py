@@ -124,6 +124,13 @@ def test_a_lock_keeps_the_password(file):
                                                 status=1).stderr
 
 
+@pytest.mark.parametrize("wrong", [["-r", "rx"], ["-o", "quota=5M"],
+                                   ["-d", "/srv"]])
+def test_no_password_is_shown_for_an_account_that_cannot_be(file, wrong):
+    done = run(file, "add", "a", "--generate", *wrong, status=1)
+    assert done.stdout == "" and done.stderr
+
+
 def test_a_password_is_made_and_told_once(file):
     done = run(file, "add", "a", "--generate", *CHEAP)
     assert re.fullmatch(r"[a-z2-9]{24}\n", done.stdout)

@@ -59,6 +59,30 @@ def write(path, *events):
     return path
 
 
+# ---- both ways
+
+def test_what_was_uploaded_is_not_said_to_be_sent(place):
+    stored = transfer("/in/x", 5_000_000, command="STOR")
+    more = transfer("/in/x", 7, command="APPE", result="over_quota")
+    for e in stored, more:
+        e["ftp_data"]["user"] = "dwd"
+    file = write(place / "events", transfer("/pub/a", 100), stored, more,
+                 transfer("/in/y", 30, command="STOU"))
+    total = as_json(file)["total"]
+    assert (total["bytes"], total["files"], total["files_whole"]) == (
+        100, 1, 1)
+    assert (total["received"], total["uploads"],
+            total["uploads_whole"]) == (5_000_037, 3, 2)
+    assert total["passive"] == 4 and total["incomplete"] == 1
+    assert as_json(file)["slowest"] == []
+    text, _ = report(file)
+    assert "  sent      100 B: 1 file (1 whole), 0 listings\n" in text
+    assert "  received  4.8 MiB: 3 uploads (2 whole)\n" in text
+    assert re.search(r"\ndwd +2 +1 +4.8 MiB 100.0%\n"
+                     r"anonymous +1 +1 +30 B +0.0%\n", text)
+    assert "/in" not in text
+
+
 # ---- a real log
 
 @NEEDS["curl"]

@@ -26,6 +26,7 @@ ACCOUNTS = {
     **{f"only-{right}": ("-r", right, "-d", "rights") for right in "lrwodnm"},
     "new": ("-r", "lrw", "-d", "rights"),
     "small": WRITER + ("-o", "quota.bytes=100k,quota.files=3"),
+    "large": WRITER + ("-o", "quota.bytes=8M"),
     "box": ("-r", "w", "-d", "rights", "-o", "uploads=dropbox"),
 }
 
@@ -40,7 +41,8 @@ def named():
     conf = make_accounts(place, ACCOUNTS)
     homes, quota = place / "homes", place / "quota"
     quota.mkdir(mode=0o700)
-    (homes / "small").mkdir()
+    for name in ("small", "large"):
+        (homes / name).mkdir()
     conf["accounts.quota"] = quota
     (homes / "rights").mkdir()
     (homes / "rights" / "dir").mkdir()
@@ -49,7 +51,7 @@ def named():
         for path in (homes / "rights").rglob("*"):
             shutil.chown(path, "portcullis-worker", "portcullis-worker")
         shutil.chown(quota, "portcullis-keeper")
-        for name in ("rights", "small"):
+        for name in ("rights", "small", "large"):
             shutil.chown(homes / name, "portcullis-worker",
                          "portcullis-worker")
     conf["hide"] = "*.hidden"
@@ -270,6 +272,15 @@ def test_d13_no_more_than_its_quota(named):
     assert {p.name for p in top.iterdir()} == {"b", "c", "e"}
 
 
+def test_d13_what_was_over_the_quota_leaves_room(named):
+    with login(named, "large") as c:
+        assert store(c, "STOR all", bytes(9_000_000)).code == 552
+        assert c.cmd("SIZE all").code == 550
+        assert store(c, "STOR one", bytes(4_000_000)).code == 226
+        assert store(c, "STOR one2", bytes(3_000_000)).code == 226
+    assert [*hidden(named.homes / "large")] == []
+
+
 def test_d13_many_sessions_share_one_quota(named):
     for p in (named.homes / "small").iterdir():
         p.unlink()	# by somebody else: it is found when it is counted
@@ -287,7 +298,10 @@ def test_feat_and_site_tell_of_it(named):
     with named.control(own_source()) as c:
         assert c.read().code == 220
         assert " MFMT\r\n" in c.cmd("FEAT")
+    with login(named, "new") as c:	# it may not replace files
+        assert " MFMT\r\n" not in c.cmd("FEAT")
     with login(named, "alice") as c:
+        assert " MFMT\r\n" in c.cmd("FEAT")
         assert c.cmd("SITE HELP").split("\r\n")[1:-2] == [
             " HELP", " CHMOD", " UTIME"]
 
