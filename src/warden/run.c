@@ -223,7 +223,8 @@ count_workers(const struct warden *w, bool only_waiting)
 	uint32_t n = 0;
 
 	for (struct child *c = w->workers; c != NULL; c = c->next)
-		if (!c->solo && c->set == w->set && (!only_waiting || !c->ready))
+		if (!c->solo && c->set == w->set &&
+		    (!only_waiting || !c->ready))
 			n++;
 	return n;
 }
@@ -823,7 +824,6 @@ warden_find_accounts(struct warden *w)
 	    &w->gate_account);
 	bool worker = account_find("worker.user", w->conf.worker_user,
 	    &w->worker_account);
-
 	bool keeper = w->conf.accounts_file[0] == '\0' ||
 	    account_find("keeper.user", w->conf.keeper_user,
 	    &w->keeper_account);

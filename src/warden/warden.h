@@ -296,6 +296,7 @@ void signer_attach(struct signer *s, int end);
 /* It was a signer that ended: there will be another. */
 bool signer_ended(struct warden *w, pid_t pid, int status);
 void signers_flush(struct warden *w);
+
 /* keeper.c */
 
 /* Starts it if there are accounts; the status to end with, or 0. */
@@ -336,6 +337,7 @@ void system_stop(struct warden *w);
 struct child *system_find(const struct warden *w, pid_t pid);
 /* It has ended. */
 void system_ended(struct warden *w, struct child *c, int status);
+
 /* notify.c: upload.notify */
 
 /* Whom its program runs as; false: it said why. */
