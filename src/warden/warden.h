@@ -216,6 +216,20 @@ struct child *run_child_new(struct warden *w, struct child_spec *spec,
     void (*says)(struct loop_watch *watch, uint32_t events));
 /* Forgets a process that has ended. */
 void run_child_free(struct child *c);
+/*
+ * What one has said, when its watch is ready.  False: nothing.  Who talks
+ * nonsense is killed, and who is gone not watched any more.
+ *
+ * fds  room for IPC_BATCH descriptors, *nfds of them the caller's; or NULL
+ */
+MUST_USE bool run_child_hear(struct child *c, uint32_t events,
+    struct ipc_msg m[IPC_BATCH], size_t *n, int fds[IPC_BATCH],
+    size_t *nfds);
+/*
+ * How long to wait before something is started again, which the next time is
+ * twice as long: from 100 ms (*pause_ms is 0) to 5 s.
+ */
+uint64_t run_next_pause(uint64_t *pause_ms);
 
 /* Starts the gate, and all else when it listens. */
 void run_gate_start(struct warden *w);
