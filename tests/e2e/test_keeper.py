@@ -75,7 +75,7 @@ class Answer:
         (_, self.verdict, self.drop_box, self.has_quota, self.seq, self.rights,
          self.tls, self.quota_bytes, self.quota_files,
          self.rate) = struct.unpack_from("<BBBBIIIQQQ", data)
-        self.method = data[64]
+        self.method = data[48]
         self.fds = fds
 
 
@@ -113,7 +113,7 @@ class Worker:
         data, fds, _, _ = socket.recv_fds(self.sock, 4096, 4)
         if not data:
             return None
-        assert len(data) == 72
+        assert len(data) == 56
         return Answer(data, fds)
 
     def login(self, *args, **more):
