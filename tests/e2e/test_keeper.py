@@ -256,6 +256,17 @@ def clean(request):
         request.getfixturevalue("keeper").forget()
 
 
+@pytest.mark.parametrize("seed, made", [
+    ("request", lambda: request("alice", "open-secret", seq=9)),
+    ("request-long", lambda: request("a" * 65, "p" * 512, flags=0, seq=9)),
+    ("request-certificate", lambda: request(
+        "alice", "", UNDER_TLS | HAS | ALONE, 9, bytes(range(32)), b"Alice")),
+])
+def test_a_seed_of_the_fuzzer_is_a_request_of_now(seed, made):
+    """One of another version or size is thrown away before it is read."""
+    assert (TOP / "tests/fuzz/corpus/asked" / seed).read_bytes() == made()
+
+
 def test_a_login_gets_its_directory_and_its_numbers(keeper):
     a = keeper.worker().login("dwd", PASSWORD)
     assert (a.verdict, a.seq) == (YES, 7)
