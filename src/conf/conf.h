@@ -214,8 +214,8 @@ enum conf_links {
  * blank, no slash), file (the path of a text that is read as well), listen,
  * nets, patterns, passive and ports_at (lists separated by blanks; the key may
  * be given again), site, certs, rules, classes, limits and steps (one item of a
- * list; the key may be given again), choice (one of the words in its unit, kept as the
- * word's place from 0), set (a list of such words, kept as bits; the first
+ * list; the key may be given again), choice (one of the words in its unit, kept
+ * as the word's place from 0), set (a list of such words, kept as bits; the first
  * word is none of them and the last is all).
  *
  * Least and most are limits of the value for numbers, times and both ends of

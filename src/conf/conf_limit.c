@@ -128,7 +128,8 @@ conf_uses(const struct conf *c, enum conf_limit limit)
 bool
 conf_shares_rates(const struct conf *c)
 {
-	return conf_uses(c, LIMIT_rate_address) || conf_uses(c, LIMIT_rate_all) ||
+	return conf_uses(c, LIMIT_rate_address) ||
+	    conf_uses(c, LIMIT_rate_all) ||
 	    any_step(&c->steps, LIMIT_rate_session);
 }
 

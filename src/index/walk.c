@@ -85,7 +85,7 @@ index_walk_failed(const struct index_walk *w)
 	return w->failed;
 }
 
-/* Whether a pattern, or ours, fits this path, of which name is the last component. */
+/* Whether a pattern, or ours, fits this path, whose last component is name. */
 static bool
 excludes_one(const struct index_options *o, struct sv path, struct sv name)
 {

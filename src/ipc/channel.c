@@ -10,7 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FD_SPACE CMSG_SPACE(IPC_BATCH * sizeof(int))
+#include "ipc/pass.h"
+
+_Static_assert(IPC_BATCH <= PASS_MAX, "one for each message");
 
 const char *
 ipc_type_name(enum ipc_type type)
@@ -125,42 +127,30 @@ send_failed(void)
 	return IPC_GONE;
 }
 
-/* Lays the descriptors of the next n messages into control. */
+/* The descriptors of the next n messages; how many there are. */
 static size_t
-batch_fds(struct ipc_channel *c, size_t n, char control[FD_SPACE])
+batch_fds(struct ipc_channel *c, size_t n, int fds[IPC_BATCH])
 {
-	struct cmsghdr *cm = (void *)control;
-	int fds[IPC_BATCH];
 	size_t nfds = 0;
 
 	for (size_t i = 0; i < n; i++)
 		if (queue_at(c, i)->fd >= 0)
 			fds[nfds++] = queue_at(c, i)->fd;
-	if (nfds == 0)
-		return 0;
-	memset(control, 0, FD_SPACE);
-	cm->cmsg_level = SOL_SOCKET;
-	cm->cmsg_type = SCM_RIGHTS;
-	cm->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-	memcpy(CMSG_DATA(cm), fds, nfds * sizeof(int));
-	return CMSG_SPACE(nfds * sizeof(int));
+	return nfds;
 }
 
 enum ipc_status
 ipc_flush(struct ipc_channel *c)
 {
 	struct ipc_msg batch[IPC_BATCH];
-	_Alignas(struct cmsghdr) char control[FD_SPACE];
+	int fds[IPC_BATCH];
 
 	while (c->count > 0) {
 		size_t n = batch_fill(c, batch);
-		struct iovec iov = { batch, n * sizeof(batch[0]) };
-		struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+		size_t nfds = batch_fds(c, n, fds);
 
-		mh.msg_controllen = batch_fds(c, n, control);
-		if (mh.msg_controllen > 0)
-			mh.msg_control = control;
-		if (sendmsg(c->fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		if (!pass_send(c->fd, batch, n * sizeof(batch[0]), fds, nfds,
+		    MSG_DONTWAIT))
 			return send_failed();
 		batch_drop(c, n);
 	}
@@ -183,18 +173,6 @@ ipc_flush_plain(struct ipc_channel *c)
 	return IPC_GOOD;
 }
 
-static void
-take_fds(struct msghdr *mh, int *fds, size_t *nfds)
-{
-	struct cmsghdr *cm = CMSG_FIRSTHDR(mh);
-
-	if (cm == NULL || cm->cmsg_level != SOL_SOCKET ||
-	    cm->cmsg_type != SCM_RIGHTS)
-		return;
-	*nfds = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	memcpy(fds, CMSG_DATA(cm), *nfds * sizeof(int));
-}
-
 /* Size, version, sequence and type of everything in a packet. */
 static bool
 packet_is_sound(struct ipc_channel *c, const struct ipc_msg *m, size_t len)
@@ -212,26 +190,21 @@ enum ipc_status
 ipc_receive(struct ipc_channel *c, struct ipc_msg out[IPC_BATCH], size_t *n,
     int fds[IPC_BATCH], size_t *nfds)
 {
-	_Alignas(struct cmsghdr) char control[FD_SPACE];
-	struct iovec iov = { out, IPC_BATCH * sizeof(*out) };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	size_t taken = fds != NULL ? IPC_BATCH : 0;
+	int flags = MSG_DONTWAIT;
 	ssize_t len;
 
 	*n = 0;
-	if (fds != NULL) {
-		*nfds = 0;
-		mh.msg_control = control;
-		mh.msg_controllen = sizeof(control);
-	}
-	len = recvmsg(c->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	len = pass_receive(c->fd, out, IPC_BATCH * sizeof(*out), fds, &taken,
+	    &flags);
+	if (fds != NULL)
+		*nfds = taken;
 	if (len < 0)
 		return errno == EAGAIN || errno == EINTR ? IPC_AGAIN : IPC_GONE;
-	if (fds != NULL)
-		take_fds(&mh, fds, nfds);
 	if (len == 0)
 		return IPC_GONE;
-	if ((mh.msg_flags & MSG_TRUNC) != 0 ||
-	    (fds == NULL && (mh.msg_flags & MSG_CTRUNC) != 0) ||
+	if ((flags & MSG_TRUNC) != 0 ||
+	    (fds == NULL && (flags & MSG_CTRUNC) != 0) ||
 	    !packet_is_sound(c, out, (size_t)len))
 		return IPC_BAD;
 	*n = (size_t)len / sizeof(*out);

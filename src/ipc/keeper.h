@@ -34,7 +34,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KEEPER_VERSION 2
+#define KEEPER_VERSION 3
 #define KEEPER_GATE UINT32_MAX
 #define KEEPER_SYSTEM (UINT32_MAX - 1)
 #define KEEPER_TRIES 5
@@ -103,9 +103,8 @@ struct keeper_answer {
 	uint64_t quota_bytes, quota_files;
 	uint64_t rate;		/* bytes a second, of the session */
 	uint64_t boot;		/* another number after each boot: its page's */
-	uint64_t room[2];
 	uint8_t method;		/* enum keeper_method */
 	uint8_t reserved[7];
 };
 
-_Static_assert(sizeof(struct keeper_answer) == 72, "one size");
+_Static_assert(sizeof(struct keeper_answer) == 56, "one size");

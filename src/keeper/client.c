@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "ipc/pass.h"
 #include "keeper/keeper.h"
 
 #define DAY_S 86400
@@ -148,29 +149,6 @@ client_find(struct keeper *k, uint32_t number)
 	return c;
 }
 
-/* fds: the n descriptors that come along. */
-static bool
-send_answer(int fd, const struct keeper_answer *a, const int *fds, size_t n)
-{
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {
-		0 };
-	struct keeper_answer copy = *a;
-	struct iovec iov = { &copy, sizeof(copy) };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cm = (void *)control;
-
-	if (n > 0) {
-		mh.msg_control = control;
-		mh.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		cm->cmsg_level = SOL_SOCKET;
-		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(cm), fds, n * sizeof(int));
-	}
-	return sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) ==
-	    (ssize_t)sizeof(copy);
-}
-
 static enum keeper_method
 method_of(const struct accounts_entry *e)
 {
@@ -201,7 +179,7 @@ client_answer(struct client *c, enum keeper_verdict verdict,
 	}
 	c->state = verdict == KEEPER_YES ? CLIENT_LOGGED_IN : CLIENT_IDLE;
 	/* One answer to one question always has room, unless nobody reads. */
-	if (!send_answer(c->watch.fd, &a, fds,
-	    root_fd < 0 ? 0 : quota_fd < 0 ? 1 : 2))
+	if (!pass_send(c->watch.fd, &a, sizeof(a), fds,
+	    root_fd < 0 ? 0 : quota_fd < 0 ? 1 : 2, MSG_DONTWAIT))
 		client_end(c);
 }

@@ -31,7 +31,7 @@ enum ftp_arg {
 	X(ABOR, abor, ARG_IGNORED,  AT_LOGGED_IN | AT_TRANSFER, "RFC 959 4.1.3") \
 	X(ACCT, acct, ARG_TEXT,     AT_GREETED | AT_LOGGED_IN,  "RFC 959 4.1.1") \
 	X(ALLO, allo, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
-	X(APPE, stor, ARG_TEXT,    AT_LOGGED_IN,               "RFC 959 4.1.3") \
+	X(APPE, stor, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
 	X(AUTH, auth, ARG_TEXT,     AT_GREETED | AT_LOGGED_IN,  "RFC 2228 3") \
 	X(CCC,  ccc,  ARG_IGNORED,  AT_GREETED | AT_LOGGED_IN,  "RFC 2228 3") \
 	X(CDUP, cdup, ARG_NONE,     AT_LOGGED_IN,               "RFC 959 4.1.1") \
@@ -39,7 +39,7 @@ enum ftp_arg {
 	X(CPSV, absent, ARG_IGNORED, AT_LOGGED_IN,              "no RFC; FXP over TLS") \
 	X(CSID, csid, ARG_MAYBE,    AT_GREETED | AT_LOGGED_IN,  "draft-peterson-streamlined-ftp-command-extensions") \
 	X(CWD,  cwd,  ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.1") \
-	X(DELE, dele, ARG_TEXT,    AT_LOGGED_IN,               "RFC 959 4.1.3") \
+	X(DELE, dele, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
 	X(EPRT, eprt, ARG_HOSTPORT, AT_LOGGED_IN,               "RFC 2428 2") \
 	X(EPSV, epsv, ARG_MAYBE,    AT_LOGGED_IN,               "RFC 2428 3") \
 	X(FEAT, feat, ARG_NONE,     AT_GREETED | AT_LOGGED_IN,  "RFC 2389 3") \
@@ -52,7 +52,7 @@ enum ftp_arg {
 	X(LPSV, absent, ARG_MAYBE,  AT_LOGGED_IN,               "RFC 1639 3") \
 	X(MDTM, mdtm, ARG_TEXT,     AT_LOGGED_IN,               "RFC 3659 3") \
 	X(MFMT, mfmt, ARG_TEXT,     AT_LOGGED_IN,               "draft-somers-ftp-mfxx-04 3") \
-	X(MKD,  mkd, ARG_TEXT,    AT_LOGGED_IN,               "RFC 959 4.1.3") \
+	X(MKD,  mkd,  ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
 	X(MLSD, mlsd, ARG_MAYBE,    AT_LOGGED_IN,               "RFC 3659 7") \
 	X(MLST, mlst, ARG_MAYBE,    AT_LOGGED_IN,               "RFC 3659 7") \
 	X(MODE, mode, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.2") \
@@ -70,8 +70,8 @@ enum ftp_arg {
 	X(REIN, rein, ARG_NONE,     AT_GREETED | AT_LOGGED_IN,  "RFC 959 4.1.1") \
 	X(REST, rest, ARG_TEXT,     AT_LOGGED_IN,               "RFC 3659 5") \
 	X(RETR, retr, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
-	X(RMD,  rmd, ARG_TEXT,    AT_LOGGED_IN,               "RFC 959 4.1.3") \
-	X(RNFR, rnfr, ARG_TEXT,    AT_LOGGED_IN,               "RFC 959 4.1.3") \
+	X(RMD,  rmd,  ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
+	X(RNFR, rnfr, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
 	X(RNTO, rnto, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
 	X(SITE, site, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
 	X(SIZE, size, ARG_TEXT,     AT_LOGGED_IN,               "RFC 3659 4") \
@@ -79,8 +79,8 @@ enum ftp_arg {
 	X(SPSV, absent, ARG_IGNORED, AT_LOGGED_IN,              "draft-rosenau-ftp-single-port") \
 	X(SSCN, absent, ARG_IGNORED, AT_LOGGED_IN,              "no RFC; FXP over TLS") \
 	X(STAT, stat, ARG_MAYBE,    AT_ALWAYS,                  "RFC 959 4.1.3") \
-	X(STOR, stor, ARG_TEXT,    AT_LOGGED_IN,               "RFC 959 4.1.3") \
-	X(STOU, stor, ARG_MAYBE,   AT_LOGGED_IN,               "RFC 959 4.1.3") \
+	X(STOR, stor, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.3") \
+	X(STOU, stor, ARG_MAYBE,    AT_LOGGED_IN,               "RFC 959 4.1.3") \
 	X(STRU, stru, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.2") \
 	X(SYST, syst, ARG_NONE,     AT_GREETED | AT_LOGGED_IN,  "RFC 959 4.1.3") \
 	X(TYPE, type, ARG_TEXT,     AT_LOGGED_IN,               "RFC 959 4.1.2") \
@@ -89,9 +89,9 @@ enum ftp_arg {
 	X(XCUP, cdup, ARG_NONE,     AT_LOGGED_IN,               "RFC 775") \
 	X(XCWD, cwd,  ARG_TEXT,     AT_LOGGED_IN,               "RFC 775") \
 	X(XMD5, hash, ARG_TEXT,     AT_LOGGED_IN,               "no RFC; as ProFTPD has it") \
-	X(XMKD, mkd, ARG_TEXT,    AT_LOGGED_IN,               "RFC 775") \
+	X(XMKD, mkd,  ARG_TEXT,     AT_LOGGED_IN,               "RFC 775") \
 	X(XPWD, pwd,  ARG_NONE,     AT_LOGGED_IN,               "RFC 775") \
-	X(XRMD, rmd, ARG_TEXT,    AT_LOGGED_IN,               "RFC 775") \
+	X(XRMD, rmd,  ARG_TEXT,     AT_LOGGED_IN,               "RFC 775") \
 	X(XSHA1, hash, ARG_TEXT,    AT_LOGGED_IN,               "no RFC; as ProFTPD has it") \
 	X(XSHA256, hash, ARG_TEXT,  AT_LOGGED_IN,               "no RFC; as ProFTPD has it") \
 	X(XSHA512, hash, ARG_TEXT,  AT_LOGGED_IN,               "no RFC; as ProFTPD has it")

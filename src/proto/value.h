@@ -1,8 +1,8 @@
 /*
  * proto/value.h: the small values inside arguments and replies: a time-val,
- * an offset, a quoted path, what is to be set of a file.  Pure: no I/O, no clock, no time zone of the C
- * library, whose state is global and whose first use opens a file that no
- * longer exists in the worker's sandbox.
+ * an offset, a quoted path, what is to be set of a file.  Pure: no I/O, no
+ * clock, no time zone of the C library, whose state is global and whose first
+ * use opens a file that no longer exists in the worker's sandbox.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

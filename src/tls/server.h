@@ -181,9 +181,6 @@ enum tls_result tls_conn_handshake(struct tls_conn *c);
 enum tls_result tls_conn_read(struct tls_conn *c, void *bytes, size_t n,
     size_t *got);
 
-/* Bytes that are decrypted already, which the descriptor knows nothing of. */
-size_t tls_conn_pending(const struct tls_conn *c);
-
 /*
  * TLS_DONE with *put of 1 to n bytes.  After TLS_WANT_* the same bytes must
  * come first again, from whatever address.
@@ -219,12 +216,6 @@ bool tls_conn_offered(const struct tls_conn *c);
 /* data resumed a session of control's. */
 bool tls_conn_resumed_from(const struct tls_conn *data,
     const struct tls_conn *control);
-
-#define TLS_ID_BYTES 16
-
-/* Names the control connection's sessions; its data connections have it too.
- * Random, and no secret: the client can read it in none of its messages. */
-const uint8_t *tls_conn_session_id(const struct tls_conn *c);
 
 const char *tls_conn_version(const struct tls_conn *c);	/* "TLSv1.3" */
 const char *tls_conn_cipher(const struct tls_conn *c);

@@ -414,12 +414,6 @@ tls_conn_read(struct tls_conn *c, void *bytes, size_t n, size_t *got)
 	return ret == 1 ? TLS_DONE : after(c, ret);
 }
 
-size_t
-tls_conn_pending(const struct tls_conn *c)
-{
-	return (size_t)SSL_pending(c->ssl);
-}
-
 static void
 queue_ticket(struct tls_conn *c)
 {
@@ -495,12 +489,6 @@ tls_conn_resumed_from(const struct tls_conn *data,
 {
 	return data->role == TLS_DATA && tls_conn_resumed(data) &&
 	    memcmp(data->id, control->id, sizeof(data->id)) == 0;
-}
-
-const uint8_t *
-tls_conn_session_id(const struct tls_conn *c)
-{
-	return c->id;
 }
 
 const char *

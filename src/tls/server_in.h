@@ -39,6 +39,9 @@ struct tls_server {
 	int64_t ca_until, crl_until;	/* likewise */
 };
 
+/* Names a control connection's sessions: random, and no secret. */
+#define TLS_ID_BYTES 16
+
 struct tls_conn {
 	struct tls_server *server;
 	SSL *ssl;

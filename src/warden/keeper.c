@@ -20,9 +20,6 @@
 #include "ipc/keeper.h"
 #include "warden/warden.h"
 
-#define PAUSE_LEAST_MS 100
-#define PAUSE_MOST_MS 5000
-
 static bool
 is_wanted(const struct conf *c)
 {
@@ -200,12 +197,9 @@ again(struct loop_timer *t)
 static void
 try_later(struct warden *w)
 {
-	uint64_t ms = w->keeper_pause_ms;
-
-	ms = ms < PAUSE_LEAST_MS ? PAUSE_LEAST_MS : ms;
 	w->keeper_again.fire = again;
-	loop_timer_set(&w->loop, &w->keeper_again, ms);
-	w->keeper_pause_ms = ms * 2 < PAUSE_MOST_MS ? ms * 2 : PAUSE_MOST_MS;
+	loop_timer_set(&w->loop, &w->keeper_again,
+	    run_next_pause(&w->keeper_pause_ms));
 }
 
 /* ---- what it says */
@@ -243,22 +237,8 @@ keeper_says(struct loop_watch *watch, uint32_t events)
 	struct ipc_msg m[IPC_BATCH];
 	size_t n;
 
-	if ((events & ~(uint32_t)EPOLLOUT) == 0)
-		return;	/* what waits goes out in the flush */
-	switch (ipc_receive(&k->channel, m, &n, NULL, NULL)) {
-	case IPC_GOOD:
-		break;
-	case IPC_AGAIN:
+	if (!run_child_hear(k, events, m, &n, NULL, NULL))
 		return;
-	case IPC_BAD:
-		kill(k->pid, SIGKILL);
-		loop_unwatch(&k->warden->loop, watch);
-		return;
-	case IPC_GONE:
-	default:
-		loop_unwatch(&k->warden->loop, watch);
-		return;
-	}
 	for (size_t i = 0; i < n; i++) {
 		if (m[i].type == IPC_READY)
 			is_ready(k->warden, k);

@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "ipc/mould.h"
+#include "ipc/pass.h"
 #include "warden/warden.h"
 
 #define PATIENCE_MS 10000	/* it reads certificates first */
@@ -70,13 +71,7 @@ start(struct warden *w, const struct child_spec *of)
 static bool
 order(int mould, const struct child_spec *spec)
 {
-	_Alignas(struct cmsghdr) char
-	    control[CMSG_SPACE(MOULD_PLACES * sizeof(int))] = { 0 };
 	struct mould_order o = { .version = MOULD_VERSION };
-	struct iovec iov = { &o, sizeof(o) };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control };
-	struct cmsghdr *cm = (struct cmsghdr *)control;
 	int fd[MOULD_PLACES];
 	size_t n = 0;
 
@@ -86,12 +81,7 @@ order(int mould, const struct child_spec *spec)
 		o.has |= 1u << i;
 		fd[n++] = spec->fd[mould_places[i]];
 	}
-	cm->cmsg_level = SOL_SOCKET;
-	cm->cmsg_type = SCM_RIGHTS;
-	cm->cmsg_len = CMSG_LEN(n * sizeof(int));
-	memcpy(CMSG_DATA(cm), fd, n * sizeof(int));
-	mh.msg_controllen = CMSG_SPACE(n * sizeof(int));
-	return sendmsg(mould, &mh, MSG_NOSIGNAL) == (ssize_t)sizeof(o);
+	return pass_send(mould, &o, sizeof(o), fd, n, 0);
 }
 
 /* The new process, or -1 with errno. */

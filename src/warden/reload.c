@@ -61,7 +61,8 @@ prepare(struct warden *w)
 	return w->read_conf(w, &w->fresh) &&
 	    account_find("worker.user", w->fresh.worker_user,
 	    &w->fresh_account) && find_keeper(w) &&
-	    notify_find(&w->fresh, &w->fresh_notify_account) && open_logs(w, &w->fresh) &&
+	    notify_find(&w->fresh, &w->fresh_notify_account) &&
+	    open_logs(w, &w->fresh) &&
 	    run_open_store(&w->fresh, &w->conf, w->store_fd,
 	    &w->fresh_store_fd) && prepare_tls(w);
 }

@@ -24,8 +24,8 @@
 #include "storage/hash_store.h"
 #include "warden/warden.h"
 
-#define BACKOFF_LEAST_MS 100
-#define BACKOFF_MOST_MS 5000
+#define PAUSE_LEAST_MS 100
+#define PAUSE_MOST_MS 5000
 #define STEADY_MS 60000		/* a child that lived so long is healthy */
 #define KILL_AFTER_MS 5000	/* beyond stop.timeout */
 
@@ -177,6 +177,35 @@ run_child_new(struct warden *w, struct child_spec *spec,
 	return c;
 }
 
+bool
+run_child_hear(struct child *c, uint32_t events, struct ipc_msg m[IPC_BATCH],
+    size_t *n, int fds[IPC_BATCH], size_t *nfds)
+{
+	enum ipc_status status;
+
+	if ((events & ~(uint32_t)EPOLLOUT) == 0)
+		return false;	/* what waits goes out in the flush */
+	status = ipc_receive(&c->channel, m, n, fds, nfds);
+	if (status == IPC_GOOD)
+		return true;
+	for (size_t i = 0; fds != NULL && i < *nfds; i++)
+		close(fds[i]);
+	if (status == IPC_BAD)
+		kill(c->pid, SIGKILL);
+	if (status != IPC_AGAIN)
+		loop_unwatch(&c->warden->loop, &c->watch);
+	return false;
+}
+
+uint64_t
+run_next_pause(uint64_t *pause_ms)
+{
+	uint64_t ms = *pause_ms < PAUSE_LEAST_MS ? PAUSE_LEAST_MS : *pause_ms;
+
+	*pause_ms = ms * 2 < PAUSE_MOST_MS ? ms * 2 : PAUSE_MOST_MS;
+	return ms;
+}
+
 /* What is missing is started again, but never in a tight circle. */
 static void
 restart_later(struct warden *w)
@@ -184,10 +213,8 @@ restart_later(struct warden *w)
 	if (w->restart.slot != 0)
 		return;
 	if (w->loop.now_ms - w->last_start_ms > STEADY_MS)
-		w->backoff_ms = BACKOFF_LEAST_MS;
-	loop_timer_set(&w->loop, &w->restart, w->backoff_ms);
-	w->backoff_ms = w->backoff_ms * 2 < BACKOFF_MOST_MS ?
-	    w->backoff_ms * 2 : BACKOFF_MOST_MS;
+		w->backoff_ms = 0;
+	loop_timer_set(&w->loop, &w->restart, run_next_pause(&w->backoff_ms));
 }
 
 /*
@@ -223,7 +250,8 @@ count_workers(const struct warden *w, bool only_waiting)
 	uint32_t n = 0;
 
 	for (struct child *c = w->workers; c != NULL; c = c->next)
-		if (!c->solo && c->set == w->set && (!only_waiting || !c->ready))
+		if (!c->solo && c->set == w->set &&
+		    (!only_waiting || !c->ready))
 			n++;
 	return n;
 }
@@ -298,22 +326,8 @@ worker_says(struct loop_watch *watch, uint32_t events)
 	struct ipc_msg m[IPC_BATCH];
 	size_t n;
 
-	if ((events & ~(uint32_t)EPOLLOUT) == 0)
-		return;	/* what waits goes out in the flush */
-	switch (ipc_receive(&c->channel, m, &n, NULL, NULL)) {
-	case IPC_GOOD:
-		break;
-	case IPC_AGAIN:
+	if (!run_child_hear(c, events, m, &n, NULL, NULL))
 		return;
-	case IPC_BAD:
-		kill(c->pid, SIGKILL);
-		loop_unwatch(&c->warden->loop, watch);
-		return;
-	case IPC_GONE:
-	default:
-		loop_unwatch(&c->warden->loop, watch);
-		return;
-	}
 	for (size_t i = 0; i < n; i++)
 		if (m[i].type == IPC_READY && !c->ready)
 			worker_ready(c->warden, c, m[i].walls);
@@ -566,22 +580,8 @@ gate_says(struct loop_watch *watch, uint32_t events)
 	size_t n, nfds, next = 0;
 	bool first = true;
 
-	if ((events & ~(uint32_t)EPOLLOUT) == 0)
-		return;	/* what waits goes out in the flush */
-	switch (ipc_receive(&c->channel, m, &n, fds, &nfds)) {
-	case IPC_GOOD:
-		break;
-	case IPC_AGAIN:
+	if (!run_child_hear(c, events, m, &n, fds, &nfds))
 		return;
-	case IPC_BAD:
-		kill(c->pid, SIGKILL);
-		loop_unwatch(&w->loop, watch);
-		break;
-	case IPC_GONE:
-	default:
-		loop_unwatch(&w->loop, watch);
-		return;
-	}
 	for (size_t i = 0; i < n && !w->stopping; i++) {
 		if (m[i].type == IPC_LISTENERS) {
 			take_listener(w, next < nfds ? fds[next++] : -1,
@@ -824,7 +824,6 @@ warden_find_accounts(struct warden *w)
 	    &w->gate_account);
 	bool worker = account_find("worker.user", w->conf.worker_user,
 	    &w->worker_account);
-
 	bool keeper = w->conf.accounts_file[0] == '\0' ||
 	    account_find("keeper.user", w->conf.keeper_user,
 	    &w->keeper_account);
@@ -852,7 +851,6 @@ warden_run(struct warden *w)
 		log_fatal(1, "cannot be a subreaper: %s", strerror(errno));
 	w->restart.fire = restart_due;
 	w->deadline.fire = deadline_passed;
-	w->backoff_ms = BACKOFF_LEAST_MS;
 	w->loop.flush = flush;
 	w->loop.flush_arg = w;
 	if (!board_start(w))

@@ -36,8 +36,6 @@
 #include "warden/warden.h"
 
 #define PATIENCE_MS 10000
-#define PAUSE_LEAST_MS 100
-#define PAUSE_MOST_MS 5000
 #define DAY_MS UINT64_C(86400000)
 
 struct signer {
@@ -131,7 +129,7 @@ take(struct signer *s, const struct ipc_msg *m)
 	if (m->type == IPC_READY) {
 		s->ready = true;
 		s->walls = m->walls;
-		s->pause_ms = PAUSE_LEAST_MS;
+		s->pause_ms = 0;
 	} else if (m->type == IPC_KEY && m->key.number < s->keys &&
 	    m->key.fault < SIGN_KEY_FAULT_COUNT) {
 		s->answers++;
@@ -229,9 +227,8 @@ static void
 start_later(struct signer *s)
 {
 	s->again.fire = start_again;
-	loop_timer_set(&s->warden->loop, &s->again, s->pause_ms);
-	s->pause_ms = s->pause_ms * 2 < PAUSE_MOST_MS ? s->pause_ms * 2 :
-	    PAUSE_MOST_MS;
+	loop_timer_set(&s->warden->loop, &s->again,
+	    run_next_pause(&s->pause_ms));
 }
 
 static void
@@ -405,7 +402,6 @@ signer_open(struct warden *w, const struct conf *c,
 	s->pid = -1;
 	s->texts_fd = -1;
 	s->users = 1;
-	s->pause_ms = PAUSE_LEAST_MS;
 	s->next = w->signers;
 	w->signers = s;
 	if (account_find("signer.user", c->signer_user, &s->account) &&

@@ -12,9 +12,6 @@
 
 #include "warden/warden.h"
 
-#define PAUSE_LEAST_MS 100
-#define PAUSE_MOST_MS 5000
-
 static void
 count(const struct warden *w, uint32_t *all, uint32_t *waiting)
 {
@@ -38,15 +35,11 @@ again(struct loop_timer *t)
 static void
 try_later(struct warden *w)
 {
-	uint64_t ms = w->solo_pause_ms;
-
 	if (w->solo_again.slot != 0)
 		return;
 	w->solo_again.fire = again;
 	loop_timer_set(&w->loop, &w->solo_again,
-	    ms == 0 ? PAUSE_LEAST_MS : ms);
-	ms = ms == 0 ? PAUSE_LEAST_MS : ms * 2;
-	w->solo_pause_ms = ms < PAUSE_MOST_MS ? ms : PAUSE_MOST_MS;
+	    run_next_pause(&w->solo_pause_ms));
 }
 
 void

@@ -20,8 +20,6 @@
 #include "ipc/keeper.h"
 #include "warden/warden.h"
 
-#define PAUSE_LEAST_MS 100
-#define PAUSE_MOST_MS 5000
 #define STEADY_MS 60000		/* one that lived so long is healthy */
 
 static bool
@@ -159,13 +157,11 @@ again(struct loop_timer *t)
 static void
 try_later(struct warden *w)
 {
-	uint64_t ms = w->loop.now_ms - w->system_start_ms > STEADY_MS ? 0 :
-	    w->system_pause_ms;
-
-	ms = ms < PAUSE_LEAST_MS ? PAUSE_LEAST_MS : ms;
+	if (w->loop.now_ms - w->system_start_ms > STEADY_MS)
+		w->system_pause_ms = 0;
 	w->system_again.fire = again;
-	loop_timer_set(&w->loop, &w->system_again, ms);
-	w->system_pause_ms = ms * 2 < PAUSE_MOST_MS ? ms * 2 : PAUSE_MOST_MS;
+	loop_timer_set(&w->loop, &w->system_again,
+	    run_next_pause(&w->system_pause_ms));
 }
 
 void

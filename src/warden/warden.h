@@ -219,6 +219,20 @@ struct child *run_child_new(struct warden *w, struct child_spec *spec,
     void (*says)(struct loop_watch *watch, uint32_t events));
 /* Forgets a process that has ended. */
 void run_child_free(struct child *c);
+/*
+ * What one has said, when its watch is ready.  False: nothing.  Who talks
+ * nonsense is killed, and who is gone not watched any more.
+ *
+ * fds  room for IPC_BATCH descriptors, *nfds of them the caller's; or NULL
+ */
+MUST_USE bool run_child_hear(struct child *c, uint32_t events,
+    struct ipc_msg m[IPC_BATCH], size_t *n, int fds[IPC_BATCH],
+    size_t *nfds);
+/*
+ * How long to wait before something is started again, which the next time is
+ * twice as long: from 100 ms (*pause_ms is 0) to 5 s.
+ */
+uint64_t run_next_pause(uint64_t *pause_ms);
 
 /* Starts the gate, and all else when it listens. */
 void run_gate_start(struct warden *w);
@@ -299,6 +313,7 @@ void signer_attach(struct signer *s, int end);
 /* It was a signer that ended: there will be another. */
 bool signer_ended(struct warden *w, pid_t pid, int status);
 void signers_flush(struct warden *w);
+
 /* keeper.c */
 
 /* Starts it if there are accounts; the status to end with, or 0. */
@@ -339,6 +354,7 @@ void system_stop(struct warden *w);
 struct child *system_find(const struct warden *w, pid_t pid);
 /* It has ended. */
 void system_ended(struct warden *w, struct child *c, int status);
+
 /* notify.c: upload.notify */
 
 /* Whom its program runs as; false: it said why. */

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "ipc/inherit.h"
 #include "ipc/keeper.h"
+#include "ipc/pass.h"
 #include "storage/quota.h"
 #include "tls/server.h"
 #include "worker/hash.h"
@@ -413,16 +414,12 @@ keeper_gone(struct worker *w)
 static ssize_t
 receive(int fd, struct keeper_answer *a, int fds[2])
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
-	struct iovec iov = { a, sizeof(*a) };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *cm = n > 0 ? CMSG_FIRSTHDR(&mh) : NULL;
+	size_t came = 2;
+	int flags = MSG_DONTWAIT;
+	ssize_t n;
 
 	fds[0] = fds[1] = -1;
-	if (cm != NULL && cm->cmsg_type == SCM_RIGHTS)
-		memcpy(fds, CMSG_DATA(cm), cm->cmsg_len - CMSG_LEN(0));
+	n = pass_receive(fd, a, sizeof(*a), fds, &came, &flags);
 	return n;
 }
 

@@ -340,7 +340,8 @@ take_input(struct sess *s)
 	ssize_t n = receive(s, room);
 
 	/* A TLS handshake (record type 22) has no line end to wait for. */
-	if (n > 0 && s->tls == NULL && !s->spoken && s->telnet.len == 0 && room[0] == 22)
+	if (n > 0 && s->tls == NULL && !s->spoken && s->telnet.len == 0 &&
+	    room[0] == 22)
 		control_foreign(s, (struct sv) { room, (size_t)n });
 	else if (n > 0)
 		feed(s, (struct sv) { room, (size_t)n });
@@ -390,45 +391,37 @@ send_replies(struct sess *s)
 	    MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void
-control_flush(struct sess *s)
+/* What waited for the replies to be out; false: the rest is done, too. */
+static bool
+go_on_after_replies(struct sess *s, bool sent)
+{
+	free(s->out);
+	s->out = NULL;
+	s->out_cap = 0;
+	if (s->closing) {
+		sess_close(s);
+		return false;
+	}
+	if (s->leaving != 0) {
+		sess_move(s);
+		return false;
+	}
+	if (s->tls_next)
+		sess_begin_tls(s);
+	if (s->dead)
+		return false;
+	if (s->held_len == 0 || s->line_waits || (!sent && !s->throttled))
+		return true;
+	s->throttled = false;
+	control_continue(s);
+	return false;
+}
+
+static void
+watch_for_what_is_next(struct sess *s)
 {
 	uint32_t events = 0;
-	ssize_t n = 0;
 
-	if (s->out_len > 0) {
-		n = send_replies(s);
-		if (n < 0 && errno != EAGAIN && errno != EINTR) {
-			sess_close(s);
-			return;
-		}
-	}
-	if (n > 0 && (size_t)n < s->out_len)
-		memmove(s->out, s->out + n, s->out_len - (size_t)n);
-	s->out_len -= n > 0 ? (size_t)n : 0;
-	if (s->out_len == 0) {
-		free(s->out);
-		s->out = NULL;
-		s->out_cap = 0;
-		if (s->closing) {
-			sess_close(s);
-			return;
-		}
-		if (s->leaving != 0) {
-			sess_move(s);
-			return;
-		}
-		if (s->tls_next)
-			sess_begin_tls(s);
-		if (s->dead)
-			return;
-		if (s->held_len > 0 && !s->line_waits &&
-		    (n > 0 || s->throttled)) {
-			s->throttled = false;
-			control_continue(s);
-			return;
-		}
-	}
 	if (wants_input(s))
 		events |= EPOLLIN;
 	/* Beside EPOLLIN it says nothing new, but saves a call a transfer. */
@@ -440,4 +433,20 @@ control_flush(struct sess *s)
 	if (look_first(s) && s->half_line)
 		events |= EPOLLET;
 	loop_rewatch(&s->w->loop, &s->watch, events);
+}
+
+void
+control_flush(struct sess *s)
+{
+	ssize_t n = s->out_len > 0 ? send_replies(s) : 0;
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		sess_close(s);
+		return;
+	}
+	if (n > 0 && (size_t)n < s->out_len)
+		memmove(s->out, s->out + n, s->out_len - (size_t)n);
+	s->out_len -= n > 0 ? (size_t)n : 0;
+	if (s->out_len > 0 || go_on_after_replies(s, n > 0))
+		watch_for_what_is_next(s);
 }

@@ -29,6 +29,7 @@
 
 #include "base/log.h"
 #include "ipc/mould.h"
+#include "ipc/pass.h"
 
 struct order {
 	int fd[MOULD_PLACES];	/* -1: there is none */
@@ -45,27 +46,23 @@ count_of(uint32_t has)
 static bool
 receive(struct order *o)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(o->fd))];
 	struct mould_order order;
-	struct iovec iov = { &order, sizeof(order) };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control) };
-	struct cmsghdr *cm;
-	ssize_t n;
-	int fd[MOULD_PLACES];
+	int fd[MOULD_PLACES], flags;
+	size_t came;
 	unsigned next = 0;
+	ssize_t n;
 
 	do {
-		n = recvmsg(INHERIT_WARDEN, &mh, MSG_CMSG_CLOEXEC);
+		came = MOULD_PLACES;
+		flags = 0;
+		n = pass_receive(INHERIT_WARDEN, &order, sizeof(order), fd,
+		    &came, &flags);
 	} while (n < 0 && errno == EINTR);
 	if (n == 0)
 		return false;
-	cm = n == (ssize_t)sizeof(order) ? CMSG_FIRSTHDR(&mh) : NULL;
-	if (cm == NULL || order.version != MOULD_VERSION ||
-	    order.has >= 1u << MOULD_PLACES ||
-	    cm->cmsg_len != CMSG_LEN(count_of(order.has) * sizeof(int)))
+	if (n != (ssize_t)sizeof(order) || order.version != MOULD_VERSION ||
+	    order.has >= 1u << MOULD_PLACES || came != count_of(order.has))
 		log_fatal(1, "malformed message from the warden");
-	memcpy(fd, CMSG_DATA(cm), count_of(order.has) * sizeof(int));
 	o->has = order.has;
 	for (unsigned i = 0; i < MOULD_PLACES; i++)
 		o->fd[i] = (order.has & 1u << i) != 0 ? fd[next++] : -1;

@@ -31,7 +31,7 @@ struct secure_ops {
 	/* From now on its bytes are TLS's; false without memory. */
 	bool (*begin)(struct sess *s);
 	/*
-	 * A step of the handshake.  TLS_STEP_FAILED: it was said in an event,
+	 * A step of the handshake.  SECURE_FAILED: it was said in an event,
 	 * and the session is to be closed.
 	 */
 	enum secure_step {

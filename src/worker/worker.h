@@ -3,7 +3,8 @@
  * no network power: sessions (RFC 959's server-PI) and transfers (server-DTP)
  * on one loop, with threads for what may wait for a disk.
  *
- * main.c start and the turn's flush; link.c messages from and to the gate;
+ * main.c start and the turn's flush, mould.c what solo workers are forked
+ * from, sandbox.c the walls; link.c messages from and to the gate;
  * account.c whose session it is, rights.c what he may; control.c bytes of the
  * control connection, look.c those before a login that may be another
  * process's; note.c commands as events; sess.c a session's life and its clock;

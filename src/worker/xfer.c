@@ -495,6 +495,23 @@ xfer_new(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	return x;
 }
 
+/* x: the transfer, or NULL without memory for one. */
+static void
+refuse_start(struct sess *s, struct xfer *x)
+{
+	char room[ENDPOINT_TEXT_MAX];
+	const char *text = s->endpoint != ENDPOINT_FAILED ?
+	    "No data connection." :
+	    endpoint_failed_text(s, &s->failed, room);
+
+	if (x != NULL) {
+		report(x, 425, why_not(&s->failed));
+		xfer_free(x);
+	}
+	endpoint_void(s);
+	reply(s, 425, text);
+}
+
 void
 xfer_start(struct sess *s, enum xfer_kind kind, struct lookup *from)
 {
@@ -506,17 +523,7 @@ xfer_start(struct sess *s, enum xfer_kind kind, struct lookup *from)
 	restart_forget(s);
 	s->transferred = true;
 	if (x == NULL || endpoint == ENDPOINT_FAILED) {
-		char room[ENDPOINT_TEXT_MAX];
-		const char *text = endpoint != ENDPOINT_FAILED ?
-		    "No data connection." :
-		    endpoint_failed_text(s, &s->failed, room);
-
-		if (x != NULL) {
-			report(x, 425, why_not(&s->failed));
-			xfer_free(x);
-		}
-		endpoint_void(s);
-		reply(s, 425, text);
+		refuse_start(s, x);
 		return;
 	}
 	/* The endpoint is used up, whatever becomes of the transfer. */

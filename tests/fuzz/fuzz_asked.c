@@ -92,6 +92,11 @@ check_request(const uint8_t *data, size_t size)
 	    r.user_len == KEEPER_TOO_LONG);
 	assert(r.password_len < sizeof(r.password) ||
 	    r.password_len == KEEPER_TOO_LONG);
+	assert(r.common_name_len <= sizeof(r.common_name));
+	/* Who needs no password has shown a certificate, under TLS. */
+	assert((r.flags & KEEPER_CERTIFICATE_ALONE) == 0 ||
+	    ((r.flags & KEEPER_HAS_CERTIFICATE) != 0 &&
+	    (r.flags & KEEPER_UNDER_TLS) != 0 && r.password_len == 0));
 }
 
 int
