@@ -194,6 +194,17 @@ commit(struct xfer *x)
 	return x->err == STORAGE_OK ? STEP_DONE : STEP_NOT_STORED;
 }
 
+/*
+ * Of a file without room nothing is kept: it would hold the room that others
+ * wait for, under a name that its owner does not see.
+ */
+static bool
+may_go_on(const struct xfer *x)
+{
+	return x->step != STEP_MISMATCH && x->err != STORAGE_NO_SPACE &&
+	    x->err != STORAGE_OVER_QUOTA;
+}
+
 void
 receive_work(struct xfer *x)
 {
@@ -202,6 +213,6 @@ receive_work(struct xfer *x)
 	    x->step == STEP_ENDED || x->upload == NULL)
 		return;
 	/* Here, so that who is told of it can go on with it at once. */
-	x->storage->ops->upload_abort(x->upload, x->step != STEP_MISMATCH);
+	x->storage->ops->upload_abort(x->upload, may_go_on(x));
 	x->upload = NULL;
 }
