@@ -136,6 +136,8 @@ take_transfer(const json_t *in, struct report_event *out)
 		return "no ftp_data.command or result";
 	out->listing = sv_eq(verb, SV("LIST")) || sv_eq(verb, SV("NLST")) ||
 	    sv_eq(verb, SV("MLSD"));
+	out->upload = sv_eq(verb, SV("STOR")) || sv_eq(verb, SV("APPE")) ||
+	    sv_eq(verb, SV("STOU"));
 	out->type = REPORT_TRANSFER;
 	return NULL;
 }

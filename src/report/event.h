@@ -32,6 +32,7 @@ struct report_event {
 	struct sv result;
 	uint64_t bytes, duration_ms;
 	bool listing;		/* LIST, NLST, MLSD; else a file */
+	bool upload;		/* STOR, APPE, STOU: the client sent it */
 	bool active;
 	/* of commands */
 	struct sv verb, code;

@@ -52,6 +52,9 @@ tally_object(const struct report_tally *t)
 	put_number(o, "listings", t->listings);
 	put_number(o, "incomplete", t->incomplete);
 	put_number(o, "bytes", t->bytes);
+	put_number(o, "stored", t->stored);
+	put_number(o, "stored_whole", t->stored_whole);
+	put_number(o, "stored_bytes", t->stored_bytes);
 	put_number(o, "active", t->active);
 	put_number(o, "active_bytes", t->active_bytes);
 	put_number(o, "active_failed", t->active_failed);

@@ -42,11 +42,31 @@ name(const void *a, const void *b) \
 	return by_key(a, b); \
 }
 
-BY(by_bytes, bytes)
 BY(by_transfers, transfers)
 BY(by_alerts, alerts)
 BY(by_refused, refused)
 BY(by_active, active)
+
+/* Sent and received: who only uploads stands where he belongs. */
+static uint64_t
+bytes_moved(const struct report_row *row)
+{
+	const struct report_tally *t = &row->tally;
+
+	return t->stored_bytes > UINT64_MAX - t->bytes ? UINT64_MAX :
+	    t->bytes + t->stored_bytes;
+}
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	uint64_t x = bytes_moved(*(const struct report_row *const *)a);
+	uint64_t y = bytes_moved(*(const struct report_row *const *)b);
+
+	if (x != y)
+		return x > y ? -1 : 1;
+	return by_key(a, b);
+}
 
 static int
 by_slowness(const void *a, const void *b)

@@ -9,7 +9,7 @@
 
 enum report_order {
 	REPORT_BY_KEY,
-	REPORT_BY_BYTES,
+	REPORT_BY_BYTES,	/* sent and received */
 	REPORT_BY_TRANSFERS,
 	REPORT_BY_ALERTS,
 	REPORT_BY_REFUSED,

@@ -14,12 +14,13 @@
 
 /* What is counted of anything.  Days are numbers: 20261124. */
 struct report_tally {
-	uint64_t transfers;	/* files and listings */
+	uint64_t transfers;	/* files, listings and uploads */
 	uint64_t files;
 	uint64_t files_whole;
 	uint64_t listings;
 	uint64_t incomplete;	/* of transfers */
-	uint64_t bytes;
+	uint64_t bytes;		/* of files and listings: sent */
+	uint64_t stored, stored_whole, stored_bytes;	/* uploads */
 	uint64_t active, active_bytes;
 	uint64_t active_failed;	/* the connection was not made */
 	uint64_t passive, passive_bytes;

@@ -94,13 +94,16 @@ static void
 add_transfer(struct report_tally *t, const struct report_event *e)
 {
 	bool whole = sv_eq(e->result, SV("complete"));
+	bool file = !e->listing && !e->upload;
 
 	t->transfers++;
 	t->listings += e->listing;
-	t->files += !e->listing;
-	t->files_whole += !e->listing && whole;
+	t->files += file;
+	t->files_whole += file && whole;
+	t->stored += e->upload;
+	t->stored_whole += e->upload && whole;
 	t->incomplete += !whole;
-	add(&t->bytes, e->bytes);
+	add(e->upload ? &t->stored_bytes : &t->bytes, e->bytes);
 	add_mode(t, e);
 	if (e->bytes >= REPORT_BIG_BYTES) {
 		t->big++;

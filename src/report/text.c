@@ -196,6 +196,11 @@ print_total(FILE *out, const struct report *r)
 	    " %s\n", "sent", size_text(t->bytes, size), t->files,
 	    plural(t->files, "file", "files"), t->files_whole, t->listings,
 	    plural(t->listings, "listing", "listings"));
+	if (t->stored > 0)
+		fprintf(out, "  %-9s %s: %" PRIu64 " %s (%" PRIu64
+		    " whole)\n", "received", size_text(t->stored_bytes, size),
+		    t->stored, plural(t->stored, "file", "files"),
+		    t->stored_whole);
 	print_mode(out, "passive", t->passive, t->transfers,
 	    t->passive_bytes, t->passive_failed);
 	print_mode(out, "active", t->active, t->transfers, t->active_bytes,
@@ -255,26 +260,50 @@ print_days(struct view *v)
 	close_view(v, REPORT_days);
 }
 
-static void
-print_volume(struct view *v, const struct report_row *row, struct sv name,
-    size_t width)
+#define NAME_WIDTH     43
+#define RECEIVED_WIDTH 11
+
+/* What was received has a column where anything was. */
+static size_t
+name_width(const struct view *v)
 {
-	const struct report_tally *t = &row->tally;
+	return NAME_WIDTH - (v->r->total.stored > 0 ? RECEIVED_WIDTH : 0);
+}
+
+static void
+print_amount(struct view *v, const struct report_tally *t)
+{
 	char size[CELL], share[CELL];
 
-	print_name(v->out, name, width);
-	fprintf(v->out, "%8" PRIu64 " %8" PRIu64 " %10s %6s\n", t->files,
-	    t->listings, size_text(t->bytes, size),
+	if (v->r->total.stored > 0)
+		fprintf(v->out, " %10s", size_text(t->stored_bytes, size));
+	fprintf(v->out, " %10s %6s\n", size_text(t->bytes, size),
 	    share_text(t->bytes, v->r->total.bytes, share));
 }
 
-#define VOLUME_WIDTH 43
+static void
+print_volume(struct view *v, const struct report_row *row, struct sv name)
+{
+	const struct report_tally *t = &row->tally;
+
+	print_name(v->out, name, name_width(v));
+	fprintf(v->out, "%8" PRIu64 " %8" PRIu64, t->files, t->listings);
+	print_amount(v, t);
+}
+
+static void
+print_heading(struct view *v, const char *title, const char *one,
+    const char *two)
+{
+	fprintf(v->out, "\n%-*s %8s %8s%s %10s %6s\n", (int)name_width(v),
+	    title, one, two, v->r->total.stored > 0 ? "   received" : "",
+	    "sent", "share");
+}
 
 static void
 print_volume_heading(struct view *v, const char *title)
 {
-	fprintf(v->out, "\n%-*s %8s %8s %10s %6s\n", VOLUME_WIDTH, title,
-	    "files", "listings", "sent", "share");
+	print_heading(v, title, "files", "listings");
 }
 
 static void
@@ -291,7 +320,7 @@ print_datasets(struct view *v)
 		print_volume_heading(v, title);
 		for (size_t i = 0; i < v->shown; i++)
 			print_volume(v, v->rows[i],
-			    sv_drop(key_of(v->rows[i]), 1), VOLUME_WIDTH);
+			    sv_drop(key_of(v->rows[i]), 1));
 		close_view(v, REPORT_datasets);
 	}
 }
@@ -306,7 +335,7 @@ print_networks(struct view *v)
 	print_volume_heading(v, "Networks");
 	for (size_t i = 0; i < v->shown; i++)
 		print_volume(v, v->rows[i], sv_of(report_networks_text(
-		    key_of(v->rows[i]), text)), VOLUME_WIDTH);
+		    key_of(v->rows[i]), text)));
 	close_view(v, REPORT_networks);
 }
 
@@ -317,7 +346,7 @@ print_users(struct view *v)
 		return;
 	print_volume_heading(v, "Users");
 	for (size_t i = 0; i < v->shown; i++)
-		print_volume(v, v->rows[i], key_of(v->rows[i]), VOLUME_WIDTH);
+		print_volume(v, v->rows[i], key_of(v->rows[i]));
 	close_view(v, REPORT_users);
 }
 
@@ -331,7 +360,7 @@ print_clients(struct view *v)
 	print_volume_heading(v, "Clients");
 	for (size_t i = 0; i < v->shown; i++)
 		print_volume(v, v->rows[i], sv_of(report_addr_text(
-		    key_of(v->rows[i]), text)), VOLUME_WIDTH);
+		    key_of(v->rows[i]), text)));
 	close_view(v, REPORT_clients);
 }
 
@@ -340,16 +369,14 @@ print_files(struct view *v)
 {
 	if (!open_view(v, REPORT_files, REPORT_BY_BYTES, 0))
 		return;
-	fprintf(v->out, "\n%-*s %8s %8s %10s %6s\n", VOLUME_WIDTH, "Files",
-	    "times", "whole", "sent", "share");
+	print_heading(v, "Files", "times", "whole");
 	for (size_t i = 0; i < v->shown; i++) {
 		const struct report_tally *t = &v->rows[i]->tally;
-		char size[CELL], share[CELL];
 
-		print_name(v->out, key_of(v->rows[i]), VOLUME_WIDTH);
-		fprintf(v->out, "%8" PRIu64 " %8" PRIu64 " %10s %6s\n",
-		    t->files, t->files_whole, size_text(t->bytes, size),
-		    share_text(t->bytes, v->r->total.bytes, share));
+		print_name(v->out, key_of(v->rows[i]), name_width(v));
+		fprintf(v->out, "%8" PRIu64 " %8" PRIu64, t->files,
+		    t->files_whole);
+		print_amount(v, t);
 	}
 	close_view(v, REPORT_files);
 }
@@ -508,6 +535,7 @@ result_text(struct sv result)
 		{ "tls_cut", "TLS was cut off (426)" },
 		{ "no_space", "the disk was full (452)" },
 		{ "over_quota", "the quota is used up (552)" },
+		{ "mismatch", "its .sha256 says otherwise (550)" },
 		{ "write_error", "the file could not be written (451)" },
 		{ "over_limit", "LIST -R came to its limit (451)" },
 	};

@@ -282,6 +282,30 @@ def test_users_are_told_apart(place):
     assert "anonymous" in users and "wis2-node" in users
 
 
+def test_what_was_received_is_not_what_was_sent(place):
+    """And who moves more stands first, whichever way."""
+    named = [transfer(size=size, command=command, result=result)
+             for size, command, result in (
+                 (900, "STOR", "complete"), (60, "APPE", "complete"),
+                 (1, "STOU", "peer_closed"), (7, "RETR", "complete"))]
+    for one in named:
+        one["ftp_data"]["user"] = "wis2-node"
+    log = write(place / "log", transfer(size=500), *named)
+    got = as_json(log)
+    keys = ("files", "bytes", "stored", "stored_whole", "stored_bytes")
+    assert [got["total"][k] for k in keys] == [2, 507, 3, 2, 961]
+    assert [[u[k] for k in ("user", *keys)] for u in got["users"]] == [
+        ["wis2-node", 1, 7, 3, 2, 961], ["anonymous", 1, 500, 0, 0, 0]]
+    text, _ = report(log)
+    assert "sent      507 B: 2 files (2 whole)" in text
+    assert "received  961 B: 3 files (2 whole)" in text
+    assert re.search(r"\nUsers +files listings +received +sent +share\n"
+                     r"wis2-node +1 +0 +961 B +7 B +1\.4%\n"
+                     r"anonymous +1 +0 +0 B +500 B +98\.6%\n", text), text
+    assert max(map(len, text.split("\n"))) <= 80
+    assert "received" not in report(write(place / "log", transfer()))[0]
+
+
 def test_depth_and_top_bound_the_tables(place):
     log = write(place / "log", *(transfer(name=f"/a/b{i % 7}/c{i}/d", size=i)
                                  for i in range(50)))
