@@ -195,13 +195,14 @@ commit(struct xfer *x)
 }
 
 /*
- * What is over the quota would, as a part, fill what is left of it, unseen by
- * its owner, and refuse all else that he sends until parts expire.
+ * Of a file without room nothing is kept: it would hold the room that others
+ * wait for, under a name that its owner does not see.
  */
 static bool
-is_worth_keeping(const struct xfer *x)
+may_go_on(const struct xfer *x)
 {
-	return x->step != STEP_MISMATCH && x->err != STORAGE_OVER_QUOTA;
+	return x->step != STEP_MISMATCH && x->err != STORAGE_NO_SPACE &&
+	    x->err != STORAGE_OVER_QUOTA;
 }
 
 void
@@ -212,6 +213,6 @@ receive_work(struct xfer *x)
 	    x->step == STEP_ENDED || x->upload == NULL)
 		return;
 	/* Here, so that who is told of it can go on with it at once. */
-	x->storage->ops->upload_abort(x->upload, is_worth_keeping(x));
+	x->storage->ops->upload_abort(x->upload, may_go_on(x));
 	x->upload = NULL;
 }

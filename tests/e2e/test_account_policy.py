@@ -2,22 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """One server with TLS, where nobody says a password in clear."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
 import shutil
 import socket
 import stat
+import subprocess
 import tempfile
 import time
 
 import pytest
 
-from conftest import (Control, Server, make_archive, needs_root,
+from conftest import (BUILD, Control, Server, make_archive, needs_root,
                       open_to_others, plain_build)
 from test_accounts import PASSWORD, add_account, make_accounts, own_source
 from test_ftps import Secure
-from test_processes import reload, soon
+from test_processes import reload, sockets_of, soon, tcp_sockets
 from test_protocol import VERBS
 from test_solo import SLOWER, Captured, memory_of, solos, worker_of
 from tls_peers import make_certificate
@@ -313,3 +315,98 @@ def test_a_password_within_tls_is_kept_by_nobody(server, way):
             # Its last piece, or all but its first bytes.
             assert PASSWORD[5:].encode() + b"\r" not in held
             assert PASSWORD[3:].encode() not in held
+
+
+# ---- no line opens a door
+
+# What has opened one in other servers, and what might.
+TRIGGERS = ["USER x:)", "HELP ACIDBITCHEZ", "SITE EXEC id", "SITE SHELL",
+            "SITE CPFR /etc/passwd", "SITE CPTO /x", "SITE PSWD a b",
+            "STAT `id`", "AB;\0sh", "DEBUG", "WIZ", "SHELL", "OPTS SHELL ON"]
+
+
+def family(pid):
+    """A process and all that come of it."""
+    found = [pid]
+    for one in found:
+        for file in pathlib.Path(f"/proc/{one}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += [int(word) for word in file.read_text().split()]
+    return found
+
+
+def bound_sockets(pid):
+    """{inode: what it is} of what is no TCP and hears of strangers."""
+    found = {}
+    for table, inode in (("udp", 9), ("udp6", 9), ("raw", 9), ("raw6", 9),
+                         ("packet", 8), ("unix", 6)):
+        path = pathlib.Path(f"/proc/{pid}/net/{table}")
+        rows = path.read_text() if path.exists() else ""
+        for row in map(str.split, rows.splitlines()[1:]):
+            if table != "unix" or int(row[3], 16) & 0x10000:	# it listens
+                found[int(row[inode])] = (table, *row)
+    return found
+
+
+def doors(server):
+    """(programs, ports and other sockets on which something may come in)."""
+    programs, found, bound = set(), set(), {}
+    for pid in family(server.process.pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            programs.add(os.readlink(f"/proc/{pid}/exe"))
+            net = os.readlink(f"/proc/{pid}/ns/net")
+            if net not in bound:
+                bound[net] = bound_sockets(pid) | tcp_sockets(pid, 0x0A)
+            found |= {bound[net][inode] for inode in sockets_of(pid)
+                      if inode in bound[net]}
+    return programs, found
+
+
+@needs_root
+@pytest.mark.parametrize("who", ["nobody", "anonymous", "alice"])
+def test_c14_no_line_opens_a_door(server, who):
+    """Each verb, and each back door of others, before a login and behind
+    it: but for a passive port, nothing listens that did not before, and no
+    other program runs."""
+    def begin():
+        if who == "alice":
+            return under_tls(server, "alice", source="127.84.0.1")
+        c = server.control("127.84.0.1")
+        if who == "anonymous":
+            return c.login()
+        assert c.read().code == 220
+        return c
+
+    top = server.homes / "alice"
+    before, kept = doors(server), sorted(os.listdir(top))
+    assert (server.port, 0) in before[1] and len(before[0]) >= 5
+    lines = TRIGGERS + [line for verb, (line, *_) in VERBS.items() if verb
+                        not in ("STOR", "STOU", "APPE", "MKD", "XMKD")]
+    for at in range(0, len(lines), 20):
+        batch, passive = lines[at:at + 20], 0
+        with contextlib.ExitStack() as all_of_them:
+            for line in batch:
+                c = all_of_them.enter_context(begin())
+                c.send(line + "\r\n")
+                passive += c.read().code in (227, 229)
+            new = doors(server)[1] - before[1]
+        assert len(new) == passive, (batch, new)
+        assert all(30000 <= port <= 32000 for port, _ in new), (batch, new)
+        assert passive == 0 or who != "nobody"
+    soon(lambda: doors(server)[1] == before[1])
+    programs, _ = doors(server)
+    assert programs == before[0]
+    assert {os.path.dirname(name) for name in programs} == {
+        str(BUILD.resolve())}
+    assert sorted(os.listdir(top)) == kept
+
+
+def test_a15_nobody_is_told_how_to_end_the_encryption(server):
+    """A firewall's helper that reads along would open what a text says."""
+    with under_tls(server) as c:
+        assert c.cmd("CCC").code == 534
+        assert c.cmd("USER alice").code == 331
+        assert c.cmd(f"PASS {PASSWORD}").code == 230
+        assert c.cmd("CCC").code == 534
+        assert " CCC" not in c.cmd("FEAT")
+        assert c.fetch("RETR mine") == b"alice has this\n"	# still within

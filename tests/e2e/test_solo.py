@@ -5,6 +5,7 @@ comes of TLS is test_ftps.py's."""
 
 import contextlib
 import ctypes
+import errno
 import os
 import pathlib
 import re
@@ -459,6 +460,65 @@ def test_a18_a_captured_solo_worker_moves_nobody(serve, place):
         assert c.ended()
         assert other.cmd("NOOP").code == 200
     soon(lambda: len(solos(server)) == 2)
+
+
+# Fills a channel and one of its own with descriptors, as the worker's user.
+SENDER = """
+import array, os, pwd, resource, socket, sys
+user = pwd.getpwnam("portcullis-worker")
+os.setgroups([]); os.setgid(user.pw_gid); os.setuid(user.pw_uid)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+gate, (mine, _other) = socket.socket(fileno=int(sys.argv[1])), socket.socketpair()
+null = os.open("/dev/null", os.O_RDONLY)	# not our pipes: they would stay open
+message = bytes.fromhex(sys.argv[2])
+for sock in (gate, mine):
+    sock.setblocking(False)
+    try:
+        for n in range(10000):
+            sock.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                                      array.array("i", [null] * 24))])
+    except OSError as err:
+        print(n, err.errno, flush=True)
+sys.stdin.read()
+"""
+
+
+@needs_root
+def test_f18_f19_descriptors_from_a_captured_worker_go_nowhere(serve, place):
+    """It sends as many as the kernel lets its user have under way, while the
+    gate stands still, and keeps others there: the gate has none of them
+    after, the worker is expelled, and others' sessions and new ones go on."""
+    server = serve(dict(conf_of(place), **{"worker.count": 2}))
+    soon(lambda: len(solos(server)) == 2)
+    mine, others = server.login("127.0.0.3"), server.login("127.0.0.4")
+    assert worker_of(server, mine) != worker_of(server, others)
+    captured, gate = Captured(worker_of(server, mine)), gate_of(server)
+    before = len(os.listdir(f"/proc/{gate}/fd"))
+    os.kill(gate, signal.SIGSTOP)
+    try:
+        sender = subprocess.Popen(
+            ["/usr/bin/python3", "-c", SENDER, str(captured.sock.fileno()),
+             "00" * 80], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            pass_fds=[captured.sock.fileno()], text=True)
+        sent = [sender.stdout.readline().split() for _ in "12"]
+    finally:
+        os.kill(gate, signal.SIGCONT)
+    assert int(sent[0][0]) > 0 and int(sent[1][1]) == errno.ETOOMANYREFS
+    assert mine.ended()
+    assert others.fetch("RETR pub/README") == b"One line.\nAnother.\n"
+    with server.login("127.0.0.5") as c, c.active() as listener:
+        c.send("RETR pub/README\r\n")
+        listener.accept()[0].close()
+    with server.control("127.0.0.6") as c:	# and one that is moved
+        assert c.read().code == 220
+        assert c.cmd("USER split").code == 331
+        assert c.cmd(f"PASS {PASSWORD}").code == 230
+    sender.communicate("", timeout=20)
+    others.close()
+    mine.close()
+    captured.sock.close()
+    # Two sockets for each session are away; the new worker's channel came.
+    soon(lambda: len(os.listdir(f"/proc/{gate}/fd")) <= before)
 
 
 def test_a01_a_moved_session_names_nobody_but_its_client(moving):

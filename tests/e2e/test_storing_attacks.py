@@ -203,7 +203,7 @@ def test_d13_a_disk_that_is_full_is_told_and_left_clean(named):
                 for _ in range(400):
                     data.sendall(bytes(100_000))
         assert c.read().code == 452
-        c.cmd("DELE full/large")	# its part
+        assert c.cmd("SIZE full/large").code == 550	# nor is a part kept
         assert c.fetch("NLST full").split() == [b"fits"]
         assert store(c, "STOR full/again", bytes(400_000)).code == 226
     assert not hidden(named.alice)

@@ -258,6 +258,10 @@ def test_d13_no_more_than_its_quota(named):
     with login(named, "small") as c:
         assert store(c, "STOR a", bytes(60_000)).code == 226
         assert store(c, "STOR b", bytes(60_000)).code == 552
+        assert os.listdir(top) == ["a"]		# its room is free again
+        assert c.cmd("SIZE b").code == 550
+        assert store(c, "STOR x", bytes(40_000)).code == 226
+        assert c.cmd("DELE x").code == 250
         assert store(c, "STOR b", bytes(40_000)).code == 226
         assert c.cmd("ALLO 1").code == 200
         assert store(c, "STOR c", b"").code == 552
