@@ -20,7 +20,7 @@ import time
 
 import pytest
 
-from conftest import (BUILD, IS_ROOT, SANITIZED, Server, make_archive,
+from conftest import (BUILD, IS_ROOT, Server, make_archive,
                       needs_root, open_to_others, plain_build)
 from test_accounts import attempt, login, make_accounts, own_source
 from test_keeper import BROKEN, NO, SHUT, YES, Keeper, addr
@@ -510,7 +510,7 @@ def test_a_name_that_the_file_gets_meanwhile_is_the_files(alone, pam):
 
 
 @needs_root
-@pytest.mark.skipif(SANITIZED, reason="freed memory is kept on purpose")
+@plain_build	# a sanitizer keeps freed memory on purpose
 def test_what_was_asked_is_not_kept(alone, pam):
     w, secret = alone.worker(), "opensesame-" + secrets.token_hex(8)
     w.ask("eve", secret)

@@ -97,7 +97,7 @@ def test_d03_a_directory_that_becomes_a_link_leads_nowhere(named, target):
                 codes.add(c.cmd(f"RNTO d/moved{n}").code)
             if c.cmd("RNFR d/mine").code == 350:
                 codes.add(c.cmd(f"RNTO stolen{n}").code)
-    assert flips.count > 50
+    assert flips.count > 10
     assert codes & {226, 250, 257} and codes & {550, 553}, codes
     assert sorted(p.name for p in outside.iterdir()) == before
     assert (outside / "mine").read_bytes() == b"bob has that\n"
