@@ -164,13 +164,6 @@ def _fill(place: Place, opts: argparse.Namespace) -> None:
     secure.prepare(place)
 
 
-def _touch_memory(path: Path) -> None:
-    """A virtual machine gets its memory page by page, at the first use of
-    each: whoever uploads first would pay for that."""
-    _write_big(path, 2048)
-    path.unlink()
-
-
 @contextmanager
 def files(opts: argparse.Namespace) -> Iterator[Place]:
     work = Path(tempfile.mkdtemp(prefix="pcbench-"))
@@ -191,8 +184,6 @@ def files(opts: argparse.Namespace) -> Iterator[Place]:
             subprocess.run(["mount", "--bind", str(uploads),
                             str(place.uploads)], check=True)
             os.chmod(place.uploads, 0o777)
-            if "upload" in opts.scenario:
-                _touch_memory(place.uploads / "warm")
             yield place
         finally:
             subprocess.run(["umount", "-l", str(work)])

@@ -239,7 +239,7 @@ def _put(title: str, sessions: int, count: int, size: int, unit: str
     noun = "session" if sessions == 1 else "sessions"
     return Variant("upload", f"upload of {title}, {sessions} {noun}", "put",
                    words, unit, sessions, 120, group="upload",
-                   program="tlsload")
+                   program="tlsload", writes=count * size + (64 << 20))
 
 
 def variants(quick: bool, big: int, small: int) -> list[Variant]:

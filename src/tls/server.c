@@ -72,6 +72,8 @@ behave(SSL_CTX *ctx, struct tls_server *s)
 	SSL_CTX_set_tlsext_status_arg(ctx, s);
 	SSL_CTX_set_alpn_select_cb(ctx, conn_on_alpn, NULL);
 	SSL_CTX_set_client_hello_cb(ctx, conn_on_hello, NULL);
+	SSL_CTX_set_session_ticket_cb(ctx, conn_on_new_ticket, conn_on_ticket,
+	    NULL);
 	SSL_CTX_set_info_callback(ctx, conn_on_info);
 	SSL_CTX_set_msg_callback(ctx, conn_on_message);
 }

@@ -38,6 +38,7 @@
 #define KEY_UPDATES 16
 #define KEY_UPDATE_BYTES (1u << 20)	/* one more for each that came */
 
+#define TICKET_MARK "control"
 #define READ_AHEAD (4u * 16640)	/* records of data, with what is around them */
 
 /* ---- what the library calls */
@@ -115,6 +116,64 @@ conn_on_hello(SSL *ssl, int *alert, void *arg)
 	    &bytes, &n) != 1 &&
 	    SSL_client_hello_get0_session_id(ssl, &bytes) > 0);
 	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+/*
+ * What begins with the control connection's session is marked, and nothing
+ * else is resumed: a data connection's own handshake in full proves nothing of
+ * its client, and who happens to resume that one now and then would be taken
+ * for one who always can.
+ */
+int
+conn_on_new_ticket(SSL *ssl, void *arg)
+{
+	const struct tls_conn *c = SSL_get_app_data(ssl);
+	bool is_marked = c->role == TLS_CONTROL ||
+	    SSL_session_reused(ssl) == 1;
+
+	(void)arg;
+	return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl),
+	    TICKET_MARK, is_marked ? sizeof(TICKET_MARK) : 0);
+}
+
+static bool
+is_marked(SSL_SESSION *session)
+{
+	void *mark;
+	size_t n;
+
+	return SSL_SESSION_get0_ticket_appdata(session, &mark, &n) == 1 &&
+	    n == sizeof(TICKET_MARK);
+}
+
+/*
+ * In TLS 1.2 who resumes is given another ticket.  OpenSSL's client has one
+ * session for a ticket, and marks it as not to be resumed when a connection
+ * that has it is freed without a close_notify of its own, as many do that have
+ * read a file to its end: without another, that would be the control
+ * connection's session, and the next data connection none that resumes.  In
+ * TLS 1.3 a ticket makes a session of its own in any case (queue_ticket).
+ */
+SSL_TICKET_RETURN
+conn_on_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+    size_t name_len, SSL_TICKET_STATUS status, void *arg)
+{
+	(void)name;
+	(void)name_len;
+	(void)arg;
+	switch (status) {
+	case SSL_TICKET_EMPTY:
+	case SSL_TICKET_NO_DECRYPT:
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	case SSL_TICKET_SUCCESS:
+	case SSL_TICKET_SUCCESS_RENEW:
+		if (!is_marked(session))
+			return SSL_TICKET_RETURN_IGNORE_RENEW;
+		return SSL_version(ssl) < TLS1_3_VERSION ?
+		    SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_USE;
+	default:	/* memory, or the library itself */
+		return SSL_TICKET_RETURN_ABORT;
+	}
 }
 
 /* The library frees what it is given by a function of its own. */

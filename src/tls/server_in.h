@@ -88,6 +88,10 @@ int conn_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     const unsigned char *in, unsigned in_len, void *arg);
 int conn_on_hello(SSL *ssl, int *alert, void *arg);
 int conn_on_status(SSL *ssl, void *server);
+int conn_on_new_ticket(SSL *ssl, void *arg);
+SSL_TICKET_RETURN conn_on_ticket(SSL *ssl, SSL_SESSION *session,
+    const unsigned char *name, size_t name_len, SSL_TICKET_STATUS status,
+    void *arg);
 void conn_on_info(const SSL *ssl, int where, int value);
 void conn_on_message(int written, int version, int type, const void *bytes,
     size_t n, SSL *ssl, void *arg);

@@ -14,6 +14,7 @@ import tempfile
 import time
 
 import pytest
+from OpenSSL import SSL
 
 from conftest import (Control, Server, free_port, make_archive, needs_root,
                       open_to_others, plain_build)
@@ -539,6 +540,73 @@ def test_e02_in_clear_nobody_logs_in_where_tls_is_required(strict):
             assert reply.code == 521 and "PROT P" in reply
         assert c.cmd("PROT P").code == 200
         assert len(c.fetch("RETR pub/small.nc")) == 1024
+
+
+def fetch_by_openssl(server, path, version, which):
+    """As OpenSSL's own clients do: data connections have the session itself,
+    and are freed without a close_notify.  which: whose session each has, of
+    the control connection, or of a data connection before it, or none."""
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(version)
+    context.set_max_proto_version(version)
+
+    def secure(sock, session=None):
+        one = SSL.Connection(context, sock)
+        one.set_connect_state()
+        if session is not None:
+            one.set_session(session)
+        one.do_handshake()
+        return one
+
+    def ask(line, code):
+        control.sendall(line.encode() + b"\r\n")
+        reply = control.recv(1000).decode()
+        assert reply.startswith(code), reply
+        return reply
+
+    sock = socket.create_connection(server.address, 10)
+    sock.recv(1000)
+    sock.sendall(b"AUTH TLS\r\n")
+    assert sock.recv(1000).startswith(b"234")
+    sock.settimeout(None)
+    control = secure(sock)
+    for line, code in (("PBSZ 0", "200"), ("PROT P", "200"),
+                       ("USER ftp", "331"), ("PASS x@", "230")):
+        ask(line, code)
+    sessions = {"none": None, "control": control.get_session()}
+    for name in which:
+        port = int(re.search(r"\|\|\|(\d+)\|", ask("EPSV", "229"))[1])
+        raw = socket.create_connection((server.host, port))
+        ask(f"RETR {path}", "150")
+        sessions["control"] = control.get_session()
+        data = secure(raw, sessions[name])
+        with pytest.raises(SSL.ZeroReturnError):
+            while True:
+                data.recv(1 << 16)
+        sessions["data"] = data.get_session()
+        data.set_shutdown(SSL.SENT_SHUTDOWN if which[-1] == "none" else 0)
+        del data
+        raw.close()
+        assert control.recv(1000).startswith(b"226")
+    ask("QUIT", "221")
+    sock.close()
+
+
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+def test_who_says_no_close_notify_resumes_all_the_same(server, version):
+    before = len(server.events("ftp_data", want=0))
+    fetch_by_openssl(server, "pub/small.nc", version, ["control"] * 4)
+    data = server.events("ftp_data", want=before + 4)[before:]
+    assert [d["ftp_data"]["tls_resumed"] for d in data] == [True] * 4
+
+
+def test_a_data_connections_own_session_is_none_to_be_learnt_from(server):
+    """Else who has it by chance would be refused when he has not."""
+    before = len(server.events("ftp_data", want=0))
+    fetch_by_openssl(server, "pub/small.nc", SSL.TLS1_2_VERSION,
+                     ["none", "data", "data", "none"])
+    data = server.events("ftp_data", want=before + 4)[before:]
+    assert [d["ftp_data"]["tls_resumed"] for d in data] == [False] * 4
 
 
 def test_off_is_off(place, archive, pki):
