@@ -325,6 +325,9 @@ take(struct session *s, struct link *data)
 	}
 	if (n < 0)
 		return fail("data connection", "");
+	/* Else the library takes the session for one that is spoilt. */
+	if (data->ssl != NULL)
+		(void)SSL_shutdown(data->ssl);
 	return all == set.size || fail("wrong number of bytes", "");
 }
 

@@ -147,17 +147,15 @@ is_marked(SSL_SESSION *session)
 }
 
 /*
- * In TLS 1.2 who resumes is given another ticket.  OpenSSL's client has one
- * session for a ticket, and marks it as not to be resumed when a connection
- * that has it is freed without a close_notify of its own, as many do that have
- * read a file to its end: without another, that would be the control
- * connection's session, and the next data connection none that resumes.  In
- * TLS 1.3 a ticket makes a session of its own in any case (queue_ticket).
+ * No other ticket for who resumes in TLS 1.2: clients with a cache (PHP's) take
+ * it for the end of the old one, which is the control connection's.  In TLS 1.3
+ * see queue_ticket.
  */
 SSL_TICKET_RETURN
 conn_on_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
     size_t name_len, SSL_TICKET_STATUS status, void *arg)
 {
+	(void)ssl;
 	(void)name;
 	(void)name_len;
 	(void)arg;
@@ -167,10 +165,8 @@ conn_on_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	case SSL_TICKET_SUCCESS:
 	case SSL_TICKET_SUCCESS_RENEW:
-		if (!is_marked(session))
-			return SSL_TICKET_RETURN_IGNORE_RENEW;
-		return SSL_version(ssl) < TLS1_3_VERSION ?
-		    SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_USE;
+		return is_marked(session) ? SSL_TICKET_RETURN_USE :
+		    SSL_TICKET_RETURN_IGNORE_RENEW;
 	default:	/* memory, or the library itself */
 		return SSL_TICKET_RETURN_ABORT;
 	}

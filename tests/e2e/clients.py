@@ -779,8 +779,6 @@ class net_ftp(Library):
             splice @ARGV, 0, 6;
         my $ftp = Net::FTP->new($host, Port => $port, Passive => $passive,
             Timeout => 10, $tls ? (SSL => $tls eq 'implicit',
-            # Else some of its connections resume in TLS 1.2, and some not.
-            SSL_session_cache_size => 0,
             SSL_ca_file => $ENV{SSL_CERT_FILE}) : ()) or die $@;
         my $status = 0;
         $tls ne 'explicit' or $ftp->starttls or die $ftp->message;

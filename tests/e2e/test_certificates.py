@@ -210,6 +210,7 @@ def test_a_certificate_is_a_login(server, pki, version, cert, user):
         assert c.cmd("PBSZ 0").code == c.cmd("PROT P").code == 200
         assert c.fetch("RETR mine", "ours") == b"alice has this\n" * 9000
         assert c.cmd("USER word").code == 530
+    soon(lambda: logins(server, user=user))
     login = logins(server, user=user)[-1]
     assert (login["action"], login["command"], login["method"],
             login["completion_code"]) == ("login", "USER", "certificate",
