@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <security/pam_appl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -32,6 +33,7 @@
 #include "pam/question.h"
 
 #define FINISH_S 3
+#define LOOK_MS 10
 #define TROUBLE_MS 60000	/* the same one is said again after that */
 #define LATE (-1)
 
@@ -69,13 +71,19 @@ end_leftovers(const struct desk *d)
 static _Noreturn void
 finish(struct desk *d, int status)
 {
+	pid_t ended;
+
 	alarm(FINISH_S);	/* for one that not even a signal ends */
 	for (size_t i = 0; i < SYSTEM_JOBS_MAX; i++)
 		if (d->job[i].pid > 0)
 			kill(-d->job[i].pid, SIGKILL);
-	do
+	/* The kernel's list of children may leave one out while it changes. */
+	do {
 		end_leftovers(d);
-	while (waitpid(-1, NULL, 0) > 0);
+		poll(NULL, 0, LOOK_MS);
+		while ((ended = waitpid(-1, NULL, WNOHANG)) > 0)
+			;
+	} while (ended == 0);
 	_exit(status);
 }
 

@@ -219,6 +219,15 @@ def beneath(pid):
                     for p in beneath(int(child.name))]
 
 
+def started(pid):
+    """When it was started: a number alone may be another's by then."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return text.rsplit(")", 1)[1].split()[19]
+
+
 def test_a_module_that_crashes_costs_one_answer(named):
     before = named.children("portcullis-pam")
     assert attempt(named, "uucp", "pcuu")[1].code == 530
@@ -254,8 +263,9 @@ def test_a_pam_process_that_dies_is_replaced(named):
     with named.control(own_source()) as c:
         c.send("USER lp\r\nPASS pl\r\n")
         hang = soon(lambda: len(found := beneath(old)) > 3 and found)
+    began = {p: started(p) for p in hang}
     os.kill(keeper, signal.SIGKILL)
-    soon(lambda: not any(os.path.exists(f"/proc/{p}") for p in hang))
+    soon(lambda: not [p for p in hang if began[p] and started(p) == began[p]])
     soon(lambda: named.children("portcullis-pam") not in ([], [old]) and
          len(named.children("portcullis-pam")) == 1)
     soon(lambda: attempt(named, "news", "swen")[1].code == 230)
