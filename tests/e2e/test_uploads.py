@@ -1,6 +1,7 @@
 # tests/e2e/test_uploads.py: what accounts store, and what becomes of it.
 # SPDX-License-Identifier: Apache-2.0
 import concurrent.futures
+import contextlib
 import ftplib
 import io
 import os
@@ -69,7 +70,9 @@ def store(c, command, data):
         first = c.cmd(command)
         if first.code != 150:
             return first
-        sock.sendall(data)
+        # Who is refused in the middle is not listened to any more.
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            sock.sendall(data)
     return c.read()
 
 
