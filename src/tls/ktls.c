@@ -44,7 +44,7 @@ tls_ktls_text(enum tls_ktls ktls)
 	case TLS_KTLS_HERE:
 		return "by the kernel (kTLS)";
 	case TLS_KTLS_NO_KERNEL:
-		return "this kernel has no kTLS, or not loaded it";
+		return "this kernel has no kTLS, or has not loaded it";
 	case TLS_KTLS_NO_LIBRARY:
 		return "the TLS library is built without kTLS";
 	case TLS_KTLS_UNKNOWN:
